@@ -1,0 +1,1 @@
+"""Tables, and the values that cross the Temporal boundary."""

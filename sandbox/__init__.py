@@ -1,0 +1,1 @@
+"""What makes Relance run alone on one machine. Nothing else imports it; it is reached over HTTP only."""

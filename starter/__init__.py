@@ -1,0 +1,1 @@
+"""How others get in: a typed client, a command line, an HTTP door."""
