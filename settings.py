@@ -20,16 +20,18 @@ import os
 from collections.abc import Mapping
 from email.utils import parseaddr
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AliasGenerator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
-from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from typing_extensions import override
 
 from billing.errors import RelanceError
+
+if TYPE_CHECKING:
+    from temporalio.envconfig import ClientConnectConfig
 
 PREFIX: Final = "RELANCE_"
 _UNPREFIXED: Final = frozenset(
@@ -156,7 +158,7 @@ class Settings(BaseSettings):
     """Most calls per second that all workers together take from the payments queue (engine 26)."""
 
     workflow_cache: int = Field(default=300, ge=1)
-    """Workflows that a worker keeps in memory. Never 0: local activities would repeat endlessly (engine 25)."""
+    """Workflows kept in a worker's memory. Never 0: local activities would repeat endlessly (engine 25)."""
 
     build_id: str = Field(default="dev", min_length=1, max_length=255)
     """Name of the code that runs: what `relance ops recycle --older-than` compares."""
@@ -348,7 +350,7 @@ class Settings(BaseSettings):
         return tuple(secret.get_secret_value() for secret in self.stripe_webhook_secret)
 
     def minimum_charge(self, currency: str) -> int:
-        """The least amount that is charged, in minor units of `currency` (ISO 4217); 0 where none is known."""
+        """The least amount that is charged, in minor units of `currency` (ISO 4217); 0 if none is known."""
         return self.minimum_charge_minor.get(currency, 0)
 
 
@@ -384,6 +386,8 @@ def connect_config(settings: Settings, *, environ: Mapping[str, str] | None = No
     Raises:
         SettingsProblem: Temporal's configuration cannot be read.
     """
+    from temporalio.envconfig import ClientConfigProfile  # slow, and most commands never connect
+
     outside = os.environ if environ is None else environ
     variables = {} if settings.sandbox else dict(outside)
     for field in ("temporal_address", "temporal_namespace"):
@@ -407,7 +411,7 @@ def connect_config(settings: Settings, *, environ: Mapping[str, str] | None = No
 
 
 def sandbox_runs_in(folder: Path) -> bool:
-    """Whether a sandbox runs whose own folder (`.sandbox`) is `folder`: it holds a lock there while it lives."""
+    """Whether a sandbox runs whose folder (`.sandbox`) is `folder`: it holds a lock there while it lives."""
     lock = folder / "lock"
     if not lock.exists():
         return False
