@@ -1,0 +1,212 @@
+"""Giving back: credit notes that never pass what was charged, and where the money goes (rules 7, 11, 12).
+
+Invoices are positive, credit notes negative, so that what is left of an invoice is the sum of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from billing.errors import InvalidInput
+from billing.lines import Line
+from billing.money import round_half_up, share_out
+from billing.tax import RateTotal, TaxedLines, TaxRate, Totals, by_group
+from billing.values import Value
+
+
+class NothingToCredit(InvalidInput):
+    """A credit of nothing, or of a negative amount."""
+
+
+class CreditExceedsInvoice(InvalidInput):
+    """A credit larger than what earlier credit notes left of the invoice.
+
+    Attributes:
+        requested_minor: what was asked for.
+        left_minor: the most that can still be credited.
+    """
+
+    def __init__(self, requested_minor: int, left_minor: int) -> None:
+        super().__init__(
+            f"The credit of {requested_minor} minor units is more than the {left_minor} left on the invoice. "
+            f"Credit {left_minor} at most.",
+            field="amount",
+        )
+        self.requested_minor = requested_minor
+        self.left_minor = left_minor
+
+
+class PayBack(Value):
+    """Where a credit goes, in minor units, none negative (rules 12)."""
+
+    closes_minor: int
+    """Taken off what is still open on the invoice that it corrects."""
+    pays_back_minor: int
+    """Becomes balance or refund, as the caller chose: never more than was really paid."""
+    unfunded_minor: int
+    """Neither open nor paid, such as a small difference that closed an invoice: no money moves."""
+
+
+class BalanceUse(Value):
+    """How a total is met when the seller owes the customer money, in minor units (rules 11)."""
+
+    from_balance_minor: int
+    to_charge_minor: int
+
+
+def what_is_left(invoice: Totals, credit_notes: Iterable[Totals]) -> Totals:
+    """Net and VAT per rate that can still be credited: the invoice and its credit notes, summed."""
+    return sum(credit_notes, start=invoice)
+
+
+def credit_all(left: Totals) -> Totals:
+    """The credit note that takes all that is left, to the last unit.
+
+    Args:
+        left: of `what_is_left`.
+
+    Raises:
+        NothingToCredit: nothing is left; field `amount`.
+    """
+    if left.total_minor <= 0:
+        raise NothingToCredit("Nothing is left of this invoice to credit.", field="amount")
+    return -left
+
+
+def credit_gross(left: Totals, amount_minor: int) -> Totals:
+    """The credit note of a part of what is left, such as a partial refund (rules 7).
+
+    Each rate gives its share of the amount, and within a rate net and VAT give theirs, by largest remainder.
+    An amount equal to what is left takes the rest.
+
+    Args:
+        left: of `what_is_left`.
+        amount_minor: tax included, positive.
+
+    Raises:
+        NothingToCredit: `amount_minor` is not positive; field `amount`.
+        CreditExceedsInvoice: it is more than what is left; field `amount`.
+    """
+    if amount_minor <= 0:
+        raise NothingToCredit("Give a positive amount to credit.", field="amount")
+    whole = left.total_minor
+    if amount_minor > whole:
+        raise CreditExceedsInvoice(amount_minor, max(whole, 0))
+    exact = [Fraction(amount_minor * part.gross_minor, whole) for part in left.per_rate]
+    shares = share_out(amount_minor, exact)
+    return Totals(
+        per_rate=tuple(_gross_part(part, share) for part, share in zip(left.per_rate, shares, strict=True))
+    )
+
+
+def credit_lines(left: Totals, lines: Sequence[Line], rate: TaxRate, *, tax_included: bool) -> TaxedLines:
+    """The credit note of negative lines that all have the same rate (rules 7).
+
+    Args:
+        left: of `what_is_left`.
+        lines: what is given back, as `cancel_credit` or `unused_credit` make it.
+        rate: the one at which the invoice billed them: a credit keeps its invoice's treatment (rules 11).
+        tax_included: whether the lines are gross.
+
+    Raises:
+        NothingToCredit: as `credit_by_rate`.
+        CreditExceedsInvoice: as `credit_by_rate`.
+    """
+    return credit_by_rate(left, [(line.amount_minor, rate) for line in lines], tax_included=tax_included)
+
+
+def credit_by_rate(left: Totals, amounts: Sequence[tuple[int, TaxRate]], *, tax_included: bool) -> TaxedLines:
+    """The credit note of negative lines: each rate gives its share of what is left of net and VAT (rules 7).
+
+    Lines without tax name the net, and VAT follows in proportion to what is left of both; lines with tax name
+    the gross, and net and VAT share it. What equals the rest takes the rest.
+
+    Args:
+        left: of `what_is_left`.
+        amounts: of each line, in minor units, none positive, with its rate on the invoice.
+        tax_included: whether the amounts are gross.
+
+    Raises:
+        NothingToCredit: the lines give back nothing, or one of them is a charge; field `amount`.
+        CreditExceedsInvoice: more than what is left at one rate; field `amount`.
+    """
+    if max((amount for amount, _ in amounts), default=0) > 0 or not any(amount for amount, _ in amounts):
+        raise NothingToCredit(
+            "These lines give nothing back. A credit note takes negative lines.", field="amount"
+        )
+    take = _gross_part if tax_included else _net_part
+    parts, nets = [], [0] * len(amounts)
+    for indexes in by_group(rate for _, rate in amounts):
+        given = [amounts[i][0] for i in indexes]
+        part = take(_left_at(left, amounts[indexes[0]][1]), -sum(given))
+        parts.append(part)
+        for i, net in zip(indexes, _share_base(part.base_minor, given), strict=True):
+            nets[i] = net
+    return TaxedLines(totals=Totals(per_rate=tuple(parts)), net_minor=tuple(nets))
+
+
+def close_then_pay_back(credit_minor: int, open_minor: int, paid_minor: int) -> PayBack:
+    """What a credit does: it closes what is open, and only money that came in goes back (rules 12).
+
+    Args:
+        credit_minor: total of the credit note as a positive amount.
+        open_minor: what the invoice still asks for, not negative.
+        paid_minor: what was paid on it and has not gone back since, not negative.
+    """
+    closes = min(credit_minor, open_minor)
+    pays_back = min(credit_minor - closes, paid_minor)
+    return PayBack(
+        closes_minor=closes,
+        pays_back_minor=pays_back,
+        unfunded_minor=credit_minor - closes - pays_back,
+    )
+
+
+def use_balance(total_minor: int, balance_minor: int) -> BalanceUse:
+    """Balance pays an invoice after tax, up to its total (rules 11).
+
+    Args:
+        total_minor: of the invoice, tax included.
+        balance_minor: what we owe the customer in this currency, not negative.
+    """
+    used = max(0, min(total_minor, balance_minor))
+    return BalanceUse(from_balance_minor=used, to_charge_minor=total_minor - used)
+
+
+def _left_at(left: Totals, rate: TaxRate) -> RateTotal:
+    """What is left at `rate`: nothing where the invoice does not have it."""
+    at_rate = (part for part in left.per_rate if part.rate.group == rate.group)
+    return next(at_rate, RateTotal(rate=rate, base_minor=0, vat_minor=0))
+
+
+def _gross_part(left: RateTotal, gross_minor: int) -> RateTotal:
+    """Credits `gross_minor` of a rate, net and VAT in proportion to what is left of each."""
+    _check_cap(gross_minor, left.gross_minor)
+    if gross_minor == 0:
+        return RateTotal(rate=left.rate, base_minor=0, vat_minor=0)
+    exact = [Fraction(gross_minor * share, left.gross_minor) for share in (left.base_minor, left.vat_minor)]
+    base, vat = share_out(gross_minor, exact)
+    return RateTotal(rate=left.rate, base_minor=-base, vat_minor=-vat)
+
+
+def _net_part(left: RateTotal, net_minor: int) -> RateTotal:
+    """Credits `net_minor` of a rate, with the VAT that belongs to it."""
+    _check_cap(net_minor, left.base_minor)
+    if net_minor == 0:
+        return RateTotal(rate=left.rate, base_minor=0, vat_minor=0)
+    vat = round_half_up(Fraction(left.vat_minor * net_minor, left.base_minor))
+    return RateTotal(rate=left.rate, base_minor=-net_minor, vat_minor=-vat)
+
+
+def _check_cap(requested_minor: int, left_minor: int) -> None:
+    if abs(requested_minor) > abs(left_minor) or requested_minor * left_minor < 0:
+        raise CreditExceedsInvoice(requested_minor, max(left_minor, 0))
+
+
+def _share_base(base_minor: int, given: Sequence[int]) -> list[int]:
+    """The net of each line: itself where lines are net, its share by largest remainder where they are gross."""
+    whole = sum(given)
+    if whole == 0:
+        return [0] * len(given)
+    return share_out(base_minor, [Fraction(base_minor * amount, whole) for amount in given])
