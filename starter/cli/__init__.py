@@ -1,0 +1,54 @@
+"""The `relance` command: one sub-command per noun, one file per noun.
+
+Exit status: 0 done, 1 refused or failed (the message says why and what to do), 2 wrong usage.
+With `--json` results go to standard output and errors, as one JSON object, to standard error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import typer
+from typer.main import get_command
+
+from starter.cli import output
+
+
+class Noun(NamedTuple):
+    """Where a noun's commands are, and the line that `relance --help` shows without importing them."""
+
+    module: str
+    """Has an `app: typer.Typer`."""
+    help: str
+
+
+NOUNS: Final[dict[str, Noun]] = {
+    "schedule": Noun("starter.cli.schedule", "Billing periods on the calendar."),
+}
+"""Every noun, in the order of `relance --help`. A new one is a file beside this one and a line here."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line, by default the process's own, and gives its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    with output.errors_reported(as_json="--json" in arguments) as result:
+        command = get_command(_root(arguments))
+        status = command.main(arguments or ["--help"], prog_name="relance", standalone_mode=False)
+        result.status = status if isinstance(status, int) else 0
+    return result.status
+
+
+def _root(arguments: Sequence[str]) -> typer.Typer:
+    """The command tree, with only the noun that is asked for imported; every one for shell completion."""
+    root = typer.Typer(name="relance", help="Automatic billing and dunning for SaaS subscriptions.")
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    completing = "_RELANCE_COMPLETE" in os.environ
+    for name, noun in NOUNS.items():
+        wanted = completing or name == asked
+        app = importlib.import_module(noun.module).app if wanted else typer.Typer()
+        root.add_typer(app, name=name, help=noun.help)
+    return root
