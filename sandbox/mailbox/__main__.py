@@ -1,0 +1,22 @@
+"""`python -m sandbox.mailbox --port 8025`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sandbox.mailbox.app import create_app
+from sandbox.serving import serve
+
+
+def main() -> None:
+    """Runs the mailbox until it is told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.mailbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=8025, help="port on 127.0.0.1")
+    parser.add_argument("--file", type=Path, help="keep letters in this file across restarts")
+    arguments = parser.parse_args()
+    serve(create_app(arguments.file), port=arguments.port)
+
+
+if __name__ == "__main__":
+    main()
