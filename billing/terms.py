@@ -148,6 +148,11 @@ class Terms(Value):
                 )
         return self
 
+    @property
+    def has_unit_price(self) -> bool:
+        """Whether any price depends on the quantity."""
+        return any(price.model is not PricingModel.FLAT for price in self.prices)
+
     def same_rhythm_as(self, other: Terms) -> bool:
         """Whether a change from one to the other keeps the periods as they are."""
         return (self.interval, self.alignment) == (other.interval, other.alignment)

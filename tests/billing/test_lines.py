@@ -294,6 +294,11 @@ def test_terms_refuse_what_cannot_be_billed() -> None:
         Terms.model_validate(good.model_dump() | {"prices": (*good.prices, *good.prices)})
 
 
+def test_terms_know_whether_the_quantity_matters() -> None:
+    assert terms("12.00", quantity=1).has_unit_price
+    assert not terms("12.00").has_unit_price
+
+
 def test_terms_survive_json_and_stay_small() -> None:
     plan = terms("12.000000000001", quantity=1_000_000)
     as_json = plan.model_dump_json()
