@@ -135,12 +135,12 @@ def credit_by_rate(left: Totals, amounts: Sequence[tuple[int, TaxRate]], *, tax_
         raise NothingToCredit(
             "These lines give nothing back. A credit note takes negative lines.", field="amount"
         )
-    take = _gross_part if tax_included else _net_part
     parts, nets = [], [0] * len(amounts)
     for indexes in by_group(rate for _, rate in amounts):
-        given = [amounts[i][0] for i in indexes]
-        part = take(_left_at(left, amounts[indexes[0]][1]), -sum(given))
+        group = [(-amounts[i][0], amounts[i][1]) for i in indexes]
+        part = _part(_left_at(left, group[0][1]), group, tax_included=tax_included)
         parts.append(part)
+        given = [amounts[i][0] for i in indexes]
         for i, net in zip(indexes, _share_base(part.base_minor, given), strict=True):
             nets[i] = net
     return TaxedLines(totals=Totals(per_rate=tuple(parts)), net_minor=tuple(nets))
@@ -178,6 +178,17 @@ def _left_at(left: Totals, rate: TaxRate) -> RateTotal:
     """What is left at `rate`: nothing where the invoice does not have it."""
     at_rate = (part for part in left.per_rate if part.rate.group == rate.group)
     return next(at_rate, RateTotal(rate=rate, base_minor=0, vat_minor=0))
+
+
+def _part(left: RateTotal, group: Sequence[tuple[int, TaxRate]], *, tax_included: bool) -> RateTotal:
+    """Credits positive amounts that all belong to one rate."""
+    amount = sum(amount for amount, _ in group)
+    if not tax_included:
+        return _net_part(left, amount)
+    if all(rate.contains_what_it_charges for _, rate in group):
+        return _gross_part(left, amount)
+    # The invoice billed the net of these prices only, so no more than that goes back (rules 6).
+    return _net_part(left, round_half_up(sum((rate.net_of(amount) for amount, rate in group), Fraction())))
 
 
 def _gross_part(left: RateTotal, gross_minor: int) -> RateTotal:

@@ -133,6 +133,16 @@ def test_lines_with_tax_share_the_net_that_is_left() -> None:
     assert note.net_minor == (-417, -417, -416)
 
 
+def test_a_reverse_charge_buyer_gets_back_the_net_that_was_billed() -> None:
+    reverse_charge = TaxRate(category="AE", percent=Decimal(0), contained_percent=Decimal(20))
+    invoice = totals_by_rate([(12000, reverse_charge)], tax_included=True).totals
+    assert parts(invoice) == [(10000, 0)]
+    note = credit_by_rate(invoice, [(-6000, reverse_charge)], tax_included=True)
+    assert (parts(note.totals), note.net_minor) == ([(-5000, 0)], (-5000,))
+    whole = credit_by_rate(invoice, [(-12000, reverse_charge)], tax_included=True)
+    assert parts(whole.totals) == [(-10000, 0)]
+
+
 def test_vat_follows_the_net_that_is_left() -> None:
     # 0.33 at 20 % has 0.07 of VAT; a third of it is 0.0233, then half of 0.05, then what remains
     invoice = document((VAT_20, 33, 7))
