@@ -10,11 +10,12 @@ import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import Annotated, Final
 
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import override
-from whenever import Date, Instant, PlainDateTime, SkippedTime, TimeZoneNotFoundError, ZonedDateTime
+from whenever import Date, Instant, PlainDateTime, SkippedTime, TimeZoneNotFoundError
 
 from billing.errors import InvalidInput
 from billing.values import Value
@@ -177,14 +178,12 @@ class Schedule(Value):
         """
         if index < 0:
             raise ValueError("periods are counted from 0")
-        whole_start, end = self._boundary(index), self._boundary(index + 1)
-        return Period(
-            index=index, start=max(whole_start, self.anchor), end=end, whole_start=whole_start, whole_end=end
-        )
+        return self._between(index, self._boundary(index), self._boundary(index + 1))
 
     def periods(self, count: int) -> list[Period]:
-        """The first `count` periods."""
-        return [self.period(index) for index in range(count)]
+        """The first `count` periods. Raises as `period` does."""
+        boundaries = [self._boundary(index) for index in range(count + 1)]
+        return [self._between(index, *pair) for index, pair in enumerate(pairwise(boundaries))]
 
     def period_on(self, day: date) -> Period:
         """The period that contains the local date `day`, in constant time.
@@ -207,6 +206,10 @@ class Schedule(Value):
         On the first day of a period that is the whole of it. Raises as `period_on` does.
         """
         return self.period_on(day).model_copy(update={"start": day})
+
+    def _between(self, index: int, whole_start: date, end: date) -> Period:
+        start = max(whole_start, self.anchor)
+        return Period(index=index, start=start, end=end, whole_start=whole_start, whole_end=end)
 
     @property
     def _grid_start(self) -> date:
@@ -272,7 +275,7 @@ def check_timezone(name: str) -> str:
 
 
 def _zone_name(name: str) -> str | None:
-    return ZonedDateTime(2000, 1, 1, tz=name).tz_id
+    return Instant.from_utc(2000, 1, 1).to_tz(name).tz_id
 
 
 def starts_at(day: date, timezone: str) -> datetime:

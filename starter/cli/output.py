@@ -17,14 +17,21 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from rich.console import RenderableType
 
+
+class WrongUsage(RelanceError):
+    """Options that do not go together, or one that is missing; `field` is its name without dashes. Status 2."""
+
+
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 """The `--json` option of every command that prints."""
 
 REFUSED: Final = 1
-"""Exit status of a refusal or an error; wrong usage has 2."""
+"""Exit status of a refusal or an error."""
+WRONG_USAGE: Final = 2
+"""Exit status of a command line that can't be understood."""
 _INTERRUPTED: Final = 130
 _PIPED_WIDTH: Final = 200
-_IN_WORDS: Final = {"missing": "is required", "extra_forbidden": "is not a known key; leave it out"}
+_IN_WORDS: Final = {"missing": "is required", "extra_forbidden": "is not a known key. Leave it out"}
 """Pydantic's kinds of error for which there are better words."""
 
 Row = Mapping[str, object]
@@ -103,6 +110,7 @@ def errors_reported(*, as_json: bool) -> Iterator[Result]:
     try:
         yield result
     except RelanceError as error:
+        result.status = WRONG_USAGE if isinstance(error, WrongUsage) else REFUSED
         _report(error.as_dict()["error"], as_json=as_json)
     except typer.TyperException as error:
         result.status = error.exit_code
@@ -122,9 +130,9 @@ def invalid_input(error: ValidationError) -> InvalidInput:
     """Pydantic's first complaint, in the shape of every other error of ours."""
     first, others = error.errors(include_url=False)[0], error.error_count() - 1
     field = ".".join(str(part) for part in first["loc"]) or None
-    sentence = f"{_IN_WORDS.get(first['type'], first['msg'])}."
-    more = f" And {others} more." if others else ""
-    return InvalidInput(f"{field}: {sentence}{more}" if field else f"{sentence}{more}", field=field)
+    words = _IN_WORDS.get(first["type"])
+    sentence = f"{field} {words}." if words else ": ".join(filter(None, (field, f"{first['msg']}.")))
+    return InvalidInput(f"{sentence} And {others} more." if others else sentence, field=field)
 
 
 def _report_usage(error: typer.TyperException, *, as_json: bool) -> None:
@@ -132,7 +140,7 @@ def _report_usage(error: typer.TyperException, *, as_json: bool) -> None:
     message = error.format_message()
     if not message and not as_json:
         return
-    problem = {"code": "usage", "field": _option_of(error), "message": message or "Name a command."}
+    problem = {"code": "wrong_usage", "field": _option_of(error), "message": message or "Name a command."}
     _report(problem, as_json=as_json)
     context = getattr(error, "ctx", None)
     if context is not None and not as_json:

@@ -17,7 +17,7 @@ from billing.errors import InvalidInput
 from billing.values import Value
 from starter.cli import output
 
-app = typer.Typer()
+app = typer.Typer(no_args_is_help=True)
 
 MOST_PERIODS = 10_000
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -78,7 +78,7 @@ class PreviewRequest(Value):
 
 def _text(value: object, info: ValidationInfo) -> str:
     if not isinstance(value, str):
-        raise InvalidInput(f"{info.field_name} must be a text.", field=info.field_name)
+        raise InvalidInput(f"{info.field_name} must be a string.", field=info.field_name)
     return value
 
 
@@ -122,10 +122,11 @@ def preview(
 ) -> None:
     """Show the first periods of a schedule: local dates, the end exclusive, and the UTC instant of each start.
 
-    With --batch each line of standard input is an object with the keys anchor, every and, where the default
-    will not do, timezone, alignment and periods. Line n of the output answers line n of the input with a list
-    of periods, or with {"error": {"field", "message"}}; field is null where the line is no JSON object. The
-    status is 1 if any line was bad.
+    With --batch each line of standard input is a JSON object with the keys
+    anchor and every and, where the default will not do, timezone, alignment
+    and periods. Each line, an empty one too, is answered by one line: a list
+    as with --json, or {"error": {"field", "message"}}, where field is null if
+    the line is no JSON object. The status is 1 if any line was bad.
     """
     options = {
         "anchor": anchor,
@@ -137,11 +138,12 @@ def preview(
     given = {key: value for key, value in options.items() if value is not None}
     if batch:
         if given:
-            raise typer.BadParameter("--batch takes it from each line instead.", param_hint=f"--{min(given)}")
+            key = min(given)
+            raise output.WrongUsage(f"--batch reads {key} from each line. Leave out --{key}.", field=key)
         raise typer.Exit(_answer_all(sys.stdin.buffer))
     for key in ("anchor", "every"):
         if key not in given:
-            raise typer.BadParameter("it is required without --batch.", param_hint=f"--{key}")
+            raise output.WrongUsage(f"--{key} is missing. Only --batch does without it.", field=key)
     request = PreviewRequest.model_validate(given)
     rows = _periods_of(request)
     if as_json:
