@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import uuid4
 
-import httpx
 import stripe
 
 from activities import stripe_reading as reading
@@ -26,6 +25,7 @@ from activities.gateway import (
 )
 from activities.stripe_amounts import to_stripe
 from activities.stripe_faults import fault_of, is_replayed_failure
+from activities.stripe_http import HttpxTransport
 from activities.stripe_reading import Json
 from billing.declines import classify, read_decline
 from billing.payment import Canceled, Declined, Outcome, Unknown
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 25.0
 """For an answer: less than the 30 seconds that a charge's activity has (engine 25)."""
-CONNECT_TIMEOUT_SECONDS = 5.0
 
 METHOD_TYPES: tuple[Literal["card"], ...] = ("card",)
 """The kinds of methods that may be saved and charged, fixed when a PaymentIntent is created."""
@@ -84,8 +83,7 @@ class StripeGateway:
                 field="STRIPE_API_KEY",
             )
         stripe.enable_telemetry = False
-        timeout = httpx.Timeout(timeout_seconds, connect=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds))
-        self._http = stripe.HTTPXClient(timeout=timeout)
+        self._http = HttpxTransport(timeout_seconds=timeout_seconds)
         self._stripe = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")},
@@ -228,7 +226,7 @@ class StripeGateway:
 
     async def close(self) -> None:
         """Give back the connections."""
-        await self._http.close_async()  # type: ignore[no-untyped-call]
+        await self._http.close_async()
 
     async def _submit(self, prepared: PreparedRequest) -> Json:
         await self._turn()
