@@ -7,6 +7,7 @@ the edge, from a date and an IANA zone.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -350,3 +351,17 @@ def add_months(day: date, n: int) -> date:
         return Date(day).add(months=n).to_stdlib()
     except (ValueError, OverflowError):
         raise OutsideCalendar(f"{day} and {n} months leave the years 1 to 9999.", field="day") from None
+
+
+def _find_tz_database() -> None:
+    """Has `whenever` find the machine's tz database and the one that is installed as a package.
+
+    It does so on first use, by way of late imports and the environment. Temporal's workflow sandbox allows
+    neither, so this happens while this module is imported.
+    """
+    for name in ("Europe/Paris", "No/Such_Zone"):
+        with suppress(TimeZoneNotFoundError):
+            _zone_name(name)
+
+
+_find_tz_database()

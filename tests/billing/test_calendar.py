@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import calendar
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -450,6 +453,39 @@ def days_around_changes(zone: str) -> Iterator[date]:
         day = change.date().to_stdlib()
         yield from (day - timedelta(days=1), day, day + timedelta(days=1))
         change = change.next_transition()
+
+
+@pytest.mark.parametrize("tz_database", ["the machine's", "the package's"])
+def test_the_calendar_imports_nothing_after_it_was_loaded(tz_database: str) -> None:
+    """A late import, or a look at the environment, would stall a workflow that bills."""
+    code = """
+import os, sys
+from datetime import UTC, date, datetime
+from billing.calendar import Interval, Schedule, check_timezone, local_date, starts_at
+from billing.errors import InvalidInput
+
+loaded = set(sys.modules)
+os.environ.clear()
+Schedule(anchor=date(2027, 1, 31), interval=Interval.parse("1month"), timezone="Asia/Tokyo").periods(2)
+starts_at(date(2027, 9, 5), "America/Santiago")
+starts_at(date(2024, 11, 3), "America/Havana")
+local_date(datetime(2027, 1, 31, tzinfo=UTC), "Pacific/Apia")
+for mistake in (lambda: check_timezone("Mars/Olympus"), lambda: starts_at(date(1, 1, 1), "Asia/Tokyo")):
+    try:
+        mistake()
+    except InvalidInput:
+        pass
+print(sorted(set(sys.modules) - loaded))
+"""
+    without_the_machines = {} if tz_database == "the machine's" else {"PYTHONTZPATH": ""}
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code],
+        env=os.environ | without_the_machines,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert run.stdout == "[]\n"
 
 
 def test_months_are_added_and_cut_back() -> None:
