@@ -1,0 +1,262 @@
+"""One invoice being chased: all that decides what happens to it next, as one value.
+
+SQL fills it, `billing.chase` reads it. Nothing here waits, charges or writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from pydantic import Field, model_validator
+
+from billing.calendar import at_local_time, local_date
+from billing.declines import tries_allowed
+from billing.dunning import DunningPolicy
+from billing.errors import InvalidInput
+from billing.payment import AttemptState, DeclineClass, Trigger
+from billing.values import Value
+
+FAILED_STATES: Final = frozenset(
+    {AttemptState.DECLINED, AttemptState.ABANDONED, AttemptState.ACTION_REQUIRED}
+)
+"""No money came and the customer can be told so."""
+UNDER_WAY_STATES: Final = frozenset({AttemptState.STARTED, AttemptState.PROCESSING, AttemptState.UNKNOWN})
+"""Money may be moving and no answer of ours changes that."""
+
+
+class Role(StrEnum):
+    """What the chase of this invoice does for its subscription (engine 5, 8)."""
+
+    DRIVING = "driving"
+    """The oldest in arrears: its policy runs."""
+    JOINED = "joined"
+    """Rests beside the driver, whose mails list it."""
+    GATED = "gated"
+    """A draft that gets its number when it is paid; only its deadline ends it (rules 13)."""
+
+
+class Attempt(Value):
+    """One payment attempt, as its row says."""
+
+    number: int
+    trigger: Trigger
+    state: AttemptState
+    begun_at: datetime
+    """For a queued one, when it was written."""
+    settled_at: datetime | None = None
+    """When it left the live states."""
+    decline_class: DeclineClass | None = None
+    """Of a decline. One that waited for the payer in vain counts as `needs_customer` where this is None."""
+    decline_code: str | None = None
+    payment_method_id: str | None = None
+    not_before: datetime | None = None
+    """No automatic try on this method sooner, where the network named a wait."""
+    looked_at: datetime | None = None
+    """When the provider was last asked what became of it."""
+
+    @property
+    def verdict(self) -> DeclineClass | None:
+        """What its outcome says about another try on the same method; None where nothing was said."""
+        if self.state not in FAILED_STATES:
+            return None
+        return self.decline_class or DeclineClass.NEEDS_CUSTOMER
+
+
+class Case(Value):
+    """The chase of one invoice at one moment.
+
+    Raises:
+        InvalidInput: a gated case has no deadline; field `deadline_at`.
+    """
+
+    invoice_id: str
+    role: Role = Role.DRIVING
+    is_open: bool = True
+    """Issued and open, or a gated draft."""
+    due_minor: int = Field(ge=0)
+    minimum_minor: int = 0
+    """Below this the invoice is not dunned; it waits for the next one (rules 10)."""
+    policy: DunningPolicy
+    day0: date
+    timezone: str
+    attempts: tuple[Attempt, ...] = ()
+    """Those of this chase, oldest first; an invoice that is opened again starts a new chase."""
+    done_through_day: int = -1
+    """Charges of policy days up to this one were made or dropped. -1: not even day 0."""
+    noticed_through_day: int = -1
+    """Mails of policy days up to this one were written or dropped. A held-back charge does not hold them."""
+    method: str | None = None
+    """The usable payment method, if there is one."""
+    method_stopped: bool = False
+    """That method was stopped for fraud."""
+    caps_until: datetime | None = None
+    """No automatic charge of that method sooner, where a network's cap is reached (rules 27)."""
+    stopped: bool = False
+    """Automatic collecting was stopped by a cancel now (rules 21)."""
+    frozen: bool = False
+    """A dispute is open (U17)."""
+    end_held: bool = False
+    """The subscription is parked: everything goes on but the end (U14)."""
+    promise_on: date | None = None
+    """The customer promised to pay on this date; leave it here after the date has passed (rules 25)."""
+    held_until: date | None = None
+    """A person paused the chase until this date; as a promise, but without a charge."""
+    last_notice_on: date | None = None
+    """The date on which the last notice was written."""
+    end_on: date | None = None
+    """The end is not before this date, where something moved it."""
+    ended: bool = False
+    """The policy's end was carried out."""
+    deadline_at: datetime | None = None
+    """Of a gated draft."""
+    asked: tuple[Trigger, ...] = ()
+    """Charges that were asked for and not yet made, oldest first."""
+
+    @model_validator(mode="after")
+    def _gated_has_deadline(self) -> Case:
+        if self.role is Role.GATED and self.deadline_at is None:
+            raise InvalidInput("A gated draft needs the instant at which it is dropped.", field="deadline_at")
+        return self
+
+    @property
+    def live_attempt(self) -> Attempt | None:
+        """The attempt for which money may still move; there is at most one."""
+        return next((a for a in reversed(self.attempts) if a.state.is_live), None)
+
+    @property
+    def last_failure(self) -> Attempt | None:
+        """The latest attempt that brought no money."""
+        return next((a for a in reversed(self.attempts) if a.state in FAILED_STATES), None)
+
+    @property
+    def planned_notice_on(self) -> date:
+        """The date of the last notice by the policy alone."""
+        return self.day0 + timedelta(days=self.policy.last_notice_day)
+
+    @property
+    def is_method_stopped(self) -> bool:
+        """Whether the method may never be charged again, by anybody (rules 27)."""
+        return self.method_stopped or any(
+            a.decline_class is DeclineClass.FRAUD_STOP and a.payment_method_id == self.method
+            for a in self.attempts
+        )
+
+    def at_day(self, day: int) -> datetime:
+        """The instant of a policy day: its hour in the customer's zone (rules 22)."""
+        return self.morning(self.day0 + timedelta(days=day))
+
+    def morning(self, on: date) -> datetime:
+        """The instant on `on` at which steps are made."""
+        return at_local_time(on, self.policy.hour, 0, self.timezone)
+
+    def first_morning(self, not_before: datetime) -> datetime:
+        """The first morning at or after an instant (rules 23: a held-back step)."""
+        on = local_date(not_before, self.timezone)
+        morning = self.morning(on)
+        return morning if morning >= not_before else self.morning(on + timedelta(days=1))
+
+    def reached(self, at: datetime, days: tuple[int, ...]) -> int:
+        """The latest of `days` (increasing) whose instant has come at `at`; -1 where none has."""
+        return max((day for day in days if self.at_day(day) <= at), default=-1)
+
+    @property
+    def hold_on(self) -> date | None:
+        """The date until which a promise or a pause holds every step (rules 25)."""
+        return max((day for day in (self.promise_on, self.held_until) if day), default=None)
+
+    @property
+    def dropped_through_day(self) -> int:
+        """The latest policy day that a promise or a pause dropped: those before its date."""
+        if self.hold_on is None:
+            return -1
+        days_held = (self.hold_on - self.day0).days
+        return max((day for day in self.policy.step_days if day < days_held), default=-1)
+
+
+def automatic_attempts(case: Case) -> int:
+    """Authorisations that we sent, or are about to send, without a person asking (rules 23)."""
+    return sum(a.trigger.is_automatic for a in case.attempts)
+
+
+def retries_left(case: Case) -> int:
+    """Automatic tries that rules 23 still allows after the first charge; the policy may have fewer days."""
+    made = sum(a.trigger.is_automatic and a.trigger is not Trigger.FIRST for a in case.attempts)
+    return max(0, case.policy.most_retries - made)
+
+
+def ends_on(case: Case, now: datetime) -> date:
+    """The local date on which the chase ends if nothing is paid.
+
+    The policy's end day, later where the last notice, a promise, a pause or a person moved it: the end keeps
+    its distance from all of them (rules 4, 25). For a gated draft the date of its deadline.
+    """
+    if case.deadline_at is not None:
+        return local_date(case.deadline_at, case.timezone)
+    policy = case.policy
+    notice = case.last_notice_on or max(case.planned_notice_on, local_date(now, case.timezone))
+    if case.hold_on is not None and case.hold_on > case.planned_notice_on:
+        notice = max(notice, case.hold_on)
+    earliest = (case.day0 + timedelta(days=policy.end_day), notice + timedelta(days=policy.notice_days))
+    return max(*earliest, case.end_on or earliest[0])
+
+
+def ends_at(case: Case, now: datetime) -> datetime:
+    """The instant of `ends_on`: the policy's hour of that date, or a gated draft's deadline."""
+    return case.deadline_at or case.morning(ends_on(case, now))
+
+
+def no_automatic_charge(case: Case, trigger: Trigger) -> str | None:
+    """Why no automatic charge may be made at all, in words; None where one may (rules 21 to 25, 27).
+
+    Waits are no reason: they only move a charge (`charge_not_before`).
+    """
+    return next(_hindrances(case, trigger), None)
+
+
+def _hindrances(case: Case, trigger: Trigger) -> Iterator[str]:
+    if not case.policy.charges:
+        yield "the customer pays by transfer"
+    if case.stopped:
+        yield "automatic collecting was stopped by the cancel"
+    if case.method is None:
+        yield "there is no usable payment method"
+    if trigger is not Trigger.FIRST and retries_left(case) == 0:
+        yield (
+            f"all {case.policy.most_retries} retries are used up"
+            if case.policy.most_retries
+            else "no retries"
+        )
+    yield from _method_hindrances(case)
+
+
+def _method_hindrances(case: Case) -> Iterator[str]:
+    """What the answers to earlier attempts say about this method."""
+    on_method = [a for a in case.attempts if a.payment_method_id == case.method]
+    if case.is_method_stopped:
+        yield "the payment method was stopped for good"
+    last = next((a for a in reversed(on_method) if a.verdict is not None), None)
+    if last is None or last.verdict is None:
+        return
+    if not last.verdict.allows_automatic_retry:
+        yield f"{last.decline_code or 'the last answer'} {_WHAT_HELPS[last.verdict]}"
+    code = last.decline_code
+    allowed = tries_allowed(code) if code else None
+    tries = sum(a.trigger.is_automatic and a.decline_code == code for a in on_method)
+    if allowed is not None and tries >= allowed:
+        yield f"{code} is not known and was tried {tries} times"
+
+
+_WHAT_HELPS: Final = {
+    DeclineClass.NEEDS_CUSTOMER: "needs the customer",
+    DeclineClass.NEW_PAYMENT_METHOD: "needs a new payment method",
+    DeclineClass.FRAUD_STOP: "allows no other try",
+}
+
+
+def charge_not_before(case: Case) -> datetime | None:
+    """The instant before which the networks allow no automatic charge of the method; None where any does."""
+    waits = [a.not_before for a in case.attempts if a.payment_method_id == case.method]
+    return max((wait for wait in (*waits, case.caps_until) if wait is not None), default=None)

@@ -1,0 +1,393 @@
+"""What happens next to one invoice that is not paid, when, and why (rules 21 to 25, engine 22).
+
+`next_step` is the whole decision. The collection workflow waits for `due` and carries the step out; query,
+command line and portal show the same answer, also with no worker up. What a step changes in the case is in
+`billing.progress`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from billing.asking import asked_from, can_be_asked
+from billing.calendar import local_date, starts_at
+from billing.case import (
+    FAILED_STATES,
+    UNDER_WAY_STATES,
+    Attempt,
+    Case,
+    Role,
+    charge_not_before,
+    ends_at,
+    no_automatic_charge,
+    retries_left,
+)
+from billing.dunning import MOST_RETRIES
+from billing.payment import AttemptState, DeclineClass, Trigger
+from billing.reason import Because, Reason
+from billing.values import Value
+
+INLINE_TRY: Final = timedelta(seconds=90)
+"""How long the subscription's own try may still be answering (engine 5)."""
+LOOK_AGAIN_UNKNOWN: Final = (timedelta(minutes=1), timedelta(hours=24))
+"""Least and longest wait before asking again about a lost answer; it doubles in between."""
+LOOK_AGAIN_PROCESSING: Final = (timedelta(hours=6), timedelta(hours=24))
+"""The same for a payment under way: news normally comes by webhook."""
+
+
+class StepKind(StrEnum):
+    """What is done at a step."""
+
+    CHARGE = "charge"
+    """Make an attempt with the step's trigger, or the queued one whose number it names."""
+    NOTICE = "notice"
+    """Write the mail's row."""
+    END = "end"
+    """Carry out the policy's two end actions and write their mail; a gated draft is dropped."""
+    SETTLE = "settle"
+    """Ask the provider what became of a live attempt and write the answer down; one that waits for the payer
+    is closed as abandoned, one that was never sent is dropped."""
+    REST = "rest"
+    """Nothing is due: waits for what the reason names."""
+    CLOSED = "closed"
+    """Nothing is owed any more: the collection may return."""
+
+
+class Mail(StrEnum):
+    """The mails of a chase, but for the one that END writes."""
+
+    PAYMENT_FAILED = "payment_failed"
+    REMINDER = "reminder"
+    LAST_NOTICE = "last_notice"
+    PAYMENT_LINK = "payment_link"
+
+
+_ORDER: Final = (StepKind.SETTLE, StepKind.CHARGE, StepKind.NOTICE, StepKind.END)
+_ASKED: Final = {
+    Trigger.CUSTOMER: Because.ASKED_BY_CUSTOMER,
+    Trigger.METHOD_REPLACED: Because.METHOD_REPLACED,
+    Trigger.SUPPORT: Because.ASKED_BY_SUPPORT,
+}
+_AUTOMATIC: Final = {
+    Trigger.FIRST: Because.FIRST_CHARGE,
+    Trigger.REPEAT: Because.REPEAT,
+    Trigger.RETRY: Because.RETRY,
+    Trigger.PROMISE: Because.PROMISED,
+}
+
+
+class NextStep(Value):
+    """One step of a chase."""
+
+    kind: StepKind
+    due: datetime | None = None
+    """Its planned instant, in the past where it is late; None where the chase only waits."""
+    policy_day: int | None = None
+    """The policy day that the step stands for; after missed days the latest of them."""
+    trigger: Trigger | None = None
+    attempt: int | None = None
+    """Number of an attempt that exists already: the one to settle, or the queued one to make."""
+    mail: Mail | None = None
+    why: Reason
+
+    @property
+    def key(self) -> str | None:
+        """What identifies a mail within its chase: `payment_failed`, `reminder:7`, `last_notice`."""
+        return f"{self.mail}:{self.policy_day}" if self.mail is Mail.REMINDER else self.mail
+
+
+def next_step(case: Case, now: datetime) -> NextStep:
+    """The one thing that happens next to the invoice, or what it waits for.
+
+    Of what is due at `now` in this order: settle, charge, mail, end. A promise or a pause moves what the
+    policy does to its date, never what a person asked for.
+    """
+    live = case.live_attempt
+    return (
+        (live and _about_live(case, live, now))
+        or _standstill(case)
+        or _close_first(case, live, _earliest(_candidates(case, now), now))
+        or _resting(case)
+        or _waits(case, Because.PARKED)
+    )
+
+
+def _about_live(case: Case, live: Attempt, now: datetime) -> NextStep | None:
+    """What an attempt that is under way or queued demands before anything else (U15)."""
+    if live.state in UNDER_WAY_STATES:
+        lost = live.state is not AttemptState.PROCESSING
+        because = Because.ANSWER_LOST if lost else Because.PROCESSING
+        return _settle(case, live, because, _look_at(live))
+    if not case.is_open:
+        return _settle(case, live, Because.CLOSE_FOR_NEXT, now)
+    if live.state is AttemptState.ACTION_REQUIRED or case.frozen:
+        return None
+    gone = case.deadline_at is not None and case.deadline_at <= now
+    if gone or (case.stopped and live.trigger.is_automatic):
+        return _settle(case, live, Because.NEVER_SENT, now)
+    why = _reason(case, Because.QUEUED, due=live.begun_at)
+    return NextStep(
+        kind=StepKind.CHARGE, due=live.begun_at, trigger=live.trigger, attempt=live.number, why=why
+    )
+
+
+def _look_at(live: Attempt) -> datetime:
+    """When to ask the provider about it: at once for a lost answer, then at doubling distances."""
+    lost = live.state is not AttemptState.PROCESSING
+    least, longest = LOOK_AGAIN_UNKNOWN if lost else LOOK_AGAIN_PROCESSING
+    if live.looked_at is not None:
+        return live.looked_at + min(longest, max(least, live.looked_at - live.begun_at))
+    first_wait = {AttemptState.STARTED: INLINE_TRY, AttemptState.PROCESSING: least}
+    return live.begun_at + first_wait.get(live.state, timedelta(0))
+
+
+def _standstill(case: Case) -> NextStep | None:
+    """Why nothing at all is planned, or None. What a person asked for moves a joined or ended chase."""
+    if not case.is_open:
+        return NextStep(kind=StepKind.CLOSED, why=_reason(case, Because.CLOSED))
+    if any(a.state is AttemptState.SUCCEEDED for a in case.attempts):
+        return _waits(case, Because.UNBOOKED)
+    if case.frozen:
+        return _waits(case, Because.FROZEN)
+    if case.due_minor < case.minimum_minor:
+        return _waits(case, Because.BELOW_MINIMUM)
+    if case.asked and can_be_asked(case):
+        return None
+    return _resting(case)
+
+
+def _resting(case: Case) -> NextStep | None:
+    if case.ended:
+        return _waits(case, Because.ENDED)
+    return _waits(case, Because.JOINED) if case.role is Role.JOINED else None
+
+
+def _waits(case: Case, because: Because) -> NextStep:
+    return NextStep(kind=StepKind.REST, why=_reason(case, because))
+
+
+def _candidates(case: Case, now: datetime) -> Iterator[NextStep]:
+    yield from _asked_charge(case, now)
+    if case.ended or case.role is Role.JOINED:
+        return
+    if case.role is Role.GATED:
+        yield from _gated_steps(case, now)
+        return
+    held_to = case.morning(case.hold_on) if case.hold_on is not None else now
+    for step in _policy_steps(case, max(now, held_to)):
+        held = step.due is not None and step.due < held_to > now
+        yield step.model_copy(update={"due": held_to}) if held else step
+
+
+def _policy_steps(case: Case, as_of: datetime) -> Iterator[NextStep]:
+    """The next charge, mail and end of the policy, seen from the date to which a promise holds them."""
+    end = _end_step(case, as_of)
+    for charge in _automatic_charge(case, as_of):
+        if end is None or charge.due is None or end.due is None or charge.due < end.due:
+            yield charge
+    yield from _notice(case, as_of)
+    if end is not None and not case.end_held:
+        yield end
+
+
+def _earliest(steps: Iterator[NextStep], now: datetime) -> NextStep | None:
+    return min(steps, key=lambda step: (max(step.due or now, now), _ORDER.index(step.kind)), default=None)
+
+
+def _close_first(case: Case, live: Attempt | None, step: NextStep | None) -> NextStep | None:
+    """Puts the closing of an attempt that waits for the payer before another attempt and before the end."""
+    if live is None or step is None or step.kind is StepKind.NOTICE:
+        return step
+    return _settle(case, live, Because.CLOSE_FOR_NEXT, step.due)
+
+
+def _settle(case: Case, live: Attempt, because: Because, due: datetime | None) -> NextStep:
+    why = _reason(case, because, due=due)
+    return NextStep(kind=StepKind.SETTLE, due=due, attempt=live.number, trigger=live.trigger, why=why)
+
+
+# Charges
+
+
+def _asked_charge(case: Case, now: datetime) -> Iterator[NextStep]:
+    """A charge that a person caused, or that the success of another invoice of the subscription did."""
+    if not case.asked or not can_be_asked(case):
+        return
+    trigger = case.asked[0]
+    if trigger.is_automatic:
+        if no_automatic_charge(case, trigger) is None:
+            yield _charge(case, trigger, _moved(case, now), now)
+        return
+    due = asked_from(case, now)
+    if case.deadline_at is not None and due >= case.deadline_at:
+        return
+    why = _reason(case, _ASKED[trigger], due=due)
+    yield NextStep(kind=StepKind.CHARGE, due=due, trigger=trigger, why=why)
+
+
+def _automatic_charge(case: Case, as_of: datetime) -> Iterator[NextStep]:
+    """The next charge of the policy: the promised one, the repeat, or that of a policy day (rules 23, 25)."""
+    held_to = case.morning(case.hold_on) if case.hold_on is not None else None
+    if held_to is not None and _promise_is_due(case, held_to):
+        if no_automatic_charge(case, Trigger.PROMISE) is None:
+            yield _charge(case, Trigger.PROMISE, _moved(case, held_to), as_of)
+        return
+    trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY
+    if no_automatic_charge(case, trigger) is not None:
+        return
+    planned = _planned_charge(case, as_of)
+    repeat = _repeat_at(case, held_to)
+    if repeat is not None and (planned is None or repeat < planned > as_of):
+        yield _charge(case, Trigger.REPEAT, repeat, as_of)
+    elif planned is not None:
+        yield _charge(case, trigger, planned, as_of)
+
+
+def _promise_is_due(case: Case, held_to: datetime) -> bool:
+    """Whether the promised charge is still to be made: none of any kind was since its instant."""
+    return case.promise_on == case.hold_on and all(a.begun_at < held_to for a in case.attempts)
+
+
+def _planned_charge(case: Case, as_of: datetime) -> datetime | None:
+    """The instant of the next charge by the calendar; one stands for all that were missed (rules 4)."""
+    done = max(case.done_through_day, case.dropped_through_day)
+    days = [day for day in (0, *case.policy.retry_days) if day > done]
+    if not days:
+        return None
+    missed = [day for day in days if case.at_day(day) <= as_of]
+    return _moved(case, case.at_day(missed[-1] if missed else days[0]))
+
+
+def _repeat_at(case: Case, held_to: datetime | None) -> datetime | None:
+    """When a technical decline is repeated: hours later, once per chase (rules 23)."""
+    last = case.attempts[-1] if case.attempts else None
+    if (
+        last is None
+        or last.settled_at is None
+        or last.decline_class is not DeclineClass.RETRY
+        or not last.trigger.is_automatic
+        or last.payment_method_id != case.method
+        or any(a.trigger is Trigger.REPEAT for a in case.attempts)
+    ):
+        return None
+    at = last.settled_at + timedelta(hours=case.policy.repeat_after_hours)
+    dropped = held_to is not None and at < held_to
+    return None if dropped or no_automatic_charge(case, Trigger.REPEAT) else _moved(case, at)
+
+
+def _moved(case: Case, at: datetime) -> datetime:
+    """`at`, or the first morning on which the networks allow a charge (rules 23)."""
+    wait = charge_not_before(case)
+    return at if wait is None or wait <= at else case.first_morning(wait)
+
+
+def _charge(case: Case, trigger: Trigger, due: datetime, as_of: datetime) -> NextStep:
+    day = max(0, case.reached(max(due, as_of), (0, *case.policy.retry_days)))
+    left = retries_left(case)
+    extra = (Trigger.REPEAT, Trigger.PROMISE)
+    extras = sum(t in extra for t in (trigger, *(a.trigger for a in case.attempts)))
+    is_retry = trigger is not Trigger.FIRST
+    why = _reason(case, _AUTOMATIC[trigger], due=max(due, as_of)).model_copy(
+        update={
+            "policy_day": day,
+            "decline_code": _last_code(case),
+            "number": case.policy.most_retries - left + 1 if is_retry else None,
+            "of": min(MOST_RETRIES, len(case.policy.retry_days) + extras) if is_retry else None,
+        }
+    )
+    return NextStep(kind=StepKind.CHARGE, due=due, policy_day=day, trigger=trigger, why=why)
+
+
+# Mails and the end
+
+
+def _notice(case: Case, as_of: datetime) -> Iterator[NextStep]:
+    """The next mail: the first failure, a reminder, or the last notice, which stands for all before it."""
+    policy = case.policy
+    last_notice = case.at_day(policy.last_notice_day)
+    if case.last_notice_on is None and last_notice <= as_of:
+        yield _mail(case, Mail.LAST_NOTICE, policy.last_notice_day, last_notice, as_of)
+        return
+    reached = case.reached(as_of, policy.mail_days)
+    noticed = max(case.noticed_through_day, case.dropped_through_day)
+    if case.noticed_through_day < 0 and policy.charges:
+        failed_at = _first_failure_at(case)
+        if failed_at is not None:
+            yield _mail(case, Mail.PAYMENT_FAILED, max(0, reached), failed_at, as_of)
+            return
+    missed = reached if reached > noticed else None
+    coming = [day for day in policy.mail_days if case.at_day(day) > as_of]
+    day = missed or next(iter(coming), None)
+    if day is None or (day == policy.last_notice_day and case.last_notice_on is not None):
+        return
+    mail = Mail.LAST_NOTICE if day == policy.last_notice_day else Mail.REMINDER
+    yield _mail(case, mail, day, case.at_day(day), as_of)
+
+
+def _first_failure_at(case: Case) -> datetime | None:
+    """When the customer could first be told that the payment failed, or that none could be tried."""
+    for attempt in case.attempts:
+        if attempt.state in FAILED_STATES and (attempt.trigger.is_automatic or case.role is Role.GATED):
+            return attempt.settled_at or attempt.begun_at
+    if case.done_through_day >= 0:
+        tried = any(a.trigger.is_automatic for a in case.attempts)
+        return None if tried else starts_at(case.day0, case.timezone)
+    day0 = case.at_day(0)
+    untried = no_automatic_charge(case, Trigger.FIRST) is not None or _moved(case, day0) > day0
+    return day0 if untried else None
+
+
+def _mail(case: Case, mail: Mail, day: int, due: datetime, as_of: datetime) -> NextStep:
+    because = {
+        Mail.PAYMENT_FAILED: Because.FIRST_FAILURE,
+        Mail.REMINDER: Because.REMINDER,
+        Mail.LAST_NOTICE: Because.LAST_NOTICE,
+        Mail.PAYMENT_LINK: Because.LINK,
+    }[mail]
+    trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY
+    why = _reason(case, because, due=max(due, as_of)).model_copy(
+        update={
+            "policy_day": day,
+            "decline_code": _last_code(case),
+            "no_charge": no_automatic_charge(case, trigger),
+        }
+    )
+    return NextStep(kind=StepKind.NOTICE, due=due, policy_day=day, mail=mail, why=why)
+
+
+def _end_step(case: Case, now: datetime) -> NextStep | None:
+    """The end, once the last notice was written: it is never without one."""
+    if case.last_notice_on is None:
+        return None
+    due = ends_at(case, now)
+    why = _reason(case, Because.END, due=due).model_copy(
+        update={
+            "policy_day": case.policy.end_day,
+            "subscription": case.policy.end_for_subscription.value,
+            "invoice": case.policy.end_for_invoice.value,
+        }
+    )
+    return NextStep(kind=StepKind.END, due=due, policy_day=case.policy.end_day, why=why)
+
+
+def _gated_steps(case: Case, now: datetime) -> Iterator[NextStep]:
+    """A gated draft: one mail with the link, then its deadline (rules 13, engine 5)."""
+    failed_at = _first_failure_at(case)
+    if case.noticed_through_day < 0 and failed_at is not None:
+        yield _mail(case, Mail.PAYMENT_LINK, 0, failed_at, now)
+    if not case.end_held:
+        due = ends_at(case, now)
+        yield NextStep(kind=StepKind.END, due=due, why=_reason(case, Because.DEADLINE, due=due))
+
+
+def _last_code(case: Case) -> str | None:
+    failure = case.last_failure
+    return failure.decline_code if failure is not None else None
+
+
+def _reason(case: Case, because: Because, *, due: datetime | None = None) -> Reason:
+    on = local_date(due, case.timezone) if due is not None else None
+    return Reason(because=because, policy=case.policy.title, on=on)
