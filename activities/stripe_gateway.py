@@ -295,18 +295,21 @@ def prepare(charge: Charge) -> PreparedRequest:
     """The request of an attempt: key and parameters, from stored facts alone.
 
     A generation's first attempt creates and confirms in one call; each later one confirms the same PaymentIntent,
-    which can succeed only once. The method is named every time, since a failed try clears it.
+    which can succeed only once. The method is named every time, since a failed try clears it. With the payer
+    there, the bank is asked for consent to later charges without them.
 
     Raises:
         NotChargeable: Stripe has no unit small enough for the amount.
     """
-    asks_payer: dict[str, Any] = {} if charge.on_session else {"off_session": True}
+    presence: dict[str, Any] = (
+        {"setup_future_usage": "off_session"} if charge.on_session else {"off_session": True}
+    )
     if charge.payment_intent is not None:
         return PreparedRequest(
             operation="confirm",
             idempotency_key=f"{charge.invoice_id}:confirm:{charge.generation}:{charge.attempt_number}",
             payment_intent=charge.payment_intent,
-            params={"payment_method": charge.payment_method, **asks_payer},
+            params={"payment_method": charge.payment_method, **presence},
         )
     params: dict[str, Any] = {
         "amount": to_stripe(charge.amount_minor, charge.currency),
@@ -317,7 +320,7 @@ def prepare(charge: Charge) -> PreparedRequest:
         "confirm": True,
         "description": charge.description,
         "metadata": _metadata(charge),
-        **asks_payer,
+        **presence,
     }
     if charge.statement:
         params["statement_descriptor_suffix"] = charge.statement

@@ -117,18 +117,20 @@ def settled(intent: Json) -> Outcome:
 def newest_try(intent: Json, *, since: datetime, as_of: datetime) -> Outcome | NeverRan:
     """What became of the try that began at `since`, from the PaymentIntent with its latest charge expanded.
 
-    A PaymentIntent that waits for a method again has been declined if its latest charge is not older than the
-    try, or if the payer failed to authenticate, which leaves no charge. Otherwise the try never ran.
+    A PaymentIntent that waits for a method again was declined if its latest charge is not older than the try.
+    An error without a charge (the payer failed to authenticate) bears no date: it counts as the try's, since to
+    take a try that never ran for a decline costs a try, the other way round a charge too many at the bank.
+    Otherwise the try never ran.
     """
     payment_intent = str(intent["id"])
     if intent["status"] not in _WAITING_FOR_A_METHOD:
         return settled(intent)
     error: Json = intent.get("last_payment_error") or {}
     charge = expanded(intent.get("latest_charge"))
+    if error and not error.get("charge"):
+        return declined(error, payment_intent=payment_intent, charge=None, as_of=as_of)
     if charge is not None and _is_not_older(charge, since):
         return declined(error or _failure(charge), payment_intent=payment_intent, charge=charge, as_of=as_of)
-    if error.get("code") == "payment_intent_authentication_failure":
-        return declined(error, payment_intent=payment_intent, charge=None, as_of=as_of)
     return NeverRan(payment_intent=payment_intent)
 
 

@@ -70,9 +70,14 @@ def test_a_new_generation_has_a_new_key() -> None:
     assert prepare(Charge(**{**FIRST, "generation": 2, "attempt_number": 4})).idempotency_key == "inv_7:pi:2"
 
 
-def test_with_the_payer_there_the_bank_may_ask() -> None:
-    assert "off_session" not in prepare(Charge(**{**FIRST, "on_session": True})).params
-    assert prepare(Charge(**{**LATER, "on_session": True})).params == {"payment_method": "pm_2"}
+def test_with_the_payer_there_the_bank_is_asked_for_consent_to_later_charges() -> None:
+    first = prepare(Charge(**{**FIRST, "on_session": True})).params
+    assert "off_session" not in first
+    assert first["setup_future_usage"] == "off_session"
+    assert prepare(Charge(**{**LATER, "on_session": True})).params == {
+        "payment_method": "pm_2",
+        "setup_future_usage": "off_session",
+    }
 
 
 def test_the_statement_travels_as_a_suffix() -> None:
