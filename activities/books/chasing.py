@@ -1,0 +1,179 @@
+"""The row of a collection, and the `Case` that decides what it does next (engine 5, 8, 22)."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.config import BookRules
+from activities.books.gate import attempts_of, is_collectable
+from activities.books.rows import customer_of, lock, usable_method
+from billing.calendar import local_date
+from billing.case import Attempt, Case, Role
+from billing.dunning import DEFAULT_POLICIES, GATED, DunningPolicy, default_policy
+from billing.payment import Trigger
+from billing.terms import CollectionMethod
+from models.ids import derived_id
+from models.tables import (
+    Collection,
+    DunningPolicyVersion,
+    Invoice,
+    InvoiceStatus,
+    PaymentAttempt,
+    SubscriptionRow,
+)
+
+
+def collection_key(invoice: Invoice) -> str:
+    """The id of the row of an invoice's present chase."""
+    return derived_id("col", invoice.id, invoice.chase)
+
+
+async def open_collection(
+    session: AsyncSession, row: SubscriptionRow, invoice: Invoice, at: datetime, *, on_delay: bool = False
+) -> Collection:
+    """Hand an invoice over to a collection; the row is there before its workflow starts (engine 24).
+
+    Args:
+        session: the transaction of the fact that hands it over.
+        row: the subscription.
+        invoice: becomes owned by the collection.
+        at: the business instant.
+        on_delay: no first charge was tried on day 0 (catch-up): the collection makes it.
+    """
+    key = collection_key(invoice)
+    existing = await session.get(Collection, key)
+    if existing is not None:
+        return existing
+    version = await policy_for(session, row, invoice)
+    collection = Collection(
+        id=key,
+        invoice_id=invoice.id,
+        subscription_id=row.id,
+        customer_id=row.customer_id,
+        clock_id=row.clock_id,
+        chase=invoice.chase,
+        role=await _role(session, row, invoice),
+        policy_version_id=version.id,
+        day0=_day0(row, invoice, at),
+        timezone=row.state.timezone,
+        done_through_day=-1 if on_delay else 0,
+    )
+    invoice.owner = "collection"
+    session.add(collection)
+    await session.flush()
+    return collection
+
+
+def _day0(row: SubscriptionRow, invoice: Invoice, at: datetime) -> date:
+    """Rules 22: the customer's date at the issue for a card, the due date for a transfer."""
+    by_transfer = row.state.terms.collection_method is CollectionMethod.TRANSFER
+    if by_transfer and invoice.due_on is not None:
+        return invoice.due_on
+    return local_date(invoice.issued_at or at, row.state.timezone) + timedelta(days=invoice.delay_days)
+
+
+async def _role(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -> str:
+    """The oldest invoice that is chased drives; a younger one joins it (engine 8)."""
+    if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
+        return Role.GATED.value
+    query = select(Collection).where(
+        Collection.subscription_id == row.id,
+        Collection.role == Role.DRIVING.value,
+        col(Collection.closed_at).is_(None),
+    )
+    driver = (await session.exec(query)).first()
+    return Role.DRIVING.value if driver is None else Role.JOINED.value
+
+
+async def policy_for(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -> DunningPolicyVersion:
+    """The latest version of the policy that an invoice starts its chase with, and keeps."""
+    terms = row.state.terms
+    if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
+        default = GATED
+    else:
+        default = default_policy(
+            terms.interval,
+            is_first_payment=invoice.first_payment,
+            by_transfer=terms.collection_method is CollectionMethod.TRANSFER,
+        )
+    return await latest_version(session, terms.dunning_policy or default.name, default)
+
+
+async def latest_version(session: AsyncSession, name: str, default: DunningPolicy) -> DunningPolicyVersion:
+    """The newest version of a policy by name, or `default` where nobody wrote one."""
+    query = (
+        select(DunningPolicyVersion)
+        .where(DunningPolicyVersion.name == name)
+        .order_by(col(DunningPolicyVersion.version).desc())
+    )
+    found = (await session.exec(query)).first()
+    policy = DEFAULT_POLICIES.get(name, default)
+    if found is not None and found.version >= policy.version:
+        return found
+    key = derived_id("pol", policy.name, policy.version)
+    version = await session.get(DunningPolicyVersion, key)
+    if version is None:
+        version = DunningPolicyVersion(
+            id=key, name=policy.name, version=policy.version, policy=policy, created_at=datetime.now(UTC)
+        )
+        session.add(version)
+        await session.flush()
+    return version
+
+
+async def lock_collection(session: AsyncSession, invoice: Invoice) -> Collection:
+    """The row of an invoice's present chase, locked."""
+    return await lock(session, Collection, collection_key(invoice), field="collection")
+
+
+async def load_case(
+    session: AsyncSession, row: SubscriptionRow, invoice: Invoice, collection: Collection, rules: BookRules
+) -> Case:
+    """The chase of an invoice as one value, read from the rows."""
+    version = await session.get(DunningPolicyVersion, collection.policy_version_id)
+    assert version is not None  # noqa: S101 - a foreign key
+    method = await usable_method(session, await customer_of(session, invoice))
+    attempts = await attempts_of(session, invoice.id)
+    is_open = is_collectable(invoice)
+    return Case(
+        invoice_id=invoice.id,
+        role=Role(collection.role),
+        is_open=is_open,
+        due_minor=max(0, invoice.open_minor) if is_open else 0,
+        minimum_minor=rules.minimum(invoice.currency),
+        policy=version.policy,
+        day0=collection.day0,
+        timezone=collection.timezone,
+        attempts=tuple(_attempt(attempt) for attempt in attempts if attempt.chase == invoice.chase),
+        done_through_day=collection.done_through_day,
+        noticed_through_day=collection.noticed_through_day,
+        method=method.id if method is not None else None,
+        stopped=not (invoice.automatic_collecting and row.automatic_collecting),
+        frozen=invoice.frozen,
+        end_held=row.state.parked is not None,
+        promise_on=collection.promise_on,
+        held_until=collection.held_until,
+        last_notice_on=collection.last_notice_on,
+        end_on=collection.end_on,
+        ended=collection.ended,
+        deadline_at=invoice.gate_closes_at if collection.role == Role.GATED.value else None,
+        asked=tuple(Trigger(wish["trigger"]) for wish in collection.asked),
+    )
+
+
+def _attempt(attempt: PaymentAttempt) -> Attempt:
+    return Attempt(
+        number=attempt.number,
+        trigger=attempt.trigger,
+        state=attempt.state,
+        begun_at=attempt.begun_at,
+        settled_at=attempt.settled_at,
+        decline_class=attempt.decline_class,
+        decline_code=attempt.decline_code,
+        payment_method_id=attempt.method_id,
+        not_before=attempt.not_before,
+        looked_at=attempt.looked_at,
+    )

@@ -1,0 +1,36 @@
+"""The choices of a seller that the books follow; made from settings once, at start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from activities.books.notices import AccessRules
+
+
+@dataclass(frozen=True)
+class BookRules:
+    """What the transactions need to know beside the rows.
+
+    Attributes:
+        access: how long an answer about access stays good.
+        gated_for: how long a gated draft waits for its payment (rules 13).
+        catch_up_limit: periods that may fall due at once (rules 4).
+        unpaid_cancel_days: after how many days unpaid a subscription is cancelled (U10).
+        minimum_minor: the least that can be charged, per currency (rules 10).
+        boundary_window: over how long the work of one instant is spread (engine 23).
+    """
+
+    access: AccessRules = field(
+        default_factory=lambda: AccessRules(window=timedelta(0), grace=timedelta(hours=24))
+    )
+    gated_for: timedelta = timedelta(hours=23)
+    catch_up_limit: int = 2
+    unpaid_cancel_days: int = 90
+    minimum_minor: Mapping[str, int] = field(default_factory=lambda: {"EUR": 50})
+    boundary_window: timedelta = timedelta(0)
+
+    def minimum(self, currency: str) -> int:
+        """The least that can be charged in this currency, in minor units; 1 where none is known."""
+        return self.minimum_minor.get(currency, 1)

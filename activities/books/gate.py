@@ -1,0 +1,205 @@
+"""The gate in front of every charge, and the only place where its outcome is written (engine 1, 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, Protocol
+
+from sqlmodel import col, func, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.config import BookRules
+from activities.books.rows import customer_of, lock_with_subscription, usable_method
+from activities.gateway import Charge, PreparedRequest
+from billing.dunning import MOST_RETRIES
+from billing.payment import LIVE_STATES, AttemptState, Trigger
+from models.ids import derived_id
+from models.tables import Customer, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod, SubscriptionRow
+
+MOST_AUTOMATIC: Final = 1 + MOST_RETRIES
+"""The first charge and four retries (rules 23)."""
+MOST_ASKED_PER_DAY: Final = 5
+"""Attempts that a person may start on one invoice in 24 hours (rules 23)."""
+
+
+class Prepares(Protocol):
+    """The part of the payment gateway that needs no network."""
+
+    def prepare(self, charge: Charge) -> PreparedRequest:
+        """The exact request of an attempt."""
+        ...
+
+
+class Refusal(StrEnum):
+    """Why the gate let nobody through."""
+
+    NOT_OPEN = "not_open"
+    FROZEN = "frozen"
+    STOPPED = "stopped"
+    UNDER_WAY = "under_way"
+    CAP = "cap"
+    NO_METHOD = "no_method"
+    NOT_NEXT = "not_next"
+
+
+@dataclass(frozen=True)
+class GateRefused:
+    """Nothing was written: no charge may be made now."""
+
+    reason: Refusal
+
+
+async def begin_attempt(
+    session: AsyncSession,
+    gateway: Prepares,
+    rules: BookRules,
+    *,
+    invoice_id: str,
+    number: int,
+    trigger: Trigger,
+    at: datetime,
+    asked_by: str = "",
+    state: AttemptState = AttemptState.STARTED,
+) -> PaymentAttempt | GateRefused:
+    """Write the attempt before the charge, or refuse. Asked again for a number it answers the same row.
+
+    Args:
+        session: a transaction of its own, or the one that issues the invoice.
+        gateway: prepares the request that is frozen with the row.
+        rules: the seller's.
+        invoice_id: what is charged.
+        number: the attempt's number within the invoice, one more than the last.
+        trigger: why it is made; a person's is not held by `stopped` and counts apart (rules 23).
+        at: the business instant.
+        asked_by: the command that asked, where a person did.
+        state: `queued` in the issuing transaction, else `started`.
+    """
+    row, invoice = await lock_with_subscription(session, invoice_id)
+    attempts = await attempts_of(session, invoice_id)
+    for attempt in attempts:
+        if attempt.number == number:
+            _take_up(attempt, state)
+            return attempt
+    refusal = _refusal(row, invoice, attempts, number, trigger, at)
+    if refusal is not None:
+        return GateRefused(refusal)
+    customer = await customer_of(session, invoice)
+    method = await usable_method(session, customer)
+    if method is None or invoice.open_minor < rules.minimum(invoice.currency):
+        return GateRefused(Refusal.NO_METHOD if method is None else Refusal.NOT_OPEN)
+    attempt = _new_attempt(gateway, invoice, customer, method, number=number, trigger=trigger, at=at)
+    attempt.state = state
+    attempt.asked_by = asked_by
+    session.add(attempt)
+    await session.flush()
+    return attempt
+
+
+def _take_up(attempt: PaymentAttempt, state: AttemptState) -> None:
+    if attempt.state is AttemptState.QUEUED and state is AttemptState.STARTED:
+        attempt.state = AttemptState.STARTED
+
+
+def _refusal(
+    row: SubscriptionRow,
+    invoice: Invoice,
+    attempts: list[PaymentAttempt],
+    number: int,
+    trigger: Trigger,
+    at: datetime,
+) -> Refusal | None:
+    chase = [attempt for attempt in attempts if attempt.chase == invoice.chase]
+    checks = {
+        Refusal.NOT_OPEN: not is_collectable(invoice),
+        Refusal.FROZEN: invoice.frozen,
+        Refusal.UNDER_WAY: any(attempt.state in LIVE_STATES for attempt in attempts),
+        Refusal.NOT_NEXT: number != len(attempts) + 1,
+        Refusal.STOPPED: trigger.is_automatic
+        and not (invoice.automatic_collecting and row.automatic_collecting),
+        Refusal.CAP: _over_cap(chase, trigger, at),
+    }
+    return next((reason for reason, holds in checks.items() if holds), None)
+
+
+def is_collectable(invoice: Invoice) -> bool:
+    """Whether the invoice may be charged at all: open, or a gated draft whose gate is open."""
+    return invoice.status is InvoiceStatus.OPEN or (invoice.gated and invoice.status is InvoiceStatus.DRAFT)
+
+
+def _over_cap(chase: list[PaymentAttempt], trigger: Trigger, at: datetime) -> bool:
+    if trigger.is_automatic:
+        return sum(attempt.trigger.is_automatic for attempt in chase) >= MOST_AUTOMATIC
+    since = at - timedelta(hours=24)
+    asked = [a for a in chase if not a.trigger.is_automatic and a.begun_at > since]
+    return len(asked) >= MOST_ASKED_PER_DAY
+
+
+def _new_attempt(
+    gateway: Prepares,
+    invoice: Invoice,
+    customer: Customer,
+    method: PaymentMethod,
+    *,
+    number: int,
+    trigger: Trigger,
+    at: datetime,
+) -> PaymentAttempt:
+    attempt_id = derived_id("att", invoice.id, number)
+    prepared = gateway.prepare(
+        Charge(
+            invoice_id=invoice.id,
+            generation=invoice.generation,
+            attempt_number=number,
+            is_first_of_generation=invoice.payment_intent is None,
+            amount_minor=invoice.open_minor,
+            currency=invoice.currency,
+            customer=customer.provider_id or "",
+            payment_method=method.provider_id,
+            payment_intent=invoice.payment_intent,
+            on_session=False,
+            description=invoice.number or f"Subscription {invoice.subscription_id}",
+            metadata={"subscription": invoice.subscription_id, "attempt": attempt_id},
+        )
+    )
+    return PaymentAttempt(
+        id=attempt_id,
+        invoice_id=invoice.id,
+        subscription_id=invoice.subscription_id,
+        customer_id=invoice.customer_id,
+        number=number,
+        chase=invoice.chase,
+        generation=invoice.generation,
+        trigger=trigger,
+        state=AttemptState.QUEUED,
+        method_id=method.id,
+        fingerprint=method.fingerprint,
+        amount_minor=invoice.open_minor,
+        currency=invoice.currency,
+        idempotency_key=prepared.idempotency_key,
+        request=prepared.model_dump(mode="json"),
+        payment_intent=invoice.payment_intent,
+        begun_at=at,
+    )
+
+
+async def attempts_of(session: AsyncSession, invoice_id: str) -> list[PaymentAttempt]:
+    """All attempts of an invoice, oldest first."""
+    query = (
+        select(PaymentAttempt)
+        .where(PaymentAttempt.invoice_id == invoice_id)
+        .order_by(col(PaymentAttempt.number))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def live_attempt(session: AsyncSession, invoice_id: str) -> PaymentAttempt | None:
+    """The attempt under which money may still move, if there is one."""
+    return next((a for a in await attempts_of(session, invoice_id) if a.state in LIVE_STATES), None)
+
+
+async def count_attempts(session: AsyncSession, invoice_id: str) -> int:
+    """How many attempts were written for an invoice."""
+    query = select(func.count()).where(PaymentAttempt.invoice_id == invoice_id)
+    return int((await session.exec(query)).one())

@@ -1,0 +1,212 @@
+"""Writing down what came of an attempt, once, with everything that follows from it (engine 2, 7)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.chasing import open_collection
+from activities.books.config import BookRules
+from activities.books.gate import Prepares, attempts_of, is_collectable
+from activities.books.issuing import number_invoice
+from activities.books.journal import CASH, RECEIVABLE, UNAPPLIED, book
+from activities.books.notices import emit, write_mail
+from activities.books.rows import customer_of, entity_of, get, lock_with_subscription
+from activities.books.transitions import settle_standing
+from activities.books.work import Work
+from billing.payment import (
+    ActionRequired,
+    AttemptState,
+    Canceled,
+    DeclineClass,
+    Declined,
+    Outcome,
+    Paid,
+    Processing,
+    Unknown,
+)
+from models.tables import (
+    Invoice,
+    InvoiceStatus,
+    PaymentAttempt,
+    PaymentMethod,
+    PaymentState,
+    SubscriptionRow,
+)
+
+
+async def record_outcome(
+    session: AsyncSession,
+    gateway: Prepares,
+    rules: BookRules,
+    *,
+    attempt_id: str,
+    outcome: Outcome,
+    at: datetime,
+) -> SubscriptionRow:
+    """Compare and swap: an outcome is written from a live state only, but money that came is always booked.
+
+    Whatever is not paid hands the invoice over to a collection, in this same transaction (engine 5).
+
+    Returns:
+        The subscription's row as it is afterwards.
+    """
+    attempt = await get(session, PaymentAttempt, attempt_id, field="attempt")
+    row, invoice = await lock_with_subscription(session, attempt.invoice_id)
+    await session.refresh(attempt)
+    work = Work(session, gateway, rules, row, at)
+    if _may_write(attempt, outcome):
+        await _write(work, invoice, attempt, outcome)
+    if (
+        invoice.owner == "subscription"
+        and invoice.status is not InvoiceStatus.PAID
+        and is_collectable(invoice)
+    ):
+        await open_collection(session, row, invoice, at)
+    await settle_standing(work)
+    return row
+
+
+def _may_write(attempt: PaymentAttempt, outcome: Outcome) -> bool:
+    if isinstance(outcome, Paid):
+        return attempt.state not in (AttemptState.SUCCEEDED, AttemptState.RETURNED)
+    if isinstance(outcome, Unknown) and attempt.state is AttemptState.PROCESSING:
+        return False
+    return attempt.state.is_live
+
+
+async def _write(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome: Outcome) -> None:
+    attempt.payment_intent = outcome.payment_intent or attempt.payment_intent
+    if attempt.generation == invoice.generation:
+        invoice.payment_intent = attempt.payment_intent
+    match outcome:
+        case Paid():
+            await _write_paid(work, invoice, attempt, outcome)
+        case Processing():
+            attempt.state = AttemptState.PROCESSING
+            await _open_gate(work, invoice)
+            invoice.payment_state = PaymentState.PROCESSING
+        case Declined():
+            await _write_declined(work, invoice, attempt, outcome)
+        case ActionRequired():
+            attempt.state, attempt.decline_code = AttemptState.ACTION_REQUIRED, outcome.code
+            invoice.payment_state = PaymentState.ACTION_REQUIRED
+            _fall_into_arrears(invoice)
+            await _ask_to_authenticate(work, invoice, attempt)
+            emit(
+                work.session,
+                work.row,
+                "payment.action_required",
+                _facts(invoice, attempt),
+                work.at,
+                work.rules.access,
+            )
+        case Unknown():
+            attempt.state = AttemptState.UNKNOWN
+            invoice.payment_state = PaymentState.UNKNOWN
+        case Canceled():
+            _write_abandoned(invoice, attempt, work.at)
+
+
+async def _write_paid(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome: Paid) -> None:
+    for other in await attempts_of(work.session, invoice.id):
+        if other.state is AttemptState.SUCCEEDED:
+            other.state = AttemptState.RETURNED  # taken back earlier; its place is free again (engine 1)
+    attempt.state, attempt.charge, attempt.settled_at = AttemptState.SUCCEEDED, outcome.charge, work.at
+    await _open_gate(work, invoice)
+    applied = min(attempt.amount_minor, invoice.open_minor)
+    book(
+        work.session,
+        await entity_of(work.session, invoice),
+        invoice,
+        entry=f"payment/{attempt.id}",
+        amounts={
+            CASH: attempt.amount_minor,
+            RECEIVABLE: -applied,
+            UNAPPLIED: applied - attempt.amount_minor,
+        },
+        at=work.at,
+    )
+    invoice.paid_minor += applied
+    invoice.payment_state = PaymentState.NONE
+    if invoice.open_minor == 0 and invoice.status is not InvoiceStatus.VOID:
+        invoice.status, invoice.in_arrears, invoice.paid_at = InvoiceStatus.PAID, False, work.at
+    await _write_receipt(work, invoice, attempt)
+    emit(work.session, work.row, "invoice.paid", _facts(invoice, attempt), work.at, work.rules.access)
+
+
+async def _open_gate(work: Work, invoice: Invoice) -> None:
+    """A gated draft gets its number when it is paid or processing, in the same transaction (rules 13)."""
+    if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
+        await number_invoice(work.session, work.row, invoice, work.at, work.rules)
+
+
+async def _write_declined(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome: Declined) -> None:
+    attempt.state, attempt.settled_at = AttemptState.DECLINED, work.at
+    attempt.decline_code, attempt.decline_class = outcome.code, outcome.decline_class
+    attempt.not_before = outcome.not_before
+    invoice.payment_state = PaymentState.DECLINED
+    if outcome.payment_intent is None and attempt.payment_intent is None:
+        invoice.generation += 1  # nothing was created under this key, and Stripe would replay its refusal
+    if outcome.decline_class is DeclineClass.FRAUD_STOP:
+        method = await get(work.session, PaymentMethod, attempt.method_id, field="payment method")
+        method.stopped = True
+    _fall_into_arrears(invoice)
+    emit(work.session, work.row, "payment.failed", _facts(invoice, attempt), work.at, work.rules.access)
+
+
+def _write_abandoned(invoice: Invoice, attempt: PaymentAttempt, at: datetime) -> None:
+    """The PaymentIntent was cancelled: another generation begins with the next attempt (stripe B2)."""
+    attempt.state, attempt.settled_at = AttemptState.ABANDONED, at
+    attempt.decline_class = attempt.decline_class or DeclineClass.NEEDS_CUSTOMER
+    if attempt.generation == invoice.generation:
+        invoice.generation += 1
+        invoice.payment_intent = None
+    invoice.payment_state = PaymentState.DECLINED
+
+
+def _fall_into_arrears(invoice: Invoice) -> None:
+    if invoice.status is InvoiceStatus.OPEN:
+        invoice.in_arrears = True
+
+
+async def _write_receipt(work: Work, invoice: Invoice, attempt: PaymentAttempt) -> None:
+    await write_mail(
+        work.session,
+        await customer_of(work.session, invoice),
+        kind="receipt",
+        step="receipt",
+        occurrence=str(attempt.number),
+        at=work.at,
+        subscription=work.row,
+        invoice=invoice,
+        context={"amount_minor": attempt.amount_minor, "restored": work.row.state.status == "unpaid"},
+    )
+
+
+async def _ask_to_authenticate(work: Work, invoice: Invoice, attempt: PaymentAttempt) -> None:
+    if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
+        return  # its own mail with the link says it (engine 5)
+    await write_mail(
+        work.session,
+        await customer_of(work.session, invoice),
+        kind="authentication_required",
+        step="authentication_required",
+        occurrence=str(attempt.number),
+        at=work.at,
+        subscription=work.row,
+        invoice=invoice,
+    )
+
+
+def _facts(invoice: Invoice, attempt: PaymentAttempt) -> dict[str, object]:
+    return {
+        "invoice": invoice.id,
+        "number": invoice.number,
+        "attempt": attempt.number,
+        "trigger": attempt.trigger.value,
+        "amount_minor": attempt.amount_minor,
+        "currency": attempt.currency,
+        "decline_code": attempt.decline_code,
+    }

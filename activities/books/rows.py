@@ -1,0 +1,90 @@
+"""Finding and locking rows."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from sqlmodel import SQLModel, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.errors import RelanceError
+from models.tables import Customer, Invoice, LegalEntity, PaymentMethod, SubscriptionRow
+
+Row = TypeVar("Row", bound=SQLModel)
+
+
+class NotFound(RelanceError):
+    """There is no such row; `field` says of which kind."""
+
+
+async def get(session: AsyncSession, table: type[Row], key: str, *, field: str) -> Row:
+    """The row with this id, not locked.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await session.get(table, key)
+    if row is None:
+        raise NotFound(f"There is no {field} {key}.", field=field)
+    return row
+
+
+async def lock(session: AsyncSession, table: type[Row], key: str, *, field: str) -> Row:
+    """The row with this id, fresh and locked until the transaction ends.
+
+    SQLite has no row locks; there the whole transaction holds the write lock already.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await session.get(table, key, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NotFound(f"There is no {field} {key}.", field=field)
+    return row
+
+
+async def lock_subscription(session: AsyncSession, subscription_id: str) -> SubscriptionRow:
+    """The subscription's row, locked."""
+    return await lock(session, SubscriptionRow, subscription_id, field="subscription")
+
+
+async def lock_invoice(session: AsyncSession, invoice_id: str) -> Invoice:
+    """The invoice's row, locked. Lock its subscription first."""
+    return await lock(session, Invoice, invoice_id, field="invoice")
+
+
+async def lock_with_subscription(session: AsyncSession, invoice_id: str) -> tuple[SubscriptionRow, Invoice]:
+    """An invoice and its subscription, locked in the order that everybody uses."""
+    invoice = await get(session, Invoice, invoice_id, field="invoice")
+    subscription = await lock_subscription(session, invoice.subscription_id)
+    return subscription, await lock_invoice(session, invoice_id)
+
+
+async def customer_of(session: AsyncSession, row: SubscriptionRow | Invoice) -> Customer:
+    """The customer of a subscription or invoice."""
+    return await get(session, Customer, row.customer_id, field="customer")
+
+
+async def entity_of(session: AsyncSession, row: SubscriptionRow | Invoice) -> LegalEntity:
+    """The legal entity that sells."""
+    return await get(session, LegalEntity, row.entity_id, field="entity")
+
+
+async def usable_method(session: AsyncSession, customer: Customer) -> PaymentMethod | None:
+    """The customer's default payment method, if it can be charged at all."""
+    if customer.default_method_id is None:
+        return None
+    method = await session.get(PaymentMethod, customer.default_method_id)
+    if method is None or method.stopped or method.detached_at is not None:
+        return None
+    return method
+
+
+async def invoices_of(session: AsyncSession, subscription_id: str) -> list[Invoice]:
+    """All invoices of a subscription that were not dropped, oldest period first."""
+    query = (
+        select(Invoice)
+        .where(Invoice.subscription_id == subscription_id, Invoice.status != "void")
+        .order_by(Invoice.period_start, Invoice.id)  # type: ignore[arg-type]
+    )
+    return list((await session.exec(query)).all())

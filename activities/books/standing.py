@@ -1,0 +1,116 @@
+"""What the invoices of a subscription mean for it, and what its workflow still has to do about them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.rows import customer_of, invoices_of, usable_method
+from billing.calendar import add_months, at_local_time, first_of_month
+from billing.dunning import EndForSubscription
+from billing.lifecycle import Standing
+from billing.payment import AttemptState, Trigger
+from models.boundary import ChargeOrder, Duties
+from models.tables import (
+    Collection,
+    DunningPolicyVersion,
+    Invoice,
+    InvoiceStatus,
+    PaymentAttempt,
+    PaymentMethod,
+    PaymentState,
+    SubscriptionRow,
+)
+
+
+async def standing_of(session: AsyncSession, row: SubscriptionRow) -> Standing:
+    """The facts from which the status follows; read under the subscription's lock."""
+    invoices = await invoices_of(session, row.id)
+    is_open = [i for i in invoices if i.status is InvoiceStatus.OPEN]
+    owed = [i for i in invoices if i.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)]
+    gated = [i for i in invoices if i.gated]
+    return Standing(
+        open_invoices=tuple(i.id for i in is_open),
+        in_arrears=tuple(i.id for i in is_open if i.in_arrears),
+        owed=sum(i.open_minor > 0 for i in owed),
+        paid_until=max((i.covers_until for i in invoices if _covers(i)), default=None),
+        gated_paid=any(i.status is InvoiceStatus.PAID or _is_processing(i) for i in gated),
+        policy_ends_at=await _policy_end(session, row),
+    )
+
+
+def _covers(invoice: Invoice) -> bool:
+    """Whether the invoice pays for time: paid by money or worth nothing, not closed by a credit alone."""
+    was_paid = invoice.paid_minor > 0 or invoice.total_minor == 0
+    return invoice.status is InvoiceStatus.PAID and was_paid and invoice.covers_until > invoice.period_start
+
+
+def _is_processing(invoice: Invoice) -> bool:
+    return invoice.status is InvoiceStatus.OPEN and invoice.payment_state is PaymentState.PROCESSING
+
+
+async def _policy_end(session: AsyncSession, row: SubscriptionRow) -> datetime | None:
+    """When the driving collection will take the service away, if its policy does."""
+    query = (
+        select(Collection, DunningPolicyVersion)
+        .join(DunningPolicyVersion, col(Collection.policy_version_id) == col(DunningPolicyVersion.id))
+        .where(
+            Collection.subscription_id == row.id,
+            Collection.role == "driving",
+            col(Collection.closed_at).is_(None),
+            col(Collection.ended).is_(False),
+        )
+    )
+    ends = [
+        at_local_time(_end_on(collection, version), version.policy.hour, 0, collection.timezone)
+        for collection, version in (await session.exec(query)).all()
+        if version.policy.end_for_subscription is not EndForSubscription.KEEP
+    ]
+    return min(ends, default=None)
+
+
+def _end_on(collection: Collection, version: DunningPolicyVersion) -> date:
+    return collection.end_on or collection.day0 + timedelta(days=version.policy.end_day)
+
+
+async def method_facts(session: AsyncSession, row: SubscriptionRow) -> dict[str, object]:
+    """What the subscription needs to know of its payment method: whether there is one, and its last valid day."""
+    method = await usable_method(session, await customer_of(session, row))
+    return {"has_method": method is not None, "method_expires_on": last_valid_day(method)}
+
+
+def last_valid_day(method: PaymentMethod | None) -> date | None:
+    """The last day of the month printed on the card."""
+    if method is None or method.exp_year is None or method.exp_month is None:
+        return None
+    first = first_of_month(date(method.exp_year, method.exp_month, 1))
+    return add_months(first, 1) - timedelta(days=1)
+
+
+async def duties_of(session: AsyncSession, row: SubscriptionRow) -> Duties:
+    """What the subscription's workflow still has to do: charges to make, collections to start.
+
+    Read from the rows each time, so that nothing is forgotten when a result gets lost on the way.
+    """
+    charges = (
+        select(PaymentAttempt, Invoice)
+        .join(Invoice, col(PaymentAttempt.invoice_id) == col(Invoice.id))
+        .where(
+            Invoice.subscription_id == row.id,
+            Invoice.owner == "subscription",
+            col(PaymentAttempt.state).in_([AttemptState.QUEUED, AttemptState.STARTED]),
+        )
+        .order_by(col(Invoice.period_start))
+    )
+    orders = [
+        ChargeOrder(invoice_id=invoice.id, number=attempt.number, trigger=Trigger.FIRST)
+        for attempt, invoice in (await session.exec(charges)).all()
+    ]
+    starts = (
+        select(Collection.invoice_id)
+        .where(Collection.subscription_id == row.id, col(Collection.started_at).is_(None))
+        .order_by(col(Collection.day0))
+    )
+    return Duties(charge=tuple(orders), collect=tuple((await session.exec(starts)).all()))

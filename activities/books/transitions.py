@@ -1,0 +1,225 @@
+"""Carrying out a decision about a subscription: its new value and every effect, in one transaction."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlmodel import col, select
+
+from activities.books.chasing import collection_key, open_collection
+from activities.books.config import BookRules
+from activities.books.crediting import credit_unused
+from activities.books.gate import begin_attempt
+from activities.books.issuing import is_charged, number_invoice, write_invoice
+from activities.books.notices import emit, write_mail
+from activities.books.rows import customer_of, invoices_of, usable_method
+from activities.books.standing import method_facts, standing_of
+from activities.books.work import Work
+from billing import lifecycle
+from billing.calendar import Period
+from billing.dunning import AfterCancel
+from billing.effects import (
+    CreditUnused,
+    DecideDrafts,
+    DropGatedDraft,
+    Effect,
+    Emit,
+    Issue,
+    Notify,
+    SettleDebtOnCancel,
+    Transition,
+)
+from billing.payment import AttemptState, Trigger
+from models.tables import (
+    Collection,
+    DunningPolicyVersion,
+    Invoice,
+    InvoiceStatus,
+    SubscriptionRow,
+)
+
+
+async def carry_out(work: Work, transition: Transition) -> None:
+    """Store the subscription's new value, carry out its effects, and settle what follows from them."""
+    work.row.state = transition.after
+    for effect in transition.effects:
+        await _carry_out_effect(work, effect)
+    await settle_standing(work)
+
+
+async def settle_standing(work: Work) -> None:
+    """Let the subscription's value follow from its invoices, until nothing changes any more; then store it."""
+    session, row, at = work.session, work.row, work.at
+    await session.flush()
+    for _ in range(4):
+        transition = lifecycle.settle(row.state, await standing_of(session, row), at)
+        row.state = transition.after
+        if not transition.effects:
+            break
+        for effect in transition.effects:
+            await _carry_out_effect(work, effect)
+        await session.flush()
+    row.state = row.state.model_copy(update=await method_facts(session, row))
+    store(row, at, work.rules)
+
+
+def store(row: SubscriptionRow, at: datetime, rules: BookRules) -> None:
+    """Bring the columns beside the value in line with it."""
+    state = row.state
+    row.status = state.status.value
+    row.plan_id = state.terms.plan_id
+    row.entitled = state.entitled_at(at)
+    row.access_until = state.access_until(at, window=rules.access.window, grace=rules.access.grace)
+    row.next_billing_at = state.next_billing_at
+    row.updated_at = at
+
+
+async def _carry_out_effect(work: Work, effect: Effect) -> None:
+    match effect:
+        case Emit(name=name, data=data):
+            emit(work.session, work.row, name, dict(data), work.at, work.rules.access)
+        case Notify():
+            await _notify(work, effect)
+        case Issue():
+            await _issue(work, effect)
+        case CreditUnused():
+            await _credit_unused(work, effect)
+        case SettleDebtOnCancel():
+            await _settle_debt(work)
+        case DropGatedDraft():
+            await _drop_gated(work)
+        case DecideDrafts(starts=starts):
+            await _decide_drafts(work, starts)
+
+
+async def _notify(work: Work, notice: Notify) -> None:
+    await write_mail(
+        work.session,
+        await customer_of(work.session, work.row),
+        kind=notice.step,
+        step=notice.step,
+        occurrence=notice.occurrence,
+        at=work.at,
+        subscription=work.row,
+        context=dict(notice.data),
+    )
+
+
+async def _issue(work: Work, issue: Issue) -> None:
+    invoice = await write_invoice(
+        work.session, work.row, issue, work.at, work.rules, command_id=_issuing_command(work, issue)
+    )
+    if invoice.gated:
+        work.row.state = work.row.state.model_copy(update={"gated_invoice": invoice.id})
+    if not issue.draft:
+        await _collect(work, invoice)
+
+
+def _issuing_command(work: Work, issue: Issue) -> str:
+    """Only a resume or a change is told apart by its command; a period has one invoice whoever asks."""
+    return work.command_id if issue.reason == "resume" else ""
+
+
+async def _collect(work: Work, invoice: Invoice) -> None:
+    """Queue the first attempt, or hand the invoice over where there is nothing to try now (engine 2, 5)."""
+    if invoice.status is InvoiceStatus.PAID:
+        return
+    charged = is_charged(invoice, work.row, work.rules)
+    if charged and invoice.delay_days == 0:
+        customer = await customer_of(work.session, work.row)
+        if await usable_method(work.session, customer) is not None:
+            await begin_attempt(
+                work.session,
+                work.gateway,
+                work.rules,
+                invoice_id=invoice.id,
+                number=1,
+                trigger=Trigger.FIRST,
+                at=work.at,
+                state=AttemptState.QUEUED,
+            )
+            return
+    below_minimum = not charged and work.row.state.terms.collection_method == "charge"
+    if not below_minimum:
+        await open_collection(work.session, work.row, invoice, work.at, on_delay=invoice.delay_days > 0)
+
+
+async def _credit_unused(work: Work, effect: CreditUnused) -> None:
+    """Unused days of the current period go back on the invoice that billed them (rules 12)."""
+    state = work.row.state
+    if state.period is None:
+        return
+    for invoice in await invoices_of(work.session, work.row.id):
+        if invoice.period_end != state.period.end or invoice.status is InvoiceStatus.DRAFT:
+            continue
+        billed = Period(
+            index=invoice.period_index,
+            start=invoice.period_start,
+            end=invoice.period_end,
+            whole_start=state.period.whole_start,
+            whole_end=state.period.whole_end,
+        )
+        await credit_unused(
+            work.session,
+            work.row,
+            invoice,
+            terms=state.terms,
+            period=billed,
+            from_on=max(effect.from_day, invoice.period_start),
+            command_id=work.command_id or str(effect.from_day),
+            reason=effect.reason,
+            at=work.at,
+            rules=work.rules,
+        )
+
+
+async def _settle_debt(work: Work) -> None:
+    """After a cancel now: no more automatic charges, or go on, or write off, as the policy says (rules 21)."""
+    for invoice in await invoices_of(work.session, work.row.id):
+        if invoice.status is not InvoiceStatus.OPEN:
+            continue
+        after = await _after_cancel(work, invoice)
+        if after is AfterCancel.COLLECT:
+            continue
+        invoice.automatic_collecting = False
+        if after is AfterCancel.WRITE_OFF:
+            invoice.status = InvoiceStatus.UNCOLLECTIBLE
+            invoice.closed_by = "written off at the cancel, by the policy"
+    gated = [i for i in await invoices_of(work.session, work.row.id) if i.gated]
+    for invoice in gated:
+        invoice.automatic_collecting = False
+
+
+async def _after_cancel(work: Work, invoice: Invoice) -> AfterCancel:
+    query = (
+        select(DunningPolicyVersion)
+        .join(Collection, col(Collection.policy_version_id) == col(DunningPolicyVersion.id))
+        .where(Collection.id == collection_key(invoice))
+    )
+    version = (await work.session.exec(query)).first()
+    return version.policy.after_cancel if version is not None else AfterCancel.ASK
+
+
+async def _drop_gated(work: Work) -> None:
+    for invoice in await invoices_of(work.session, work.row.id):
+        if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
+            invoice.status = InvoiceStatus.VOID
+            invoice.closed_by = (
+                "the gate closed" if not work.command_id else "canceled before the first payment"
+            )
+    work.row.state = work.row.state.model_copy(update={"gated_invoice": None})
+
+
+async def _decide_drafts(work: Work, starts: tuple[date, ...] | None) -> None:
+    """Issue the chosen drafts of missed periods, each charged a day after the one before; drop the others."""
+    chosen = 0
+    for invoice in await invoices_of(work.session, work.row.id):
+        if invoice.status is not InvoiceStatus.DRAFT or invoice.gated:
+            continue
+        if starts is not None and invoice.period_start not in starts:
+            invoice.status, invoice.closed_by = InvoiceStatus.VOID, "dropped at the resume"
+            continue
+        invoice.delay_days = chosen
+        chosen += 1
+        await number_invoice(work.session, work.row, invoice, work.at, work.rules)
+        await _collect(work, invoice)

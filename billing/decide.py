@@ -1,0 +1,225 @@
+"""Whether a command is taken, and what it does. One pure function for Update, Signal, row and preview alike."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from billing import lifecycle
+from billing.calendar import local_date
+from billing.commands import (
+    Cancel,
+    ChangePlan,
+    ChangeQuantity,
+    Command,
+    KeepSubscription,
+    Pause,
+    Resume,
+    RetryNow,
+    When,
+)
+from billing.effects import Emit, Notify, Transition
+from billing.errors import InvalidInput, RelanceError
+from billing.subscription import Status, Subscription
+from billing.terms import Terms
+
+
+class Refused(RelanceError):
+    """The subscription cannot take this command in its present state."""
+
+
+class AlreadyEnded(Refused):
+    """The subscription is over; a return is a new subscription that names the old one (U6)."""
+
+    def __init__(self, sub: Subscription) -> None:
+        ended = f" on {local_date(sub.ended_at, sub.timezone)}" if sub.ended_at else ""
+        super().__init__(
+            f"Subscription {sub.id} ended{ended} ({sub.end_reason}). Start a new subscription instead.",
+            field="subscription",
+        )
+
+
+class PlanCurrencyMismatch(Refused):
+    """A plan in another currency (design 4.1)."""
+
+    def __init__(self, sub: Subscription, requested: Terms) -> None:
+        super().__init__(
+            f"The plan {requested.plan_id} bills in {requested.currency}, this subscription in "
+            f"{sub.terms.currency}. Start a new subscription to change currency.",
+            field="plan",
+        )
+        self.subscription = sub.id
+        self.current = sub.terms.currency
+        self.requested = requested.currency
+
+
+class SeatsNotPriced(Refused):
+    """A quantity for a plan that has no price per unit."""
+
+    def __init__(self, terms: Terms) -> None:
+        super().__init__(
+            f"The plan {terms.plan_id} has no price per unit, so a quantity changes nothing. Leave it at 1.",
+            field="quantity",
+        )
+
+
+def check(sub: Subscription, command: Command, at: datetime) -> None:
+    """Refuses a command that cannot be carried out, before it enters history.
+
+    Raises:
+        Refused: with the reason and the remedy.
+        InvalidInput: a value of the command itself is wrong.
+    """
+    if isinstance(command, ChangePlan) and command.terms is None:
+        _check_change(sub)
+        return
+    accept(sub, command, at)
+
+
+def accept(sub: Subscription, command: Command, at: datetime) -> Transition:
+    """What the command does to the subscription at this instant.
+
+    Raises:
+        Refused: it cannot be taken in the present state.
+        InvalidInput: a value of the command itself is wrong.
+    """
+    if sub.is_over:
+        raise AlreadyEnded(sub)
+    match command:
+        case ChangePlan():
+            return _change_plan(sub, command)
+        case ChangeQuantity(quantity=quantity):
+            return _change_terms(sub, with_quantity(sub.pending_terms or sub.terms, quantity))
+        case Cancel(when=When.NOW):
+            return _cancel_now(sub, at)
+        case Cancel():
+            return _cancel_at_end(sub, at)
+        case KeepSubscription():
+            return _keep(sub)
+        case Pause():
+            return _pause(sub, command, at)
+        case Resume():
+            return _resume(sub, command, at)
+        case RetryNow():
+            return _retry_now(sub)
+
+
+def with_quantity(terms: Terms, quantity: int) -> Terms:
+    """The same terms for another number of seats.
+
+    Raises:
+        SeatsNotPriced: no price depends on the quantity.
+        InvalidInput: the quantity is out of range.
+    """
+    if quantity != 1 and not terms.has_unit_price:
+        raise SeatsNotPriced(terms)
+    return Terms.model_validate({**terms.model_dump(), "quantity": quantity})
+
+
+def _check_change(sub: Subscription) -> None:
+    if sub.is_over:
+        raise AlreadyEnded(sub)
+    if sub.status is Status.INCOMPLETE:
+        raise Refused(
+            "The first payment is still open: pay it or cancel before changing the plan.", field="status"
+        )
+    if sub.cancel_at_end:
+        raise Refused(
+            "A cancel at the period's end is pending. Take it back before changing the plan.", field="status"
+        )
+
+
+def _change_plan(sub: Subscription, command: ChangePlan) -> Transition:
+    if command.terms is None:
+        raise InvalidInput("The plan's terms were not looked up.", field="plan")
+    quantity = command.quantity if command.quantity is not None else _kept_quantity(sub, command.terms)
+    return _change_terms(sub, with_quantity(command.terms, quantity))
+
+
+def _kept_quantity(sub: Subscription, terms: Terms) -> int:
+    return (sub.pending_terms or sub.terms).quantity if terms.has_unit_price else 1
+
+
+def _change_terms(sub: Subscription, terms: Terms) -> Transition:
+    _check_change(sub)
+    if terms.currency != sub.terms.currency:
+        raise PlanCurrencyMismatch(sub, terms)
+    if sub.status in (Status.SCHEDULED, Status.TRIALING):
+        # Nothing is billed yet: it simply starts with other terms, and a trial keeps its end (rules 3, U1).
+        after = sub.model_copy(
+            update={"terms": terms.model_copy(update={"trial_days": sub.terms.trial_days})}
+        )
+        return Transition(after, (Emit("subscription.plan_changed", {"to": terms.plan_name}),))
+    pending = None if terms == sub.terms else terms
+    return Transition(
+        sub.model_copy(update={"pending_terms": pending}),
+        (Emit("subscription.change_scheduled", {"to": terms.plan_name}),),
+    )
+
+
+def _cancel_now(sub: Subscription, at: datetime) -> Transition:
+    if sub.status is Status.PAUSED and sub.access_ends_at is not None:
+        return _schedule_cancel(sub, sub.access_ends_at)
+    return lifecycle.cancel_now(sub, at)
+
+
+def _cancel_at_end(sub: Subscription, at: datetime) -> Transition:
+    if sub.cancel_at_end:
+        return Transition(sub)
+    if sub.status in (Status.SCHEDULED, Status.UNPAID, Status.INCOMPLETE):
+        return lifecycle.cancel_now(sub, at)
+    if sub.status is Status.PAUSED and sub.access_ends_at is None:
+        return lifecycle.cancel_now(sub, at)
+    return _schedule_cancel(sub, sub.access_ends_at or sub.boundary_at)
+
+
+def _schedule_cancel(sub: Subscription, ends_at: datetime | None) -> Transition:
+    on = str(local_date(ends_at, sub.timezone)) if ends_at else ""
+    after = sub.model_copy(update={"cancel_at_end": True, "pause_at_end": False, "pending_terms": None})
+    return Transition(
+        after, (Emit("subscription.cancel_scheduled", {"ends_on": on}), Notify("cancel_scheduled", on))
+    )
+
+
+def _keep(sub: Subscription) -> Transition:
+    if not (sub.cancel_at_end or sub.pause_at_end):
+        raise Refused("There is no cancel or pause to take back.", field="status")
+    after = sub.model_copy(update={"cancel_at_end": False, "pause_at_end": False})
+    return Transition(after, (Emit("subscription.kept"),))
+
+
+def _pause(sub: Subscription, command: Pause, at: datetime) -> Transition:
+    if sub.status in (Status.SCHEDULED, Status.INCOMPLETE, Status.UNPAID, Status.PAUSED):
+        raise Refused(f"A subscription that is {sub.status.value} cannot be paused.", field="status")
+    if sub.cancel_at_end:
+        raise Refused("A cancel at the period's end is pending. Take it back before pausing.", field="status")
+    if command.credit and command.when is not When.NOW:
+        raise InvalidInput("Unused days can be credited by a pause now only.", field="credit")
+    if command.when is When.NOW and sub.status is not Status.TRIALING:
+        return lifecycle.pause_now(sub, at, credit=command.credit)
+    if sub.pause_at_end:
+        return Transition(sub)
+    return Transition(sub.model_copy(update={"pause_at_end": True}), (Emit("subscription.pause_scheduled"),))
+
+
+def _resume(sub: Subscription, command: Resume, at: datetime) -> Transition:
+    if sub.parked is not None:
+        return lifecycle.unpark(sub, command.issue)
+    if sub.status is Status.UNPAID and sub.open_invoices:
+        raise Refused(
+            "Something is still owed: the subscription comes back by itself once it is paid.", field="status"
+        )
+    if sub.status is Status.PAUSED and sub.suspended:
+        raise Refused(
+            "Something is in arrears: it has to be paid before the service resumes.", field="status"
+        )
+    if sub.status not in (Status.PAUSED, Status.UNPAID):
+        if sub.pause_at_end:
+            return _keep(sub)
+        raise Refused(f"A subscription that is {sub.status.value} has nothing to resume.", field="status")
+    return lifecycle.resume(sub, at).then(Notify("resumed", str(local_date(at, sub.timezone))))
+
+
+def _retry_now(sub: Subscription) -> Transition:
+    if not sub.open_invoices and sub.gated_invoice is None:
+        raise Refused("Nothing is open: there is nothing to retry.", field="status")
+    return Transition(sub)

@@ -1,0 +1,222 @@
+"""A subscription as one value: what the workflow carries, what a query answers, what its row stores."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from billing.calendar import Alignment, Period, Schedule, starts_at
+from billing.terms import Terms
+from billing.values import Value
+
+SCHEMA_NUMBER = 1
+
+
+class Status(StrEnum):
+    """Where a subscription stands; the table in the rules says what each may do."""
+
+    SCHEDULED = "scheduled"
+    TRIALING = "trialing"
+    INCOMPLETE = "incomplete"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    UNPAID = "unpaid"
+    PAUSED = "paused"
+    CANCELED = "canceled"
+    INCOMPLETE_EXPIRED = "incomplete_expired"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the subscription has ended for good; a return is a new one that names it."""
+        return self in (Status.CANCELED, Status.INCOMPLETE_EXPIRED)
+
+    @property
+    def bills(self) -> bool:
+        """Whether renewals are issued on their dates."""
+        return self in (Status.ACTIVE, Status.PAST_DUE)
+
+
+class CustomerKind(StrEnum):
+    """Who buys, as far as the law treats them differently (rules 18)."""
+
+    CONSUMER = "consumer"
+    NON_PROFESSIONAL = "non_professional"
+    BUSINESS = "business"
+    PUBLIC_BODY = "public_body"
+
+
+class Parked(Value):
+    """The workflow waits for a person. No status: status and entitlement stay (U14)."""
+
+    reason: str
+    since: datetime
+    remedy: str
+
+
+class Subscription(Value):
+    """One subscription. Holds ids only: nothing here identifies a person.
+
+    Dates are local to the customer's zone, instants are UTC, ends are exclusive.
+    """
+
+    schema_number: int = SCHEMA_NUMBER
+    id: str
+    customer_id: str
+    customer_kind: CustomerKind = CustomerKind.CONSUMER
+    timezone: str
+    status: Status
+    terms: Terms
+    starts_on: date
+    """First local date of service, trial included."""
+    anchor: date | None = None
+    """Every period starts on anchor + k intervals; set on the first paid day (rules 2, 3)."""
+    period: Period | None = None
+    """The current or last billed period; None before the first."""
+    trial_end_on: date | None = None
+    """First day after the trial."""
+    paid_until: date | None = None
+    """First day that no paid invoice covers."""
+    boundary_offset_seconds: int = 0
+    """Deterministic spread of the work instants within a window (engine 23)."""
+    pending_terms: Terms | None = None
+    """Terms to apply at the period's end, at the resume or on the return."""
+    cancel_at_end: bool = False
+    pause_at_end: bool = False
+    access_ends_at: datetime | None = None
+    """While paused: when the paid time is used up; None once it is."""
+    suspended: bool = False
+    """The policy ended while paused: `resume` waits until nothing is in arrears (U8)."""
+    past_due_since: datetime | None = None
+    unpaid_since: datetime | None = None
+    policy_ends_at: datetime | None = None
+    """While past due: when the policy takes the service away, if it does."""
+    ended_at: datetime | None = None
+    end_reason: str | None = None
+    open_invoices: tuple[str, ...] = ()
+    in_arrears: tuple[str, ...] = ()
+    gated_invoice: str | None = None
+    has_method: bool = False
+    method_expires_on: date | None = None
+    """Last day on which the default card is valid."""
+    notified: tuple[str, ...] = ()
+    """Notices of this period that were written already."""
+    free_exit: bool = False
+    """The renewal notice was not sent in time: leaving at any time refunds pro rata (rules 30)."""
+    parked: Parked | None = None
+    clock_id: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended for good."""
+        return self.status.is_over
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule from which every period is computed.
+
+        Raises:
+            ValueError: there is no anchor yet.
+        """
+        if self.anchor is None:
+            raise ValueError(f"{self.id} has no anchor before its first paid day")
+        return Schedule(
+            anchor=self.anchor,
+            interval=self.terms.interval,
+            timezone=self.timezone,
+            alignment=self.terms.alignment,
+        )
+
+    @property
+    def spread(self) -> timedelta:
+        """The deterministic offset of the work instants."""
+        return timedelta(seconds=self.boundary_offset_seconds)
+
+    @property
+    def boundary_on(self) -> date | None:
+        """The local date on which the current period, the trial or the wait for the start ends."""
+        if self.status is Status.SCHEDULED:
+            return self.starts_on
+        if self.status is Status.TRIALING:
+            return self.trial_end_on
+        return self.period.end if self.period is not None else None
+
+    @property
+    def boundary_at(self) -> datetime | None:
+        """The work instant of that boundary (engine 23)."""
+        day = self.boundary_on
+        return None if day is None else starts_at(day, self.timezone) + self.spread
+
+    @property
+    def next_billing_at(self) -> datetime | None:
+        """When the next invoice is due to be issued, if one is planned."""
+        if self.status.bills or self.status is Status.SCHEDULED or self.status is Status.TRIALING:
+            return None if self.cancel_at_end or self.pause_at_end else self.boundary_at
+        return None
+
+    def entitled_at(self, at: datetime) -> bool:
+        """Whether the customer may use the service at this instant (the rules' table)."""
+        if self.status in (Status.TRIALING, Status.ACTIVE, Status.PAST_DUE):
+            return True
+        if self.status is Status.PAUSED:
+            return self.access_ends_at is not None and at < self.access_ends_at
+        return False
+
+    def access_until(self, at: datetime, *, window: timedelta, grace: timedelta) -> datetime | None:
+        """Until when a backend may let the customer in without asking again (rules 19).
+
+        Args:
+            at: the instant of asking.
+            window: width of the spread of work instants (engine 23).
+            grace: how long an answer stays good after the period's end.
+
+        Returns:
+            The end already decided, else the period's end plus window and grace; None when not entitled.
+        """
+        if not self.entitled_at(at):
+            return None
+        until = self._decided_end()
+        if until is None:
+            day = self.boundary_on or self.starts_on
+            until = starts_at(day, self.timezone) + window + grace
+        if self.parked is not None:
+            while until <= at:
+                until += timedelta(days=7)
+        return until
+
+    def _decided_end(self) -> datetime | None:
+        if self.status is Status.PAUSED:
+            return self.access_ends_at
+        boundary = self.boundary_on
+        if boundary is not None and (self.cancel_at_end or self.pause_at_end or self._trial_leads_nowhere):
+            return starts_at(boundary, self.timezone)
+        return self.policy_ends_at if self.status is Status.PAST_DUE else None
+
+    @property
+    def _trial_leads_nowhere(self) -> bool:
+        return (
+            self.status is Status.TRIALING
+            and not self.has_method
+            and self.terms.collection_method == "charge"
+            and self.terms.without_method_at_trial_end != "invoice"
+        )
+
+    @property
+    def entitlement_reason(self) -> str:
+        """One plain sentence that says why the customer may, or may not, use the service."""
+        reasons = {
+            Status.SCHEDULED: f"starts on {self.starts_on}",
+            Status.TRIALING: f"in trial until {self.trial_end_on}",
+            Status.INCOMPLETE: "waits for the first payment",
+            Status.ACTIVE: "active",
+            Status.PAST_DUE: "a payment is overdue; service goes on until the end of the dunning policy",
+            Status.UNPAID: "service was suspended at the end of the dunning policy",
+            Status.PAUSED: "paused",
+            Status.CANCELED: "canceled",
+            Status.INCOMPLETE_EXPIRED: "the first payment never came",
+        }
+        return reasons[self.status]
+
+    @property
+    def alignment(self) -> Alignment:
+        """How periods are aligned."""
+        return self.terms.alignment

@@ -1,0 +1,71 @@
+"""Who sells, who buys, and how they pay. As values: these snapshots are printed on documents and never change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from billing.values import Value
+
+
+class Address(Value):
+    """A postal address."""
+
+    line1: str = Field(min_length=1, max_length=200)
+    line2: str = Field(default="", max_length=200)
+    postal_code: str = Field(default="", max_length=20)
+    city: str = Field(min_length=1, max_length=100)
+    country: str = Field(pattern="^[A-Z]{2}$")
+    """ISO 3166-1 alpha-2."""
+
+    def lines(self) -> tuple[str, ...]:
+        """The address as it is printed, one entry a line."""
+        town = f"{self.postal_code} {self.city}".strip()
+        return tuple(line for line in (self.line1, self.line2, town, self.country) if line)
+
+
+class Seller(Value):
+    """The legal entity as it stands on a document."""
+
+    name: str
+    legal_form: str = ""
+    capital: str = ""
+    siren: str = ""
+    vat_number: str = ""
+    address: Address
+    iban: str = ""
+    sender: str
+    """Mail address that mails come from and answers go to."""
+    locale: str = "fr"
+
+
+class Buyer(Value):
+    """The customer as it stands on a document."""
+
+    name: str
+    kind: str
+    vat_number: str = ""
+    siren: str = ""
+    address: Address | None = None
+
+
+class Contact(Value):
+    """Somebody who receives a customer's mails."""
+
+    email: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+    name: str = Field(default="", max_length=200)
+
+
+class Locale(StrEnum):
+    """The languages of mails and portal."""
+
+    FR = "fr"
+    EN = "en"
+
+
+class MethodKind(StrEnum):
+    """The kinds of payment methods."""
+
+    CARD = "card"
+    SEPA_DEBIT = "sepa_debit"

@@ -1,0 +1,41 @@
+"""The tables, all in one place so that migrations and sessions see every one of them."""
+
+from models.tables.catalogue import DunningPolicyVersion, Plan
+from models.tables.clocks import TestClock
+from models.tables.documents import (
+    CreditNote,
+    Invoice,
+    InvoiceLine,
+    InvoiceStatus,
+    NumberSeries,
+    PaymentState,
+)
+from models.tables.messages import IncomingEvent, Message, MessageState, OutgoingEvent
+from models.tables.parties import Customer, LegalEntity, PaymentMethod
+from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
+from models.tables.subscriptions import CommandRow, SubscriptionRow
+
+__all__ = [
+    "Collection",
+    "CommandRow",
+    "CreditNote",
+    "Customer",
+    "DunningPolicyVersion",
+    "IncomingEvent",
+    "Invoice",
+    "InvoiceLine",
+    "InvoiceStatus",
+    "JournalLine",
+    "LegalEntity",
+    "Message",
+    "MessageState",
+    "NumberSeries",
+    "OutgoingEvent",
+    "PaymentAttempt",
+    "PaymentMethod",
+    "PaymentState",
+    "Plan",
+    "Refund",
+    "SubscriptionRow",
+    "TestClock",
+]

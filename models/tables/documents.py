@@ -1,0 +1,170 @@
+"""Tables of documents: invoices, their lines, credit notes, and the counters that number them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from billing.lines import Line
+from billing.tax import TaxRate, Totals
+from models.columns import instant, minor, value
+from models.parties import Buyer, Seller
+
+
+class InvoiceStatus(StrEnum):
+    """`void` is for drafts only: an issued document never disappears."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    PAID = "paid"
+    UNCOLLECTIBLE = "uncollectible"
+    VOID = "void"
+
+
+class PaymentState(StrEnum):
+    """Where the payment of an open invoice stands."""
+
+    NONE = "none"
+    PROCESSING = "processing"
+    ACTION_REQUIRED = "action_required"
+    DECLINED = "declined"
+    UNKNOWN = "unknown"
+
+
+_NOT_DROPPED = text("status <> 'void'")
+
+
+class Invoice(SQLModel, table=True):
+    """A claim for one period. Once issued, its amounts, parties and dates never change (design 4.3)."""
+
+    __tablename__ = "invoice"
+    __table_args__ = (
+        # Design 4.4: one invoice per subscription, period and reason, over all but dropped drafts.
+        Index(
+            "one_invoice_per_period",
+            "subscription_id",
+            "period_start",
+            "reason",
+            "command_id",
+            unique=True,
+            sqlite_where=_NOT_DROPPED,
+            postgresql_where=_NOT_DROPPED,
+        ),
+        UniqueConstraint("entity_id", "number"),
+    )
+
+    id: str = Field(primary_key=True)
+    entity_id: str = Field(foreign_key="legal_entity.id", index=True)
+    customer_id: str = Field(foreign_key="customer.id", index=True)
+    subscription_id: str = Field(foreign_key="subscription.id", index=True)
+    clock_id: str | None = Field(default=None, index=True)
+    reason: str
+    command_id: str = ""
+    period_index: int
+    period_start: date
+    period_end: date
+    covers_until: date
+    """First day that this invoice does not cover: the period's end, or earlier where unused days were credited."""
+    status: InvoiceStatus = Field(default=InvoiceStatus.DRAFT, index=True)
+    payment_state: PaymentState = PaymentState.NONE
+    gated: bool = False
+    gate_closes_at: datetime | None = instant()
+    series: str = ""
+    number: str | None = None
+    issued_on: date | None = None
+    issued_at: datetime | None = instant()
+    due_on: date | None = None
+    currency: str
+    tax_included: bool = False
+    rate: TaxRate = value(TaxRate)
+    totals: Totals = value(Totals)
+    net_minor: int = minor(None)
+    vat_minor: int = minor(None)
+    total_minor: int = minor(None)
+    credited_minor: int = minor()
+    paid_minor: int = minor()
+    seller: Seller = value(Seller)
+    buyer: Buyer = value(Buyer)
+    owner: str = "subscription"
+    """`subscription` for one inline try, then `collection` until it is settled (engine 5)."""
+    first_payment: bool = False
+    delay_days: int = 0
+    chase: int = 1
+    """Which chase of this invoice is running; counted up when it is opened again."""
+    in_arrears: bool = False
+    generation: int = 1
+    payment_intent: str | None = Field(default=None, index=True)
+    automatic_collecting: bool = True
+    frozen: bool = False
+    paid_at: datetime | None = instant()
+    closed_by: str = ""
+    """Who ended it and why, where it did not end by a payment."""
+
+    @property
+    def open_minor(self) -> int:
+        """What is still owed: on a draft what will be asked for, on an uncollectible one the debt that remains."""
+        return (
+            0
+            if self.status is InvoiceStatus.VOID
+            else self.total_minor - self.credited_minor - self.paid_minor
+        )
+
+
+class InvoiceLine(SQLModel, table=True):
+    """A line of an invoice or of a credit note, in the order printed."""
+
+    __tablename__ = "invoice_line"
+    __table_args__ = (UniqueConstraint("document_id", "position"),)
+
+    id: str = Field(primary_key=True)
+    document_id: str = Field(index=True)
+    position: int
+    line: Line = value(Line)
+    net_minor: int = minor(None)
+
+
+class CreditNote(SQLModel, table=True):
+    """A correction that names its invoice and keeps its tax treatment (rules 11). Amounts are positive."""
+
+    __tablename__ = "credit_note"
+    __table_args__ = (UniqueConstraint("entity_id", "number"), UniqueConstraint("invoice_id", "command_id"))
+
+    id: str = Field(primary_key=True)
+    invoice_id: str = Field(foreign_key="invoice.id", index=True)
+    entity_id: str = Field(foreign_key="legal_entity.id")
+    customer_id: str = Field(foreign_key="customer.id", index=True)
+    command_id: str
+    """What asked for it: a command's id, or the step that made it."""
+    series: str
+    number: str
+    issued_on: date
+    issued_at: datetime = instant(nullable=False)
+    currency: str
+    totals: Totals = value(Totals)
+    """Negative, as the credit note takes them from its invoice."""
+    net_minor: int = minor(None)
+    vat_minor: int = minor(None)
+    total_minor: int = minor(None)
+    closes_minor: int = minor(None)
+    """The part that closed what was still open on the invoice."""
+    balance_minor: int = minor(None)
+    """The part that became the customer's balance."""
+    reason: str
+    seller: Seller = value(Seller)
+    buyer: Buyer = value(Buyer)
+
+
+class NumberSeries(SQLModel, table=True):
+    """The counter of a series; its row is the last lock that a transaction takes (engine 17)."""
+
+    __tablename__ = "number_series"
+    __table_args__ = (UniqueConstraint("entity_id", "series"),)
+
+    id: str = Field(primary_key=True)
+    entity_id: str = Field(foreign_key="legal_entity.id")
+    series: str
+    last_number: int = 0
+    last_issued_on: date | None = None

@@ -1,0 +1,85 @@
+"""Tables of what goes out and comes in: mails, events, and the webhooks of others."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from models.columns import BIG_KEY, instant, json_list, json_object
+
+
+class MessageState(StrEnum):
+    """Where a mail stands."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERY_UNKNOWN = "delivery_unknown"
+    """The provider's answer was lost; a reminder is not sent again (rules 29)."""
+    REFUSED = "refused"
+
+
+class Message(SQLModel, table=True):
+    """A mail: written in the transaction of its fact, sent from the outbox, kept as sent (engine 19)."""
+
+    __tablename__ = "message"
+    __table_args__ = (UniqueConstraint("scope", "step", "occurrence"),)
+
+    id: str = Field(primary_key=True)
+    scope: str
+    """The invoice or subscription that it is about."""
+    step: str
+    occurrence: str
+    kind: str
+    customer_id: str = Field(foreign_key="customer.id", index=True)
+    subscription_id: str | None = Field(default=None, index=True)
+    invoice_id: str | None = Field(default=None, index=True)
+    clock_id: str | None = None
+    locale: str
+    recipients: list[str] = json_list()
+    context: dict[str, Any] = json_object()
+    state: MessageState = Field(default=MessageState.QUEUED, index=True)
+    at: datetime = instant(nullable=False)
+    leased_until: datetime | None = instant()
+    tries: int = 0
+    last_error: str = ""
+    sent_at: datetime | None = instant()
+    provider_id: str | None = None
+    subject: str = ""
+    body_text: str = ""
+    body_html: str = ""
+
+
+class OutgoingEvent(SQLModel, table=True):
+    """A business fact for the caller's systems, numbered per subscription without a gap (engine 20)."""
+
+    __tablename__ = "outgoing_event"
+    __table_args__ = (UniqueConstraint("subscription_id", "sequence"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    subscription_id: str = Field(foreign_key="subscription.id", index=True)
+    sequence: int
+    name: str
+    data: dict[str, Any] = json_object()
+    entitled: bool
+    access_until: datetime | None = instant()
+    at: datetime = instant(nullable=False)
+    delivered_at: datetime | None = instant()
+
+
+class IncomingEvent(SQLModel, table=True):
+    """A webhook, stored before it is answered; the provider's id is the key (engine 21)."""
+
+    __tablename__ = "incoming_event"
+
+    id: str = Field(primary_key=True)
+    provider: str
+    kind: str
+    payload: dict[str, Any] = json_object()
+    received_at: datetime = instant(nullable=False)
+    handed_on_at: datetime | None = instant()
+    note: str = ""

@@ -1,0 +1,82 @@
+"""Tables of the parties: legal entities, customers, payment methods."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Numeric, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from models.columns import instant, json_list, json_object, value
+from models.parties import Address
+
+
+class LegalEntity(SQLModel, table=True):
+    """The seller. Its local date is the date of its documents (rules 1)."""
+
+    __tablename__ = "legal_entity"
+
+    id: str = Field(primary_key=True)
+    name: str
+    legal_form: str = ""
+    capital: str = ""
+    siren: str = ""
+    vat_number: str = ""
+    address: Address = value(Address)
+    timezone: str = "Europe/Paris"
+    iban: str = ""
+    invoice_series: str = "F"
+    credit_series: str = "A"
+    vat_percent: Decimal = Field(default=Decimal(20), sa_type=Numeric(6, 3))
+    sender: str
+    locale: str = "fr"
+    created_at: datetime = instant(nullable=False)
+
+
+class Customer(SQLModel, table=True):
+    """The buyer; the only table with personal data beside messages and documents."""
+
+    __tablename__ = "customer"
+    __table_args__ = (UniqueConstraint("entity_id", "reference"),)
+
+    id: str = Field(primary_key=True)
+    reference: str | None = None
+    entity_id: str = Field(foreign_key="legal_entity.id", index=True)
+    kind: str = "consumer"
+    name: str
+    locale: str = "fr"
+    timezone: str = "Europe/Paris"
+    vat_number: str = ""
+    siren: str = ""
+    address: Address | None = value(Address, nullable=True)
+    contacts: list[dict[str, Any]] = json_list()
+    """Several billing contacts: `{"email", "name"}`."""
+    provider_id: str | None = None
+    """The customer at the payment provider."""
+    default_method_id: str | None = None
+    clock_id: str | None = Field(default=None, foreign_key="test_clock.id", index=True)
+    custom: dict[str, Any] = json_object()
+    """The caller's own metadata."""
+    created_at: datetime = instant(nullable=False)
+
+
+class PaymentMethod(SQLModel, table=True):
+    """A card or a mandate that the customer gave us to charge."""
+
+    __tablename__ = "payment_method"
+
+    id: str = Field(primary_key=True)
+    customer_id: str = Field(foreign_key="customer.id", index=True)
+    provider_id: str = Field(unique=True)
+    kind: str
+    brand: str = ""
+    last4: str = ""
+    exp_month: int | None = None
+    exp_year: int | None = None
+    fingerprint: str | None = Field(default=None, index=True)
+    stopped: bool = False
+    """Never charge it again (a decline of class `fraud_stop`)."""
+    detached_at: datetime | None = instant()
+    created_at: datetime = instant(nullable=False)

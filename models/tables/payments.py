@@ -1,0 +1,132 @@
+"""Tables of money in motion: attempts, refunds, the chase of an invoice, and the journal."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from billing.payment import AttemptState, DeclineClass, Trigger
+from models.columns import BIG_KEY, instant, json_list, json_object, minor
+
+_LIVE = text("state IN ('queued', 'started', 'processing', 'action_required', 'unknown')")
+_SUCCEEDED = text("state = 'succeeded'")
+
+
+class PaymentAttempt(SQLModel, table=True):
+    """One authorisation, written before it is sent (engine 1). Its request is frozen with it."""
+
+    __tablename__ = "payment_attempt"
+    __table_args__ = (
+        UniqueConstraint("invoice_id", "number"),
+        Index("one_live_attempt", "invoice_id", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+        Index(
+            "one_succeeded_attempt",
+            "invoice_id",
+            unique=True,
+            sqlite_where=_SUCCEEDED,
+            postgresql_where=_SUCCEEDED,
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    invoice_id: str = Field(foreign_key="invoice.id", index=True)
+    subscription_id: str = Field(index=True)
+    customer_id: str = Field(index=True)
+    number: int
+    chase: int
+    generation: int
+    trigger: Trigger
+    state: AttemptState
+    method_id: str
+    fingerprint: str | None = Field(default=None, index=True)
+    amount_minor: int = minor(None)
+    currency: str
+    idempotency_key: str = Field(unique=True)
+    request: dict[str, Any] = json_object()
+    """The exact request to the provider; the same key always goes with the same parameters."""
+    payment_intent: str | None = None
+    charge: str | None = None
+    decline_code: str | None = None
+    decline_class: DeclineClass | None = None
+    not_before: datetime | None = instant()
+    asked_by: str = ""
+    """The command that asked for it, where a person did."""
+    begun_at: datetime = instant(nullable=False)
+    """Business time: on a test clock, the clock's."""
+    settled_at: datetime | None = instant()
+    looked_at: datetime | None = instant()
+    """Business time at which the provider was last asked what became of it."""
+    sent_at: datetime | None = instant()
+    """Real time of the first sending: the age of the idempotency key."""
+
+
+class Refund(SQLModel, table=True):
+    """Money going back on a payment."""
+
+    __tablename__ = "refund"
+
+    id: str = Field(primary_key=True)
+    attempt_id: str = Field(foreign_key="payment_attempt.id", index=True)
+    invoice_id: str = Field(foreign_key="invoice.id", index=True)
+    credit_note_id: str | None = Field(default=None, foreign_key="credit_note.id")
+    provider_id: str | None = Field(default=None, unique=True)
+    amount_minor: int = minor(None)
+    currency: str
+    state: str
+    at: datetime = instant(nullable=False)
+
+
+class Collection(SQLModel, table=True):
+    """The chase of one invoice. The step index is stored, never derived from a count of payments."""
+
+    __tablename__ = "collection"
+    __table_args__ = (UniqueConstraint("invoice_id", "chase"),)
+
+    id: str = Field(primary_key=True)
+    invoice_id: str = Field(foreign_key="invoice.id", index=True)
+    subscription_id: str = Field(foreign_key="subscription.id", index=True)
+    customer_id: str = Field(foreign_key="customer.id", index=True)
+    clock_id: str | None = Field(default=None, index=True)
+    chase: int
+    role: str
+    """`driving`, `joined` or `gated` (engine 8)."""
+    policy_version_id: str = Field(foreign_key="dunning_policy_version.id")
+    day0: date
+    timezone: str
+    done_through_day: int = -1
+    noticed_through_day: int = -1
+    last_notice_on: date | None = None
+    end_on: date | None = None
+    promise_on: date | None = None
+    held_until: date | None = None
+    asked: list[dict[str, Any]] = json_list()
+    """Wishes of people that wait to be charged: `{"trigger", "command_id", "at"}`."""
+    ended: bool = False
+    started_at: datetime | None = instant()
+    """When its workflow took it over; None while the subscription still has to start it."""
+    closed_at: datetime | None = instant()
+    outcome: str = ""
+
+
+class JournalLine(SQLModel, table=True):
+    """One side of an entry. Append-only; the lines of an entry sum to zero. Debits are positive."""
+
+    __tablename__ = "journal_line"
+    __table_args__ = (UniqueConstraint("entry", "account"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
+    entry: str = Field(index=True)
+    """What happened, named so that it can be booked once only, such as `invoice/in_...`."""
+    kind: str
+    account: str
+    amount_minor: int = minor(None)
+    currency: str
+    entity_id: str
+    customer_id: str = Field(index=True)
+    invoice_id: str | None = Field(default=None, index=True)
+    on: date
+    """Accounting date, local to the legal entity."""
+    at: datetime = instant(nullable=False)
