@@ -1,9 +1,12 @@
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
+import httpx
 import pytest
 from scripted_server import Answer, Drop, Garble, Hang, ScriptedServer, Step
+from threaded_server import serving
 
 from activities.mailer import (
     Accepted,
@@ -15,6 +18,7 @@ from activities.mailer import (
     Refused,
 )
 from activities.sendgrid_mailer import SendGridMailer
+from sandbox.mailbox.app import create_app
 
 TAKEN = Answer(202, headers={"X-Message-Id": "sg-17"})
 
@@ -125,3 +129,56 @@ async def test_a_refusal_without_a_readable_body() -> None:
 def test_a_missing_key_is_named(key: str | None) -> None:
     with pytest.raises(MailerMisconfigured, match="Set SENDGRID_API_KEY"):
         SendGridMailer(api_key=key, api_base="http://127.0.0.1:1")
+
+
+@pytest.fixture(scope="module")
+def mailbox_address() -> Iterator[str]:
+    with serving(create_app()) as address:
+        yield address
+
+
+@pytest.fixture
+async def mailbox(mailbox_address: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=mailbox_address) as client:
+        await client.delete("/api/messages")
+        yield client
+
+
+async def letters(mailbox: httpx.AsyncClient) -> list[dict[str, Any]]:
+    kept: list[dict[str, Any]] = (await mailbox.get("/api/messages")).json()["messages"]
+    return kept
+
+
+async def test_the_mailbox_takes_it_as_sendgrid_would(
+    mailbox: httpx.AsyncClient, mailbox_address: str
+) -> None:
+    outcome = await mailer(mailbox_address).send(a_mail())
+    (letter,) = await letters(mailbox)
+    assert outcome == Accepted(provider_message_id=letter["message_id"])
+    assert letter["custom_args"] == {"message_id": "msg_1", "kind": "payment_failed"}
+    assert letter["text"] == "Bonjour,\n12,34 €\n"
+    assert [to["email"] for to in letter["to"]] == ["anna@example.org", "books@example.org"]
+
+
+async def test_an_answer_lost_on_the_way_back_leaves_a_mail_behind(
+    mailbox: httpx.AsyncClient, mailbox_address: str
+) -> None:
+    (await mailbox.post("/_fake/faults", json={"drop_response": True})).raise_for_status()
+    assert isinstance(await mailer(mailbox_address).send(a_mail()), LostAnswer)
+    assert len(await letters(mailbox)) == 1
+
+
+async def test_a_mail_turned_away_is_not_in_the_mailbox(
+    mailbox: httpx.AsyncClient, mailbox_address: str
+) -> None:
+    (await mailbox.post("/_fake/faults", json={"status": 503})).raise_for_status()
+    with pytest.raises(MailerUnavailable):
+        await mailer(mailbox_address).send(a_mail())
+    assert await letters(mailbox) == []
+
+
+async def test_a_key_of_another_kind_is_refused_and_can_be_set_right(mailbox_address: str) -> None:
+    outcome = await SendGridMailer(api_key="not-a-key", api_base=mailbox_address).send(a_mail())
+    assert isinstance(outcome, Refused)
+    assert not outcome.permanent
+    assert "Check SENDGRID_API_KEY" in outcome.reason
