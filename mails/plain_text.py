@@ -14,7 +14,7 @@ _COLON = {Language.FR: "\u00a0:", Language.EN: ":"}
 
 def set_as_text(content: Content, language: Language) -> str:
     """The whole mail as text, ending with a newline. Only addresses of links may be longer than `WIDTH`."""
-    parts = [f"*** {content.banner} ***"] if content.banner else []
+    parts = [f"=== {content.banner} ==="] if content.banner else []
     parts += [_block(block, language) for block in content.blocks]
     parts.append("-- \n" + "\n".join("\n".join(_wrap(line)) for line in content.footer))
     return without_marks("\n\n".join(parts)) + "\n"

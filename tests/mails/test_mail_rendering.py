@@ -186,7 +186,7 @@ def test_the_renewal_notice_has_its_deadline_in_a_visible_box() -> None:
     rendered = mail(MailKind.RENEWAL_NOTICE)
     assert (
         "+----------------------------------------------------------------------+\n"
-        "| Date limite pour refuser la reconduction\u00a0: 30 avril 2027 inclus        |\n"
+        "| Date limite pour refuser la reconduction\u00a0: 30 avril 2027 inclus      |\n"
         "+----------------------------------------------------------------------+\n"
     ) in rendered.text
     assert "1er mai 2027" in rendered.text
@@ -297,7 +297,7 @@ def context_with(**fields: object) -> MailContext:
 def test_a_test_mail_says_so_first() -> None:
     rendered = mail(MailKind.RECEIPT, Language.EN, "test")
     assert rendered.subject == "[TEST] Payment received: €58.80"
-    assert rendered.text.startswith("*** Test message: no real payment is involved. ***\n")
+    assert rendered.text.startswith("=== Test message: no real payment is involved. ===\n")
 
 
 def test_the_receipt_says_that_the_service_is_back() -> None:
