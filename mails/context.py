@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
+from billing.dunning import EndForSubscription
 from billing.errors import InvalidInput
 from billing.money import check_currency
 from billing.payment import DeclineClass
@@ -55,15 +56,6 @@ def _check_currency(code: str) -> str:
 Link = Annotated[str, AfterValidator(_check_link)]
 Zone = Annotated[str, AfterValidator(_check_zone)]
 CurrencyCode = Annotated[str, AfterValidator(_check_currency)]
-
-
-class Consequence(StrEnum):
-    """What the end of the dunning policy does to the subscription (rules 24)."""
-
-    SUSPEND = "suspend"
-    CANCEL = "cancel"
-    KEEP = "keep"
-    """Nothing more: the amount stays due. Also where the subscription has already ended."""
 
 
 class TrialEnd(StrEnum):
@@ -176,7 +168,8 @@ class MailContext(Value):
     deadline_on: date | None = None
     """Last day to act, inclusive: for a dunning policy the day before its end day, whose step comes at 09:00."""
     deadline_at: AwareDatetime | None = None
-    consequence: Consequence | None = None
+    consequence: EndForSubscription | None = None
+    """What the end of the policy does to the subscription; None or `keep` where it has already ended."""
     open_invoices: tuple[OpenInvoice, ...] = ()
     """Oldest first."""
     occurred_on: date | None = None

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from billing.dunning import EndForSubscription
 from billing.payment import DeclineClass
 from mails.context import (
     CanceledBy,
-    Consequence,
     MailContext,
     MailLine,
     MailMerchant,
@@ -94,7 +94,7 @@ _DECLINED: dict[str, object] = {
     "invoice_number": "2027-000131",
     "method_label": "Visa •••• 4242",
     "attempted_on": date(2027, 1, 31),
-    "consequence": Consequence.SUSPEND,
+    "consequence": EndForSubscription.SUSPEND,
 }
 _CHASED: dict[str, object] = {
     "open_invoices": (_OLDER,),
@@ -102,7 +102,7 @@ _CHASED: dict[str, object] = {
     "method_label": "Visa •••• 4242",
     "decline_class": DeclineClass.RETRY_LATER,
     "deadline_on": date(2027, 2, 20),
-    "consequence": Consequence.SUSPEND,
+    "consequence": EndForSubscription.SUSPEND,
 }
 _NO_LINKS: dict[str, object] = {"pay_url": None, "portal_url": None, "cancel_url": None}
 _NEXT: dict[str, object] = {"next_charge_on": date(2027, 3, 1), "next_amount_minor": 11880}
@@ -140,12 +140,12 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
     MailKind.PAYMENT_REMINDER: {
         "typical": {**_CHASED, "next_try_on": date(2027, 2, 14)},
         "several": {**_CHASED, **_STOPPED, "open_invoices": (_OLDER, _NEWER)},
-        "no_links": {**_CHASED, **_NO_LINKS, "consequence": Consequence.CANCEL},
+        "no_links": {**_CHASED, **_NO_LINKS, "consequence": EndForSubscription.CANCEL},
     },
     MailKind.LAST_NOTICE: {
         "typical": {**_CHASED, "attempted_on": date(2027, 2, 14)},
-        "cancels": {**_CHASED, "consequence": Consequence.CANCEL, "open_invoices": (_OLDER, _NEWER)},
-        "keeps": {**_CHASED, **_STOPPED, **_NO_LINKS, "consequence": Consequence.KEEP},
+        "cancels": {**_CHASED, "consequence": EndForSubscription.CANCEL, "open_invoices": (_OLDER, _NEWER)},
+        "keeps": {**_CHASED, **_STOPPED, **_NO_LINKS, "consequence": EndForSubscription.KEEP},
     },
     MailKind.AUTHENTICATION_REQUIRED: {
         "typical": {**_DECLINED, "deadline_on": date(2027, 2, 20)},
