@@ -1,17 +1,29 @@
-"""Column types that keep what SQL would lose: the zone of an instant, the type of a JSON value."""
+"""Column types that keep what SQL would lose: the zone of an instant, the type of a JSON value or of an enum."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from pydantic import BaseModel
-from sqlalchemy import JSON, BigInteger, Dialect, Integer, String
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Dialect, Integer, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import TIMESTAMP as PG_TIMESTAMP
 from sqlalchemy.types import TypeDecorator, TypeEngine
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 from typing_extensions import override
+
+NAMES: Final = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""How constraints are named, so that a migration can name the one it changes."""
+
+SQLModel.metadata.naming_convention = NAMES  # before the first table: names are given when a table is made
 
 JSON_TYPE = JSON().with_variant(JSONB(), "postgresql")
 BIG_KEY = BigInteger().with_variant(Integer(), "sqlite")
@@ -67,6 +79,48 @@ class Stored(TypeDecorator[Any]):
     @override
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         return None if value is None else self.model.model_validate(value)
+
+
+class OneOf(TypeDecorator[StrEnum]):
+    """A member of an enum, kept as its text: a new member then needs no change of a type in the database."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def __init__(self, members: type[StrEnum]) -> None:
+        super().__init__()
+        self.members = members
+
+    @override
+    def process_bind_param(self, value: StrEnum | str | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.members(value).value
+
+    @override
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        return None if value is None else self.members(value)
+
+
+def one_of(members: type[StrEnum], default: StrEnum | None = None, *, index: bool = False) -> Any:
+    """A column for a member of an enum. Add `is_one_of` to the table's constraints."""
+    if default is None:
+        return Field(sa_type=OneOf(members), nullable=False, index=index)
+    return Field(default=default, sa_type=OneOf(members), nullable=False, index=index)
+
+
+def one_of_or_none(members: type[StrEnum]) -> Any:
+    """A column for a member of an enum, or nothing."""
+    return Field(default=None, sa_type=OneOf(members), nullable=True)
+
+
+def is_one_of(column: str, members: type[StrEnum]) -> CheckConstraint:
+    """The constraint that a column holds a member of the enum; like every check it lets NULL pass."""
+    listed = ", ".join(f"'{member.value}'" for member in members)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def never_negative(*columns: str) -> CheckConstraint:
+    """The constraint that none of these amounts is below zero."""
+    return CheckConstraint(" AND ".join(f"{column} >= 0" for column in columns), name="amounts")
 
 
 def instant(*, nullable: bool = True, index: bool = False) -> Any:

@@ -128,7 +128,6 @@ async def number_invoice(
     """
     entity, customer = await entity_of(session, row), await customer_of(session, row)
     invoice.seller, invoice.buyer = seller_of(entity), buyer_of(customer)
-    invoice.status = InvoiceStatus.OPEN
     invoice.issued_at = at
     book(
         session,
@@ -144,6 +143,7 @@ async def number_invoice(
     )
     issued = await next_number(session, entity, series_name(entity.invoice_series, row.clock_id), at)
     invoice.series, invoice.number, invoice.issued_on = issued.series, issued.number, issued.on
+    invoice.status = InvoiceStatus.OPEN
     invoice.due_on = issued.on + timedelta(days=_payment_days(row))
     facts = {
         "invoice": invoice.id,

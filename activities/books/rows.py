@@ -32,12 +32,13 @@ async def get(session: AsyncSession, table: type[Row], key: str, *, field: str) 
 async def lock(session: AsyncSession, table: type[Row], key: str, *, field: str) -> Row:
     """The row with this id, fresh and locked until the transaction ends.
 
+    Others may still write rows that refer to it: a stronger lock would let two of them wait for each other.
     SQLite has no row locks; there the whole transaction holds the write lock already.
 
     Raises:
         NotFound: there is none.
     """
-    row = await session.get(table, key, with_for_update=True, populate_existing=True)
+    row = await session.get(table, key, with_for_update={"key_share": True}, populate_existing=True)
     if row is None:
         raise NotFound(f"There is no {field} {key}.", field=field)
     return row

@@ -1,5 +1,7 @@
 """The tables, all in one place so that migrations and sessions see every one of them."""
 
+from sqlmodel import SQLModel
+
 from models.tables.catalogue import DunningPolicyVersion, Plan
 from models.tables.clocks import TestClock
 from models.tables.documents import (
@@ -39,3 +41,8 @@ __all__ = [
     "SubscriptionRow",
     "TestClock",
 ]
+
+for _table in SQLModel.metadata.tables.values():
+    for _key in _table.foreign_key_constraints:
+        # Looked at when the transaction ends: its rows may be written in any order.
+        _key.deferrable, _key.initially = True, "DEFERRED"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from billing.lines import Line
 from billing.tax import TaxRate, Totals
-from models.columns import instant, minor, value
+from models.columns import instant, is_one_of, minor, never_negative, one_of, value
 from models.parties import Buyer, Seller
 
 
@@ -54,13 +54,21 @@ class Invoice(SQLModel, table=True):
             postgresql_where=_NOT_DROPPED,
         ),
         UniqueConstraint("entity_id", "number"),
+        is_one_of("status", InvoiceStatus),
+        is_one_of("payment_state", PaymentState),
+        never_negative("net_minor", "vat_minor", "total_minor", "credited_minor", "paid_minor"),
+        CheckConstraint("net_minor + vat_minor = total_minor", name="adds_up"),
+        CheckConstraint("credited_minor + paid_minor <= total_minor", name="no_more_than_owed"),
+        CheckConstraint("period_start < period_end", name="period"),
+        # A number is given when it is issued and never before; only drafts are dropped (rules 11, 13).
+        CheckConstraint("(number IS NULL) = (status IN ('draft', 'void'))", name="numbered"),
     )
 
     id: str = Field(primary_key=True)
     entity_id: str = Field(foreign_key="legal_entity.id", index=True)
     customer_id: str = Field(foreign_key="customer.id", index=True)
     subscription_id: str = Field(foreign_key="subscription.id", index=True)
-    clock_id: str | None = Field(default=None, index=True)
+    clock_id: str | None = Field(default=None, foreign_key="test_clock.id", index=True)
     reason: str
     command_id: str = ""
     period_index: int
@@ -68,8 +76,8 @@ class Invoice(SQLModel, table=True):
     period_end: date
     covers_until: date
     """First day that this invoice does not cover: the period's end, or earlier where unused days were credited."""
-    status: InvoiceStatus = Field(default=InvoiceStatus.DRAFT, index=True)
-    payment_state: PaymentState = PaymentState.NONE
+    status: InvoiceStatus = one_of(InvoiceStatus, InvoiceStatus.DRAFT, index=True)
+    payment_state: PaymentState = one_of(PaymentState, PaymentState.NONE)
     gated: bool = False
     gate_closes_at: datetime | None = instant()
     series: str = ""
@@ -130,7 +138,13 @@ class CreditNote(SQLModel, table=True):
     """A correction that names its invoice and keeps its tax treatment (rules 11). Amounts are positive."""
 
     __tablename__ = "credit_note"
-    __table_args__ = (UniqueConstraint("entity_id", "number"), UniqueConstraint("invoice_id", "command_id"))
+    __table_args__ = (
+        UniqueConstraint("entity_id", "number"),
+        UniqueConstraint("invoice_id", "command_id"),
+        never_negative("net_minor", "vat_minor", "total_minor", "closes_minor", "balance_minor"),
+        CheckConstraint("net_minor + vat_minor = total_minor", name="adds_up"),
+        CheckConstraint("closes_minor + balance_minor = total_minor", name="used_up"),
+    )
 
     id: str = Field(primary_key=True)
     invoice_id: str = Field(foreign_key="invoice.id", index=True)
@@ -161,7 +175,7 @@ class NumberSeries(SQLModel, table=True):
     """The counter of a series; its row is the last lock that a transaction takes (engine 17)."""
 
     __tablename__ = "number_series"
-    __table_args__ = (UniqueConstraint("entity_id", "series"),)
+    __table_args__ = (UniqueConstraint("entity_id", "series"), never_negative("last_number"))
 
     id: str = Field(primary_key=True)
     entity_id: str = Field(foreign_key="legal_entity.id")

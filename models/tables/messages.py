@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from models.columns import BIG_KEY, instant, json_list, json_object
+from models.columns import BIG_KEY, instant, is_one_of, json_list, json_object, one_of
 
 
 class MessageState(StrEnum):
@@ -27,7 +27,7 @@ class Message(SQLModel, table=True):
     """A mail: written in the transaction of its fact, sent from the outbox, kept as sent (engine 19)."""
 
     __tablename__ = "message"
-    __table_args__ = (UniqueConstraint("scope", "step", "occurrence"),)
+    __table_args__ = (UniqueConstraint("scope", "step", "occurrence"), is_one_of("state", MessageState))
 
     id: str = Field(primary_key=True)
     scope: str
@@ -36,13 +36,13 @@ class Message(SQLModel, table=True):
     occurrence: str
     kind: str
     customer_id: str = Field(foreign_key="customer.id", index=True)
-    subscription_id: str | None = Field(default=None, index=True)
-    invoice_id: str | None = Field(default=None, index=True)
-    clock_id: str | None = None
+    subscription_id: str | None = Field(default=None, foreign_key="subscription.id", index=True)
+    invoice_id: str | None = Field(default=None, foreign_key="invoice.id", index=True)
+    clock_id: str | None = Field(default=None, foreign_key="test_clock.id")
     locale: str
     recipients: list[str] = json_list()
     context: dict[str, Any] = json_object()
-    state: MessageState = Field(default=MessageState.QUEUED, index=True)
+    state: MessageState = one_of(MessageState, MessageState.QUEUED, index=True)
     at: datetime = instant(nullable=False)
     leased_until: datetime | None = instant()
     tries: int = 0

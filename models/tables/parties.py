@@ -6,10 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Numeric, UniqueConstraint
+from sqlalchemy import CheckConstraint, Numeric, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from models.columns import instant, json_list, json_object, value
+from billing.subscription import CustomerKind
+from models.columns import instant, is_one_of, json_list, json_object, value
 from models.parties import Address
 
 
@@ -17,6 +18,7 @@ class LegalEntity(SQLModel, table=True):
     """The seller. Its local date is the date of its documents (rules 1)."""
 
     __tablename__ = "legal_entity"
+    __table_args__ = (CheckConstraint("vat_percent BETWEEN 0 AND 100", name="vat_percent"),)
 
     id: str = Field(primary_key=True)
     name: str
@@ -39,7 +41,7 @@ class Customer(SQLModel, table=True):
     """The buyer; the only table with personal data beside messages and documents."""
 
     __tablename__ = "customer"
-    __table_args__ = (UniqueConstraint("entity_id", "reference"),)
+    __table_args__ = (UniqueConstraint("entity_id", "reference"), is_one_of("kind", CustomerKind))
 
     id: str = Field(primary_key=True)
     reference: str | None = None
@@ -56,6 +58,7 @@ class Customer(SQLModel, table=True):
     provider_id: str | None = None
     """The customer at the payment provider."""
     default_method_id: str | None = None
+    """No foreign key: methods name their customer, and tables that name each other cannot be made in order."""
     clock_id: str | None = Field(default=None, foreign_key="test_clock.id", index=True)
     custom: dict[str, Any] = json_object()
     """The caller's own metadata."""

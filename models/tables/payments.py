@@ -5,11 +5,20 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from billing.payment import AttemptState, DeclineClass, Trigger
-from models.columns import BIG_KEY, instant, json_list, json_object, minor
+from models.columns import (
+    BIG_KEY,
+    instant,
+    is_one_of,
+    json_list,
+    json_object,
+    minor,
+    one_of,
+    one_of_or_none,
+)
 
 _LIVE = text("state IN ('queued', 'started', 'processing', 'action_required', 'unknown')")
 _SUCCEEDED = text("state = 'succeeded'")
@@ -29,18 +38,23 @@ class PaymentAttempt(SQLModel, table=True):
             sqlite_where=_SUCCEEDED,
             postgresql_where=_SUCCEEDED,
         ),
+        is_one_of("trigger", Trigger),
+        is_one_of("state", AttemptState),
+        is_one_of("decline_class", DeclineClass),
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("number >= 1", name="number"),
     )
 
     id: str = Field(primary_key=True)
     invoice_id: str = Field(foreign_key="invoice.id", index=True)
-    subscription_id: str = Field(index=True)
-    customer_id: str = Field(index=True)
+    subscription_id: str = Field(foreign_key="subscription.id", index=True)
+    customer_id: str = Field(foreign_key="customer.id", index=True)
     number: int
     chase: int
     generation: int
-    trigger: Trigger
-    state: AttemptState
-    method_id: str
+    trigger: Trigger = one_of(Trigger)
+    state: AttemptState = one_of(AttemptState)
+    method_id: str = Field(foreign_key="payment_method.id")
     fingerprint: str | None = Field(default=None, index=True)
     amount_minor: int = minor(None)
     currency: str
@@ -50,7 +64,7 @@ class PaymentAttempt(SQLModel, table=True):
     payment_intent: str | None = None
     charge: str | None = None
     decline_code: str | None = None
-    decline_class: DeclineClass | None = None
+    decline_class: DeclineClass | None = one_of_or_none(DeclineClass)
     not_before: datetime | None = instant()
     asked_by: str = ""
     """The command that asked for it, where a person did."""
@@ -67,6 +81,7 @@ class Refund(SQLModel, table=True):
     """Money going back on a payment."""
 
     __tablename__ = "refund"
+    __table_args__ = (CheckConstraint("amount_minor > 0", name="amount"),)
 
     id: str = Field(primary_key=True)
     attempt_id: str = Field(foreign_key="payment_attempt.id", index=True)
@@ -89,7 +104,7 @@ class Collection(SQLModel, table=True):
     invoice_id: str = Field(foreign_key="invoice.id", index=True)
     subscription_id: str = Field(foreign_key="subscription.id", index=True)
     customer_id: str = Field(foreign_key="customer.id", index=True)
-    clock_id: str | None = Field(default=None, index=True)
+    clock_id: str | None = Field(default=None, foreign_key="test_clock.id", index=True)
     chase: int
     role: str
     """`driving`, `joined` or `gated` (engine 8)."""
@@ -115,7 +130,10 @@ class JournalLine(SQLModel, table=True):
     """One side of an entry. Append-only; the lines of an entry sum to zero. Debits are positive."""
 
     __tablename__ = "journal_line"
-    __table_args__ = (UniqueConstraint("entry", "account"),)
+    __table_args__ = (
+        UniqueConstraint("entry", "account"),
+        CheckConstraint("amount_minor <> 0", name="amount"),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
     entry: str = Field(index=True)
@@ -124,9 +142,9 @@ class JournalLine(SQLModel, table=True):
     account: str
     amount_minor: int = minor(None)
     currency: str
-    entity_id: str
-    customer_id: str = Field(index=True)
-    invoice_id: str | None = Field(default=None, index=True)
+    entity_id: str = Field(foreign_key="legal_entity.id")
+    customer_id: str = Field(foreign_key="customer.id", index=True)
+    invoice_id: str | None = Field(default=None, foreign_key="invoice.id", index=True)
     on: date
     """Accounting date, local to the legal entity."""
     at: datetime = instant(nullable=False)

@@ -8,15 +8,15 @@ from typing import Any
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from billing.subscription import Subscription
-from models.columns import instant, json_object, value
+from billing.subscription import Status, Subscription
+from models.columns import instant, is_one_of, json_object, value
 
 
 class SubscriptionRow(SQLModel, table=True):
     """A subscription. `state` is the whole of it; the columns beside are copies for lists and locks."""
 
     __tablename__ = "subscription"
-    __table_args__ = (UniqueConstraint("entity_id", "reference"),)
+    __table_args__ = (UniqueConstraint("entity_id", "reference"), is_one_of("status", Status))
 
     id: str = Field(primary_key=True)
     reference: str | None = None
