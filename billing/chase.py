@@ -156,7 +156,8 @@ def _standstill(case: Case) -> NextStep | None:
         return _waits(case, Because.BELOW_MINIMUM)
     if case.asked and can_be_asked(case):
         return None
-    return _resting(case)
+    awaits_first = case.role is Role.JOINED and case.done_through_day < 0
+    return None if awaits_first else _resting(case)
 
 
 def _resting(case: Case) -> NextStep | None:
@@ -171,7 +172,10 @@ def _waits(case: Case, because: Because) -> NextStep:
 
 def _candidates(case: Case, now: datetime) -> Iterator[NextStep]:
     yield from _asked_charge(case, now)
-    if case.ended or case.role is Role.JOINED:
+    if case.ended:
+        return
+    if case.role is Role.JOINED:
+        yield from _automatic_charge(case, now) if case.done_through_day < 0 else ()
         return
     if case.role is Role.GATED:
         yield from _gated_steps(case, now)
@@ -247,8 +251,9 @@ def _automatic_charge(case: Case, as_of: datetime) -> Iterator[NextStep]:
 
 
 def _promise_is_due(case: Case, held_to: datetime) -> bool:
-    """Whether the promised charge is still to be made: none of any kind was since its instant."""
-    return case.promise_on == case.hold_on and all(a.begun_at < held_to for a in case.attempts)
+    """Whether the promised charge is still to be made: none was begun or under way since its instant."""
+    others = (a for a in case.attempts if a.state is not AttemptState.ABANDONED)
+    return case.promise_on == case.hold_on and all((a.settled_at or a.begun_at) < held_to for a in others)
 
 
 def _planned_charge(case: Case, as_of: datetime) -> datetime | None:

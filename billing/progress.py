@@ -100,11 +100,11 @@ def take_over(case: Case, now: datetime) -> Progress:
     It runs from its own day 0 with the steps still ahead; past ones are not made up. Where the day of the
     last notice is past, that notice is due at once and the end keeps its distance from it.
     """
-    reached = max(0, case.reached(now, case.policy.step_days))
+    done = max(case.done_through_day, case.reached(now, case.policy.step_days))
     return Progress.of(case).model_copy(
         update={
-            "done_through_day": max(case.done_through_day, reached),
-            "noticed_through_day": max(case.noticed_through_day, reached),
+            "done_through_day": done,
+            "noticed_through_day": max(case.noticed_through_day, done),
             "end_on": _moved_end(case, now),
         }
     )

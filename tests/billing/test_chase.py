@@ -149,6 +149,41 @@ def test_a_pause_by_support_holds_everything_and_charges_nothing_at_its_end() ->
     assert walk.until("2027-03-01") == [*NEVER_PAYS[:4], *NEVER_PAYS[6:]]
 
 
+def test_a_pause_drops_the_repeat_of_a_technical_decline() -> None:
+    walk = Walk(driving("processing_error"), "2027-02-01T00:30", ["paid"])
+    walk.change("2027-02-01T01:00", held_until=date(2027, 2, 3))
+    assert walk.until("2027-03-01") == ["02-01 00:30 mail payment_failed", "02-04 08:00 retry: paid"]
+
+
+def test_a_second_promise_keeps_its_end_when_it_is_taken_away() -> None:
+    walk = Walk(driving("insufficient_funds"), "2027-02-01T00:30", ["insufficient_funds"] * 4)
+    walk.change("2027-02-03T12:00", promise_on=date(2027, 2, 9))
+    walk.change("2027-02-16T12:00", promise_on=date(2027, 2, 19))
+    walk.change("2027-02-19T08:00", promise_on=None)
+    assert walk.until("2027-03-10") == [
+        "02-01 00:30 mail payment_failed",
+        "02-02 08:00 retry: insufficient_funds",
+        "02-09 08:00 promise: insufficient_funds",
+        "02-15 08:00 retry: insufficient_funds",
+        "02-15 08:00 mail last_notice",
+        "02-19 08:00 promise: insufficient_funds",
+        "02-26 08:00 end: suspend, leave_open",
+    ]
+
+
+def test_a_promise_that_falls_into_a_payment_under_way_is_dropped() -> None:
+    walk = Walk(driving("insufficient_funds"), "2027-02-01T00:30", ["processing", "paid"])
+    walk.change("2027-02-01T12:00", promise_on=date(2027, 2, 5), asked=(Trigger.CUSTOMER,))
+    walk.until("2027-02-01T12:00")
+    walk.settle("2027-02-06T12:00", "insufficient_funds")
+    assert walk.until("2027-03-10") == [
+        "02-01 00:30 mail payment_failed",
+        "02-01 12:00 customer: processing",
+        "02-06 12:00 attempt 2: insufficient_funds",
+        "02-08 08:00 retry: paid",
+    ]
+
+
 @pytest.mark.parametrize("fails", [0, 1, 2, 3])
 def test_recovers_at_each_retry(fails: int) -> None:
     walk = Walk(driving("insufficient_funds"), "2027-02-01T00:30", [*["insufficient_funds"] * fails, "paid"])
@@ -290,6 +325,17 @@ def test_a_short_downtime_is_one_charge_and_one_mail() -> None:
         "02-10 10:10 mail reminder:7",
         "02-15 08:00 retry: insufficient_funds",
         "02-15 08:00 mail last_notice",
+    ]
+
+
+def test_a_missed_repeat_and_a_missed_retry_are_one_charge() -> None:
+    walk = Walk(driving("processing_error"), "2027-02-01T00:30", ["processing_error", "paid"])
+    walk.until("2027-02-01T01:00")
+    walk.sleep("2027-02-03T15:00")
+    assert walk.until("2027-03-01") == [
+        "02-01 00:30 mail payment_failed",
+        "02-03 15:00 retry: processing_error",
+        "02-03 17:00 repeat: paid",
     ]
 
 
@@ -464,6 +510,16 @@ def test_two_steps_that_a_cap_brings_to_one_day_are_one() -> None:
     assert walk.until("2027-04-01") == [*NEVER_PAYS[:4], "02-08 08:00 mail reminder:7", *NEVER_PAYS[6:]]
 
 
+def test_a_charge_that_a_cap_brings_to_the_end_is_not_made() -> None:
+    walk = Walk(driving("insufficient_funds"), "2027-02-01T00:30", ["insufficient_funds"] * 3)
+    walk.change("2027-02-09T12:00", caps_until=at("2027-02-22T08:00"))
+    assert walk.until("2027-04-01") == [
+        *NEVER_PAYS[:6],
+        "02-15 08:00 mail last_notice",
+        "02-22 08:00 end: suspend, leave_open",
+    ]
+
+
 def test_a_cap_on_day_0_is_told_and_moves_the_first_charge() -> None:
     case = driving("paid").model_copy(
         update={"attempts": (), "done_through_day": -1, "caps_until": at("2027-02-03T00:00")}
@@ -529,6 +585,16 @@ def test_a_joined_case_rests_but_settles_and_takes_wishes() -> None:
         asked = joined.model_copy(update={"asked": (wish,)})
         step = next_step(asked, at("2027-02-03T12:00"))
         assert (step.kind, step.trigger, step.due) == (StepKind.CHARGE, wish, at("2027-02-03T12:00"))
+
+
+def test_a_joined_catch_up_invoice_has_its_first_charge_and_no_mail() -> None:
+    case = driving("paid", begun_at="2027-02-02T08:00").model_copy(
+        update={"attempts": (), "done_through_day": -1, "role": Role.JOINED}
+    )
+    walk = Walk(case, "2027-02-01T03:00", ["insufficient_funds"])
+    assert walk.until("2027-03-01") == ["02-02 08:00 first: insufficient_funds"]
+    assert next_step(walk.case, walk.now).why.rule == "engine 8"
+    assert take_over(case, at("2027-02-01T12:00")).done_through_day == -1
 
 
 def test_a_new_driver_goes_on_with_the_steps_still_ahead() -> None:

@@ -91,9 +91,7 @@ def test_k7_a_transfer_is_past_due_after_the_tolerance() -> None:
         ({"charges": False}, "retry_days", "does not charge"),
     ],
 )
-def test_days_that_contradict_each_other_are_refused(
-    wrong: dict[str, object], field: str, says: str
-) -> None:
+def test_days_that_contradict_each_other_are_refused(wrong: dict[str, object], field: str, says: str) -> None:
     good: dict[str, object] = {"name": "mine", "retry_days": (1, 14), "last_notice_day": 14, "end_day": 21}
     with pytest.raises(InvalidInput, match=says) as refused:
         DunningPolicy.model_validate(good | wrong)
