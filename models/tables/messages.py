@@ -21,6 +21,9 @@ class MessageState(StrEnum):
     DELIVERY_UNKNOWN = "delivery_unknown"
     """The provider's answer was lost; a reminder is not sent again (rules 29)."""
     REFUSED = "refused"
+    """The provider will not take it, or it could not be written; `last_error` says why."""
+    WITHDRAWN = "withdrawn"
+    """What it asks for was settled before it could be sent."""
 
 
 class Message(SQLModel, table=True):
@@ -45,6 +48,7 @@ class Message(SQLModel, table=True):
     state: MessageState = one_of(MessageState, MessageState.QUEUED, index=True)
     at: datetime = instant(nullable=False)
     leased_until: datetime | None = instant()
+    """Real time before which nobody else takes it up: it is being sent, or waits for its next try."""
     tries: int = 0
     last_error: str = ""
     sent_at: datetime | None = instant()
