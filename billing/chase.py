@@ -217,19 +217,18 @@ def _settle(case: Case, live: Attempt, because: Because, due: datetime | None) -
 
 
 def _asked_charge(case: Case, now: datetime) -> Iterator[NextStep]:
-    """A charge that a person caused, or that the success of another invoice of the subscription did."""
-    if not case.asked or not can_be_asked(case):
+    """A charge that a person caused, else one that the success of another invoice did (engine 8)."""
+    if not can_be_asked(case):
         return
-    trigger = case.asked[0]
-    if trigger.is_automatic:
-        if no_automatic_charge(case, trigger) is None:
-            yield _charge(case, trigger, _moved(case, now), now)
-        return
-    due = asked_from(case, now)
-    if case.deadline_at is not None and due >= case.deadline_at:
-        return
-    why = _reason(case, _ASKED[trigger], due=due)
-    yield NextStep(kind=StepKind.CHARGE, due=due, trigger=trigger, why=why)
+    person = next((trigger for trigger in case.asked if not trigger.is_automatic), None)
+    if person is not None:
+        due = asked_from(case, now)
+        if case.deadline_at is None or due < case.deadline_at:
+            why = _reason(case, _ASKED[person], due=due)
+            yield NextStep(kind=StepKind.CHARGE, due=due, trigger=person, why=why)
+    elif case.asked and no_automatic_charge(case, case.asked[0]) is None:
+        held_to = case.morning(case.hold_on) if case.hold_on is not None else now
+        yield _charge(case, case.asked[0], _moved(case, max(now, held_to)), now)
 
 
 def _automatic_charge(case: Case, as_of: datetime) -> Iterator[NextStep]:

@@ -587,6 +587,20 @@ def test_a_joined_case_rests_but_settles_and_takes_wishes() -> None:
         assert (step.kind, step.trigger, step.due) == (StepKind.CHARGE, wish, at("2027-02-03T12:00"))
 
 
+def test_a_persons_wish_is_not_kept_back_by_one_that_may_not_be_met() -> None:
+    wishes = (Trigger.RETRY, Trigger.CUSTOMER)
+    dead = driving("expired_card").model_copy(update={"role": Role.JOINED, "asked": wishes})
+    assert next_step(dead, at("2027-02-03T12:00")).trigger is Trigger.CUSTOMER
+    rest = next_step(dead.model_copy(update={"asked": (Trigger.RETRY,)}), at("2027-02-03T12:00"))
+    assert (rest.kind, rest.why.rule) == (StepKind.REST, "engine 8")
+
+
+def test_a_promise_holds_the_charge_that_another_invoices_success_would_make() -> None:
+    walk = Walk(driving("insufficient_funds"), "2027-02-01T00:30", ["paid"])
+    walk.change("2027-02-01T12:00", promise_on=date(2027, 2, 5), asked=(Trigger.RETRY,))
+    assert walk.until("2027-03-01") == ["02-01 00:30 mail payment_failed", "02-05 08:00 retry: paid"]
+
+
 def test_a_joined_catch_up_invoice_has_its_first_charge_and_no_mail() -> None:
     case = driving("paid", begun_at="2027-02-02T08:00").model_copy(
         update={"attempts": (), "done_through_day": -1, "role": Role.JOINED}
