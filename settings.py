@@ -458,4 +458,5 @@ def _as_settings_problem(problem: ValidationError) -> SettingsProblem:
     field = next(f for f in Settings.model_fields if variable(f) == name)
     default = Settings.model_fields[field].default
     usual = f" The default is {default}." if isinstance(default, int | float) and default else ""
-    return SettingsProblem(f"{name} is wrong: {said[0].lower()}{said[1:]}.{usual}", field=name)
+    said = said if said[:2].isupper() else said[0].lower() + said[1:]
+    return SettingsProblem(f"{name} is wrong: {said}.{usual}", field=name)

@@ -42,7 +42,7 @@ def create_app(file: Path | None = None) -> Starlette:
             Route("/_fake/faults", add_fault, methods=["POST"]),
             Route("/_fake/faults", list_faults, methods=["GET"]),
             Route("/_fake/faults", clear_faults, methods=["DELETE"]),
-            Route("/health", health, methods=["GET"]),
+            Route("/healthz", health, methods=["GET"]),
             *pages.routes,
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])],
@@ -153,6 +153,6 @@ async def clear_faults(request: Request) -> JSONResponse:
 
 
 async def health(request: Request) -> JSONResponse:
-    """`GET /health`: ready, and how many letters there are."""
+    """`GET /healthz`: ready, and how many letters there are."""
     letters: Letters = request.app.state.letters
     return JSONResponse({"status": "ok", "messages": len(letters)})

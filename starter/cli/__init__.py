@@ -28,6 +28,8 @@ class Noun(NamedTuple):
 
 NOUNS: Final[dict[str, Noun]] = {
     "schedule": Noun("starter.cli.schedule", "Billing periods on the calendar."),
+    "db": Noun("starter.cli.db", "The database of the books."),
+    "sandbox": Noun("starter.cli.sandbox", "All of Relance on this machine, without any account."),
 }
 """Every noun, in the order of `relance --help`. A new one is a file beside this one and a line here."""
 
