@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -24,7 +24,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(url, **options)
         self._reading = self.engine.execution_options(reading=True)
         if self.is_sqlite:
-            _prepare_sqlite(self.engine)
+            prepare_sqlite(self.engine.sync_engine)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -46,19 +46,29 @@ class Database:
         await self.engine.dispose()
 
 
-def _prepare_sqlite(engine: AsyncEngine) -> None:
-    @event.listens_for(engine.sync_engine, "connect")
+def prepare_sqlite(
+    engine: Engine, *, foreign_keys: bool = True, busy_timeout_ms: int = SQLITE_BUSY_TIMEOUT_MS
+) -> None:
+    """Let every connection of a SQLite engine wait for others, and begin its transactions as engine 18 says.
+
+    Args:
+        engine: has not connected yet.
+        foreign_keys: off for migrations only, which may rebuild a table that others refer to.
+        busy_timeout_ms: how long to wait for another writer.
+    """
+
+    @event.listens_for(engine, "connect")
     def _connect(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         # The driver must not open transactions by itself; `begin` below does.
         connection.isolation_level = None
         cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")  # first: the next line may have to wait
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_TIMEOUT_MS}")
+        cursor.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
-    def _begin(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own connection
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
         reading = connection.get_execution_options().get("reading", False)
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
