@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from stripe import api_version
 
+from sandbox.serving import cut_connection
 from sandbox.stripe import forms, parameters
 from sandbox.stripe.control import Control
 from sandbox.stripe.errors import ApiError, Document
@@ -42,18 +43,13 @@ class Answer:
 
 
 class Gateway:
-    """Answers `/v1`.
-
-    Attributes:
-        hang_up: closes the connection of a request without an answer; given by the server.
-    """
+    """Answers `/v1`."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.faults = Faults()
         self.limit = RateLimit(world.options.rate_limit)
         self.keys = Keys()
-        self.hang_up: Callable[[Request], Awaitable[None]] | None = None
 
     def endpoint(self, operation: Operation) -> Callable[[Request], Awaitable[Response]]:
         """The ASGI endpoint of one operation."""
@@ -64,8 +60,8 @@ class Gateway:
                 found = await self._answer(operation, request, request_id)
             except ApiError as error:
                 found = Answer(error.status, json.dumps(error.body), error.headers)
-            if found.lost and self.hang_up is not None:
-                await self.hang_up(request)
+            if found.lost:
+                cut_connection(request.scope)
             headers = {"Request-Id": request_id, "Stripe-Version": api_version, **found.headers}
             return Response(found.body, found.status, headers, media_type="application/json")
 
@@ -172,10 +168,9 @@ def account_of(request: Request) -> str:
     return f"acct_{hashlib.sha256(credentials.encode()).hexdigest()[:16]}"
 
 
-def build(world: World, *, hang_up: Callable[[Request], Awaitable[None]] | None = None) -> Starlette:
-    """The whole application; `hang_up` closes a request's connection without an answer."""
+def build(world: World) -> Starlette:
+    """The whole application."""
     gateway = Gateway(world)
-    gateway.hang_up = hang_up
     control = Control(world, gateway.faults)
 
     @contextlib.asynccontextmanager

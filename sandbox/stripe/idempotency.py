@@ -74,4 +74,5 @@ class Keys:
 
 
 def _error(status: int, message: str, *, code: str | None = None) -> ApiError:
-    return ApiError(status, "idempotency_error", message, code=code, kept=False)
+    kind = "invalid_request_error" if code else "idempotency_error"
+    return ApiError(status, kind, message, code=code, kept=False)

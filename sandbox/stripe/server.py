@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
-from starlette.requests import Request
-from typing_extensions import override
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from sandbox.serving import CuttableProtocol
 from sandbox.stripe.app import build
 from sandbox.stripe.events import is_loopback
 from sandbox.stripe.store import Store
@@ -50,11 +48,11 @@ def bind(host: str, port: int, *, allow_remote: bool = False) -> socket.socket:
 
 def server(options: Options, database: Path | None, *, log_level: str = "warning") -> uvicorn.Server:
     """A uvicorn server around a new fake."""
-    connections = _Connections()
-    app = build(World(Store(database), options), hang_up=connections.hang_up)
+    app = build(World(Store(database), options))
     config = uvicorn.Config(
         app,
-        http=connections.protocol(),
+        http=CuttableProtocol,
+        ws="none",
         lifespan="on",
         log_level=log_level,
         access_log=False,
@@ -80,37 +78,3 @@ def running(options: Options | None = None, database: Path | None = None, port: 
     finally:
         app.should_exit = True
         thread.join()
-
-
-class _Connections:
-    """The open connections by their far end, so that one can be closed without an answer."""
-
-    def __init__(self) -> None:
-        self._open: dict[tuple[str, int], asyncio.Transport] = {}
-
-    async def hang_up(self, request: Request) -> None:
-        """Close a request's connection at once and wait until the server has noticed."""
-        if request.client is None:
-            return
-        transport = self._open.get((request.client.host, request.client.port))
-        if transport is not None:
-            transport.abort()
-            while (await request.receive())["type"] != "http.disconnect":
-                continue
-
-    def protocol(self) -> type[asyncio.Protocol]:
-        """The server's protocol, telling this object about each connection."""
-        opened = self._open
-
-        class Protocol(H11Protocol):
-            @override
-            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-                super().connection_made(transport)
-                opened[transport.get_extra_info("peername")[:2]] = transport
-
-            @override
-            def connection_lost(self, exc: Exception | None) -> None:
-                opened.pop(self.transport.get_extra_info("peername")[:2], None)
-                super().connection_lost(exc)
-
-        return Protocol
