@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, TypeAdapter
@@ -82,7 +82,7 @@ def _rows(section: list[dict[str, Any]]) -> dict[str, DeclineRow]:
 
 
 _TABLE: dict[str, list[dict[str, Any]]] = TypeAdapter(dict[str, list[dict[str, Any]]]).validate_json(
-    files("billing").joinpath("decline_codes.json").read_bytes()
+    Path(__file__).with_name("decline_codes.json").read_bytes()
 )
 CODES = _rows(_TABLE["codes"])
 """By decline code, error code or reason of an outcome."""
