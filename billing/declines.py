@@ -85,7 +85,8 @@ _TABLE: dict[str, list[dict[str, Any]]] = TypeAdapter(dict[str, list[dict[str, A
     Path(__file__).with_name("decline_codes.json").read_bytes()
 )
 CODES = _rows(_TABLE["codes"])
-"""By decline code, error code or reason of an outcome."""
+"""By decline code, error code or reason of an outcome. `payment_method_missing` is our word for Stripe's
+`resource_missing` about the method."""
 ADVICE = _rows(_TABLE["advice"])
 MASTERCARD_ADVICE = _rows(_TABLE["mastercard_advice"])
 VISA_NEVER_AGAIN = _rows(_TABLE["visa_never_again"])

@@ -223,7 +223,7 @@ def test_every_row_has_a_class_words_and_a_source() -> None:
             assert row.decline_class in DeclineClass
             assert row.words
             assert row.source.startswith("https://")
-    assert len(declines.CODES) == 75
+    assert len(declines.CODES) == 76
     assert sum(row.kind == "card" for row in declines.CODES.values()) == 50
 
 
