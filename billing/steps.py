@@ -59,21 +59,20 @@ class Step:
         return f"{self.notice}:{self.occurrence}"
 
 
-def next_step(subscription: Subscription, now: datetime, *, unpaid_cancel_days: int) -> Step:
+def next_step(subscription: Subscription, now: datetime) -> Step:
     """The first step that is due, or the reason for which there is none.
 
     Args:
         subscription: as it is.
         now: the present instant; notices whose moment has gone are skipped by it.
-        unpaid_cancel_days: after how many days unpaid it is cancelled; 0 is never (U10).
     """
-    candidates = [step for step in _steps(subscription, now, unpaid_cancel_days) if step.due is not None]
+    candidates = [step for step in _steps(subscription, now) if step.due is not None]
     if not candidates:
         return Step(None, None, _waits_for(subscription))
     return min(candidates, key=lambda step: (step.due or now, step.kind is not StepKind.NOTIFY))
 
 
-def _steps(sub: Subscription, now: datetime, unpaid_cancel_days: int) -> list[Step]:
+def _steps(sub: Subscription, now: datetime) -> list[Step]:
     if sub.parked is not None or sub.is_over:
         return []
     boundary = sub.boundary_at
@@ -91,9 +90,9 @@ def _steps(sub: Subscription, now: datetime, unpaid_cancel_days: int) -> list[St
             return [*notices, Step(StepKind.BOUNDARY, boundary, _boundary_reason(sub, end))]
         case Status.PAUSED if sub.access_ends_at is not None:
             return [Step(StepKind.END_ACCESS, sub.access_ends_at, "the paid time is used up")]
-        case Status.UNPAID if unpaid_cancel_days and sub.unpaid_since is not None:
-            due = sub.unpaid_since + timedelta(days=unpaid_cancel_days)
-            return [Step(StepKind.GIVE_UP, due, f"unpaid for {unpaid_cancel_days} days")]
+        case Status.UNPAID if sub.unpaid_cancel_days and sub.unpaid_since is not None:
+            due = sub.unpaid_since + timedelta(days=sub.unpaid_cancel_days)
+            return [Step(StepKind.GIVE_UP, due, f"unpaid for {sub.unpaid_cancel_days} days")]
         case _:
             return []
 

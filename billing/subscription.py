@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from billing.calendar import Alignment, Period, Schedule, starts_at
+from billing.calendar import Period, Schedule, local_date, starts_at
 from billing.terms import Terms
 from billing.values import Value
 
@@ -66,6 +66,7 @@ class Subscription(Value):
     timezone: str
     status: Status
     terms: Terms
+    signed_up_at: datetime
     starts_on: date
     """First local date of service, trial included."""
     anchor: date | None = None
@@ -88,6 +89,8 @@ class Subscription(Value):
     """The policy ended while paused: `resume` waits until nothing is in arrears (U8)."""
     past_due_since: datetime | None = None
     unpaid_since: datetime | None = None
+    unpaid_cancel_days: int = 90
+    """After how many days unpaid it is cancelled; 0 is never (U10)."""
     policy_ends_at: datetime | None = None
     """While past due: when the policy takes the service away, if it does."""
     ended_at: datetime | None = None
@@ -141,8 +144,15 @@ class Subscription(Value):
         return self.period.end if self.period is not None else None
 
     @property
+    def starts_at_signup(self) -> bool:
+        """Whether it starts while the customer is there, and not on a later date (U1)."""
+        return self.starts_on <= local_date(self.signed_up_at, self.timezone)
+
+    @property
     def boundary_at(self) -> datetime | None:
-        """The work instant of that boundary (engine 23)."""
+        """The work instant of that boundary (engine 23); a start at the sign-up is not spread."""
+        if self.status is Status.SCHEDULED and self.starts_at_signup:
+            return self.signed_up_at
         day = self.boundary_on
         return None if day is None else starts_at(day, self.timezone) + self.spread
 
@@ -215,8 +225,3 @@ class Subscription(Value):
             Status.INCOMPLETE_EXPIRED: "the first payment never came",
         }
         return reasons[self.status]
-
-    @property
-    def alignment(self) -> Alignment:
-        """How periods are aligned."""
-        return self.terms.alignment

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 
+from billing.case import Role
+from billing.chase import NextStep
 from billing.commands import Command
-from billing.payment import Outcome, Trigger
+from billing.payment import Trigger
 from billing.subscription import Subscription
 from billing.values import Value
 
@@ -20,16 +22,6 @@ class ChargeOrder(Value):
     as_of: datetime | None = None
     """The business instant; set by the workflow that asks."""
     asked_by: str = ""
-
-
-class ChargeReport(Value):
-    """What came of an attempt."""
-
-    outcome: Outcome | None = None
-    """None when the gate refused, for `refused`."""
-    refused: str = ""
-    subscription: Subscription | None = None
-    """The subscription as it is after the outcome was written."""
 
 
 class Duties(Value):
@@ -54,6 +46,48 @@ class SubscriptionReport(Value):
     """Why a command that had been accepted could not be carried out any more."""
     pass_on_to: str | None = None
     """The invoice whose collection a `retry_now` is meant for."""
+
+
+class CaseReport(Value):
+    """The chase of an invoice after a step, and what comes next."""
+
+    invoice_id: str
+    subscription_id: str
+    step: NextStep
+    next_number: int
+    """The number that the next attempt would have."""
+    role: Role
+    amount_minor: int
+    currency: str
+    attempts: int
+    last_decline: str = ""
+    payment_state: str = "none"
+    closed: bool = False
+    tell_subscription: bool = False
+    """Whether the subscription's workflow has something to notice."""
+    wake: tuple[str, ...] = ()
+    """Other invoices whose collections have something to do now."""
+
+
+class ChargeReport(Value):
+    """What came of an attempt."""
+
+    outcome: str = ""
+    """`paid`, `declined`, `processing`, `action_required`, `unknown`; empty when the gate refused."""
+    refused: str = ""
+    """Why the gate let nobody through."""
+    subscription: SubscriptionReport | None = None
+    case: CaseReport | None = None
+    """Where a collection owns the invoice."""
+
+
+class CaseStepOrder(Value):
+    """Carry out a step of a chase that needs no provider: a notice or the end."""
+
+    invoice_id: str
+    kind: str
+    key: str = ""
+    as_of: datetime
 
 
 class StepOrder(Value):
@@ -98,11 +132,101 @@ class Wish(Value):
     by: str = ""
 
 
-class Promise(Value):
-    """A promise to pay by a date (rules 25)."""
+class WishOrder(Value):
+    """Take down a wish about one invoice."""
+
+    invoice_id: str
+    wish: Wish
+
+
+class SubscriptionRun(Value):
+    """What one run of a subscription's workflow begins with."""
+
+    subscription: Subscription
+    now: datetime | None = None
+    """The test clock's now; None lives by Temporal's own."""
+    inbox: tuple[Command, ...] = ()
+    """Commands that were accepted and not yet carried out."""
+    look_first: bool = False
+    """Read the rows before anything else: after a start by the doctor."""
+    payments_queue: str = "relance-payments"
+
+
+class CollectionRun(Value):
+    """What a collection's workflow begins with."""
+
+    invoice_id: str
+    subscription_id: str
+    now: datetime | None = None
+    clock_id: str | None = None
+    payments_queue: str = "relance-payments"
+
+
+class Accepted(Value):
+    """A command was taken and will be carried out."""
 
     command_id: str
-    on: date
-    by: str = ""
-    reason: str = ""
-    as_of: datetime | None = None
+    subscription: Subscription
+    """As it will be, as far as is known now."""
+
+
+class WishAccepted(Value):
+    """A charge that a person asked for was taken down and will be tried."""
+
+    command_id: str
+    invoice_id: str
+
+
+class Tick(Value):
+    """Where an execution on a test clock stands after a tick (engine 24)."""
+
+    due: datetime | None
+    version: int
+    leaving: bool
+
+
+class TickTo(Value):
+    """The clock's new now."""
+
+    now: datetime
+
+
+class PlannedStep(Value):
+    """What an execution does next, for people."""
+
+    what: str
+    due: datetime | None = None
+    why: str = ""
+
+
+class SubscriptionState(Value):
+    """The answer to the `state` query."""
+
+    subscription: Subscription
+    next: PlannedStep
+    now: datetime
+    queued_commands: int = 0
+    bad_signals: int = 0
+    last_bad_signal: str = ""
+    last_refusal: str = ""
+
+
+class CollectionState(Value):
+    """The answer to a collection's `state` query."""
+
+    case: CaseReport | None
+    next: PlannedStep
+    now: datetime
+    bad_signals: int = 0
+
+
+class AdvanceTo(Value):
+    """Where a test clock is to be moved."""
+
+    to: datetime
+
+
+class ClockRun(Value):
+    """What a clock's workflow begins with."""
+
+    clock_id: str

@@ -10,10 +10,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.config import BookRules
 from activities.books.gate import attempts_of, is_collectable
 from activities.books.rows import customer_of, lock, usable_method
+from activities.books.work import Work
 from billing.calendar import local_date
 from billing.case import Attempt, Case, Role
 from billing.dunning import DEFAULT_POLICIES, GATED, DunningPolicy, default_policy
-from billing.payment import Trigger
+from billing.payment import AttemptState, Trigger
+from billing.progress import Progress, after_charge
 from billing.terms import CollectionMethod
 from models.ids import derived_id
 from models.tables import (
@@ -177,3 +179,30 @@ def _attempt(attempt: PaymentAttempt) -> Attempt:
         not_before=attempt.not_before,
         looked_at=attempt.looked_at,
     )
+
+
+async def chase_of(work: Work, invoice: Invoice) -> Case | None:
+    """The chase of an invoice as one value; None where no collection owns it."""
+    collection = await work.session.get(Collection, collection_key(invoice))
+    if collection is None:
+        return None
+    return await load_case(work.session, work.row, invoice, collection, work.rules)
+
+
+def store_progress(collection: Collection, progress: Progress) -> None:
+    """Keep how far a chase has come: the step index is stored, never counted."""
+    collection.done_through_day = progress.done_through_day
+    collection.noticed_through_day = progress.noticed_through_day
+    collection.last_notice_on = progress.last_notice_on
+    collection.end_on = progress.end_on
+
+
+async def follow_attempt(work: Work, invoice: Invoice, before: Case, attempt: PaymentAttempt) -> None:
+    """Advance the chase for an attempt that was written, begun or settled; wishes that it met are done."""
+    collection = await work.session.get(Collection, collection_key(invoice))
+    if collection is None:
+        return
+    after = _attempt(attempt)
+    store_progress(collection, after_charge(before, after))
+    if attempt.state is not AttemptState.QUEUED:
+        collection.asked = [wish for wish in collection.asked if wish["at"] > attempt.begun_at.isoformat()]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.chasing import open_collection
+from activities.books.chasing import chase_of, follow_attempt, open_collection
 from activities.books.config import BookRules
 from activities.books.gate import Prepares, attempts_of, is_collectable
 from activities.books.issuing import number_invoice
@@ -44,6 +44,7 @@ async def record_outcome(
     attempt_id: str,
     outcome: Outcome,
     at: datetime,
+    looked: bool = False,
 ) -> SubscriptionRow:
     """Compare and swap: an outcome is written from a live state only, but money that came is always booked.
 
@@ -56,8 +57,12 @@ async def record_outcome(
     row, invoice = await lock_with_subscription(session, attempt.invoice_id)
     await session.refresh(attempt)
     work = Work(session, gateway, rules, row, at)
+    attempt.looked_at = at if looked else attempt.looked_at
     if _may_write(attempt, outcome):
+        before = await chase_of(work, invoice)
         await _write(work, invoice, attempt, outcome)
+        if before is not None:
+            await follow_attempt(work, invoice, before, attempt)
     if (
         invoice.owner == "subscription"
         and invoice.status is not InvoiceStatus.PAID
@@ -66,6 +71,27 @@ async def record_outcome(
         await open_collection(session, row, invoice, at)
     await settle_standing(work)
     return row
+
+
+async def record_never_ran(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, *, attempt_id: str, at: datetime
+) -> None:
+    """The attempt left no trace at the provider: it is closed, and another with a new key is safe."""
+    attempt = await get(session, PaymentAttempt, attempt_id, field="attempt")
+    row, invoice = await lock_with_subscription(session, attempt.invoice_id)
+    await session.refresh(attempt)
+    if not attempt.state.is_live:
+        return
+    work = Work(session, gateway, rules, row, at)
+    before = await chase_of(work, invoice)
+    attempt.state, attempt.settled_at = AttemptState.ABANDONED, at
+    attempt.decline_class = DeclineClass.RETRY
+    invoice.payment_state = PaymentState.NONE
+    if attempt.payment_intent is None and attempt.generation == invoice.generation:
+        invoice.generation += 1  # the provider may keep what it answered under this key
+    if before is not None:
+        await follow_attempt(work, invoice, before, attempt)
+    await settle_standing(work)
 
 
 def _may_write(attempt: PaymentAttempt, outcome: Outcome) -> bool:

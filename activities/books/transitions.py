@@ -185,9 +185,6 @@ async def _settle_debt(work: Work) -> None:
         if after is AfterCancel.WRITE_OFF:
             invoice.status = InvoiceStatus.UNCOLLECTIBLE
             invoice.closed_by = "written off at the cancel, by the policy"
-    gated = [i for i in await invoices_of(work.session, work.row.id) if i.gated]
-    for invoice in gated:
-        invoice.automatic_collecting = False
 
 
 async def _after_cancel(work: Work, invoice: Invoice) -> AfterCancel:

@@ -1,0 +1,274 @@
+"""The steps of a collection: what it sees, the mails it writes, and how it ends (rules 21 to 25, engine 7, 8)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.chasing import load_case, lock_collection, store_progress
+from activities.books.config import BookRules
+from activities.books.crediting import credit_in_full
+from activities.books.gate import Prepares, attempts_of
+from activities.books.notices import emit, write_mail
+from activities.books.rows import customer_of, lock_with_subscription
+from activities.books.transitions import carry_out, settle_standing
+from activities.books.work import Work
+from billing import lifecycle
+from billing.calendar import local_date
+from billing.case import Case, Role, ends_on
+from billing.chase import Mail, NextStep, StepKind, next_step
+from billing.dunning import EndForInvoice
+from billing.payment import Trigger
+from billing.progress import after_notice, take_over, timeline
+from models.boundary import CaseReport, CaseStepOrder, LookOrder, Wish
+from models.tables import Collection, Invoice, InvoiceStatus, PaymentAttempt
+
+MAIL_KINDS = {
+    Mail.PAYMENT_FAILED: "payment_failed",
+    Mail.REMINDER: "payment_reminder",
+    Mail.LAST_NOTICE: "last_notice",
+    Mail.PAYMENT_LINK: "complete_payment",
+}
+
+
+async def open_case(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, order: LookOrder
+) -> CaseReport:
+    """The first thing that a collection's workflow does: take the invoice over."""
+    work, invoice, collection = await _locked(session, gateway, rules, order.id, order.as_of)
+    collection.started_at = collection.started_at or order.as_of
+    await settle_standing(work)
+    return await case_report(work, invoice, collection)
+
+
+async def look_at_case(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, order: LookOrder
+) -> CaseReport:
+    """The chase as its rows have it now."""
+    work, invoice, collection = await _locked(session, gateway, rules, order.id, order.as_of)
+    return await case_report(work, invoice, collection)
+
+
+async def _locked(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, invoice_id: str, at: datetime
+) -> tuple[Work, Invoice, Collection]:
+    row, invoice = await lock_with_subscription(session, invoice_id)
+    collection = await lock_collection(session, invoice)
+    return Work(session, gateway, rules, row, at), invoice, collection
+
+
+async def case_report(work: Work, invoice: Invoice, collection: Collection) -> CaseReport:
+    """What a collection's workflow is told after every step; it closes the row where nothing is owed any more."""
+    await work.session.flush()
+    case = await load_case(work.session, work.row, invoice, collection, work.rules)
+    step = next_step(case, work.at)
+    wake: tuple[str, ...] = ()
+    if step.kind is StepKind.CLOSED and collection.closed_at is None:
+        wake = await _close(work, invoice, collection)
+    failure = case.last_failure
+    return CaseReport(
+        invoice_id=invoice.id,
+        subscription_id=invoice.subscription_id,
+        step=step,
+        next_number=len(await attempts_of(work.session, invoice.id)) + 1,
+        role=case.role,
+        amount_minor=invoice.open_minor,
+        currency=invoice.currency,
+        attempts=len(case.attempts),
+        last_decline=(failure.decline_code or "") if failure is not None else "",
+        payment_state=invoice.payment_state.value,
+        closed=step.kind is StepKind.CLOSED,
+        tell_subscription=True,
+        wake=wake,
+    )
+
+
+async def _close(work: Work, invoice: Invoice, collection: Collection) -> tuple[str, ...]:
+    """Nothing is owed on it: the chase is over, and what rested beside it moves (engine 8).
+
+    After a payment everything else that is open is charged once, oldest first; the oldest then drives.
+    """
+    collection.closed_at, collection.outcome = work.at, invoice.status.value
+    others = await _resting_collections(work, invoice)
+    if collection.role == Role.DRIVING.value and others:
+        await _promote(work, others[0])
+    if invoice.status is InvoiceStatus.PAID and invoice.paid_minor > 0:
+        for other in others:
+            _ask(other, Wish(trigger=Trigger.RETRY, command_id=f"after/{invoice.id}", as_of=work.at))
+    await settle_standing(work)
+    return tuple(other.invoice_id for other in others)
+
+
+async def _resting_collections(work: Work, invoice: Invoice) -> list[Collection]:
+    """The other chases of the subscription, oldest invoice first."""
+    query = (
+        select(Collection)
+        .join(Invoice, col(Collection.invoice_id) == col(Invoice.id))
+        .where(
+            Collection.subscription_id == work.row.id,
+            Collection.invoice_id != invoice.id,
+            col(Collection.closed_at).is_(None),
+            Collection.role != Role.GATED.value,
+        )
+        .order_by(col(Invoice.period_start))
+    )
+    return list((await work.session.exec(query)).all())
+
+
+async def _promote(work: Work, collection: Collection) -> None:
+    """The oldest that is still open drives now, from its own day 0 with the steps still ahead (engine 8)."""
+    if collection.role == Role.DRIVING.value:
+        return
+    collection.role = Role.DRIVING.value
+    _, invoice = await lock_with_subscription(work.session, collection.invoice_id)
+    case = await load_case(work.session, work.row, invoice, collection, work.rules)
+    store_progress(collection, take_over(case, work.at))
+
+
+def _ask(collection: Collection, wish: Wish) -> None:
+    known = {entry["command_id"] for entry in collection.asked}
+    if wish.command_id in known or wish.as_of is None:
+        return
+    entry: dict[str, Any] = {
+        "trigger": wish.trigger.value,
+        "command_id": wish.command_id,
+        "at": wish.as_of.isoformat(),
+        "by": wish.by,
+    }
+    collection.asked = [*collection.asked, entry]
+
+
+async def ask(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, *, invoice_id: str, wish: Wish
+) -> CaseReport:
+    """A person asks that the invoice be charged now; the same command twice is one wish (engine 3)."""
+    assert wish.as_of is not None  # noqa: S101 - the workflow fills it in
+    work, invoice, collection = await _locked(session, gateway, rules, invoice_id, wish.as_of)
+    query = select(PaymentAttempt).where(
+        PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.asked_by == wish.command_id
+    )
+    if (await session.exec(query)).first() is None:
+        _ask(collection, wish)
+    return await case_report(work, invoice, collection)
+
+
+async def take_case_step(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, order: CaseStepOrder
+) -> CaseReport:
+    """Carry out a notice or the end, if it is still what comes next and due."""
+    work, invoice, collection = await _locked(session, gateway, rules, order.invoice_id, order.as_of)
+    case = await load_case(session, work.row, invoice, collection, rules)
+    step = next_step(case, order.as_of)
+    is_it = step.kind == order.kind and (step.key or "") == order.key
+    if is_it and step.due is not None and step.due <= order.as_of:
+        if step.kind is StepKind.NOTICE:
+            await _write_notice(work, invoice, collection, case, step)
+        elif step.kind is StepKind.END:
+            await _end(work, invoice, collection, case)
+    return await case_report(work, invoice, collection)
+
+
+async def _write_notice(
+    work: Work, invoice: Invoice, collection: Collection, case: Case, step: NextStep
+) -> None:
+    assert step.mail is not None  # noqa: S101 - a notice names its mail
+    store_progress(collection, after_notice(case, step, local_date(work.at, case.timezone)))
+    if invoice.status is InvoiceStatus.OPEN:
+        invoice.in_arrears = True
+    after = await load_case(work.session, work.row, invoice, collection, work.rules)
+    await write_mail(
+        work.session,
+        await customer_of(work.session, invoice),
+        kind=MAIL_KINDS[step.mail],
+        step=step.key or step.mail.value,
+        occurrence=str(invoice.chase),
+        at=work.at,
+        subscription=work.row,
+        invoice=invoice,
+        context=_mail_facts(after, work.at),
+    )
+    facts = {"invoice": invoice.id, "step": step.key, "why": step.why.because.value}
+    emit(work.session, work.row, "dunning.step", facts, work.at, work.rules.access)
+    await settle_standing(work)
+
+
+def _mail_facts(case: Case, at: datetime) -> dict[str, Any]:
+    """What a mail of the chase says and can't be looked up later: as things stand when it is written."""
+    failure = case.last_failure
+    charges = [step for step in timeline(case, at) if step.kind is StepKind.CHARGE and step.due]
+    next_try = charges[0].due if charges else None
+    return {
+        "amount_minor": case.due_minor,
+        "decline_class": failure.verdict.value if failure and failure.verdict else None,
+        "attempted_on": str(local_date(failure.begun_at, case.timezone)) if failure else None,
+        "next_try_on": str(local_date(next_try, case.timezone)) if next_try else None,
+        "deadline_on": str(ends_on(case, at) - timedelta(days=1)),  # the last day to act: the end comes in the morning
+        "consequence": case.policy.end_for_subscription.value,
+    }
+
+
+async def _end(work: Work, invoice: Invoice, collection: Collection, case: Case) -> None:
+    """The policy's two ends, once, for the driver and all that joined it (rules 24, engine 8)."""
+    if case.role is Role.GATED:
+        await carry_out(work, lifecycle.gate_expired(work.row.state, work.at))
+        return
+    collection.ended = True
+    for other in await _resting_collections(work, invoice):
+        other.ended = True
+    policy = case.policy
+    facts = {"invoice": invoice.id, "subscription_end": policy.end_for_subscription.value}
+    emit(work.session, work.row, "dunning.ended", facts, work.at, work.rules.access)
+    match policy.end_for_invoice:
+        case EndForInvoice.UNCOLLECTIBLE:
+            _write_off(invoice, "the dunning policy ended")
+        case EndForInvoice.CREDIT:
+            await credit_in_full(
+                work.session,
+                work.row,
+                invoice,
+                command_id=f"end/{invoice.chase}",
+                reason="the dunning policy ended",
+                at=work.at,
+                rules=work.rules,
+            )
+        case EndForInvoice.LEAVE_OPEN if work.row.state.is_over:
+            _write_off(invoice, "the dunning policy ended after the cancel")
+        case EndForInvoice.LEAVE_OPEN:
+            pass
+    await carry_out(work, lifecycle.end_of_policy(work.row.state, policy.end_for_subscription, work.at))
+
+
+def _write_off(invoice: Invoice, why: str) -> None:
+    """We stop asking; the debt and the document remain (rules 11)."""
+    invoice.status, invoice.in_arrears, invoice.closed_by = InvoiceStatus.UNCOLLECTIBLE, False, why
+
+
+async def open_collections_of(session: AsyncSession, customer_id: str) -> list[Collection]:
+    """The chases of a customer that are not over, oldest invoice first."""
+    query = (
+        select(Collection)
+        .join(Invoice, col(Collection.invoice_id) == col(Invoice.id))
+        .where(Collection.customer_id == customer_id, col(Collection.closed_at).is_(None))
+        .order_by(col(Invoice.period_start))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def ask_for_new_method(
+    session: AsyncSession, *, customer_id: str, command_id: str, at: datetime
+) -> tuple[str, ...]:
+    """A new payment method charges every open invoice, oldest first (design 6.5).
+
+    Returns:
+        The invoices whose collections are to be woken.
+    """
+    collections = await open_collections_of(session, customer_id)
+    for collection in collections:
+        wish = Wish(
+            trigger=Trigger.METHOD_REPLACED, command_id=f"{command_id}/{collection.invoice_id}", as_of=at
+        )
+        _ask(collection, wish)
+    return tuple(collection.invoice_id for collection in collections)

@@ -1,0 +1,183 @@
+"""The steps of a subscription, each one transaction that a second run does not repeat.
+
+A step is taken only while it is still the next one; a command only while its id is unknown. So whatever gets
+lost between the commit and the workflow, asking again answers the same.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.chasing import open_collection
+from activities.books.config import BookRules
+from activities.books.gate import Prepares, live_attempt
+from activities.books.issuing import rate_of
+from activities.books.rows import entity_of, lock_subscription, lock_with_subscription
+from activities.books.standing import duties_of, method_facts
+from activities.books.transitions import carry_out, settle_standing
+from activities.books.work import Work
+from billing import lifecycle
+from billing.commands import ChangePlan, Command, RetryNow
+from billing.decide import Refused, accept
+from billing.effects import Transition
+from billing.errors import InvalidInput
+from billing.lines import lines_for
+from billing.payment import AttemptState
+from billing.steps import Step, StepKind, next_step
+from billing.tax import totals
+from billing.terms import CollectionMethod
+from models.boundary import CommandOrder, LookOrder, ParkOrder, StepOrder, SubscriptionReport
+from models.tables import CommandRow, InvoiceStatus, PaymentState, Plan, SubscriptionRow
+
+
+async def look(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, order: LookOrder
+) -> SubscriptionReport:
+    """The subscription as its rows have it now, with everything that its invoices mean for it."""
+    row = await lock_subscription(session, order.id)
+    await settle_standing(Work(session, gateway, rules, row, order.as_of))
+    return await report(session, row)
+
+
+async def report(session: AsyncSession, row: SubscriptionRow, *, refused: str = "") -> SubscriptionReport:
+    """What a workflow is told after every step."""
+    await session.flush()
+    return SubscriptionReport(subscription=row.state, duties=await duties_of(session, row), refused=refused)
+
+
+async def take_step(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, order: StepOrder
+) -> SubscriptionReport:
+    """Take the step that the workflow saw coming, if it is still the next one and due."""
+    row = await lock_subscription(session, order.subscription_id)
+    row.state = row.state.model_copy(update=await method_facts(session, row))
+    step = next_step(row.state, order.as_of)
+    is_it = step.kind == order.kind and (step.kind is not StepKind.NOTIFY or step.key == order.key)
+    if is_it and step.due is not None and step.due <= order.as_of:
+        work = Work(session, gateway, rules, row, order.as_of)
+        await carry_out(work, await _transition(work, step))
+    return await report(session, row)
+
+
+async def _transition(work: Work, step: Step) -> Transition:
+    sub, at = work.row.state, work.at
+    match step.kind:
+        case StepKind.START:
+            return lifecycle.start(sub, gate=await _is_gated(work))
+        case StepKind.END_TRIAL:
+            return lifecycle.end_trial(sub, at)
+        case StepKind.BOUNDARY:
+            return lifecycle.cross_boundary(sub, at, catch_up_limit=work.rules.catch_up_limit)
+        case StepKind.END_ACCESS:
+            return lifecycle.end_access(sub, at)
+        case StepKind.GIVE_UP:
+            return lifecycle.give_up(sub, at)
+        case StepKind.NOTIFY:
+            return lifecycle.mark_notified(sub, step)
+        case None:
+            return Transition(sub)
+
+
+async def _is_gated(work: Work) -> bool:
+    """Rules 13: charged at once, not on transfer terms, not of zero or below the minimum."""
+    sub = work.row.state
+    if not sub.starts_at_signup or sub.terms.collection_method is not CollectionMethod.CHARGE:
+        return False
+    first = sub.model_copy(update={"anchor": sub.starts_on}).schedule.period(0)
+    rate = rate_of(await entity_of(work.session, work.row))
+    taxed = totals(lines_for(sub.terms, first), rate, tax_included=sub.terms.tax_included)
+    return taxed.totals.total_minor >= work.rules.minimum(sub.terms.currency)
+
+
+async def apply_command(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, order: CommandOrder
+) -> SubscriptionReport:
+    """Carry out an accepted command, once: its id is unique here (engine 14)."""
+    row = await lock_subscription(session, order.subscription_id)
+    command = order.command
+    known = await session.get(CommandRow, command.command_id)
+    if known is not None:
+        return await report(session, row, refused="" if known.outcome == "applied" else known.outcome)
+    outcome, passed_on = "applied", None
+    try:
+        command = await with_terms(session, row, command)
+        transition = accept(row.state, command, order.as_of)
+    except (Refused, InvalidInput) as refusal:
+        outcome = refusal.message
+    else:
+        await carry_out(Work(session, gateway, rules, row, order.as_of, command.command_id), transition)
+        passed_on = _passed_on(row, command)
+    row.automatic_collecting = (
+        True  # `stop_collecting` was for the time until here; each invoice says for itself
+    )
+    session.add(
+        CommandRow(
+            id=command.command_id,
+            subscription_id=row.id,
+            kind=command.kind,
+            payload=command.model_dump(mode="json", exclude_defaults=True),
+            by=command.by,
+            reason=command.reason,
+            outcome=outcome,
+            at=order.as_of,
+        )
+    )
+    answer = await report(session, row, refused="" if outcome == "applied" else outcome)
+    return answer.model_copy(update={"pass_on_to": passed_on})
+
+
+def _passed_on(row: SubscriptionRow, command: Command) -> str | None:
+    """A retry goes to the oldest open invoice, whose collection charges (engine 3)."""
+    if not isinstance(command, RetryNow):
+        return None
+    return row.state.gated_invoice or next(iter(row.state.open_invoices), None)
+
+
+async def with_terms(session: AsyncSession, row: SubscriptionRow, command: Command) -> Command:
+    """A plan change with the plan's terms looked up, where the sender gave only the plan's id.
+
+    Raises:
+        InvalidInput: there is no such plan, or it is archived; field `plan`.
+    """
+    if not isinstance(command, ChangePlan) or command.terms is not None:
+        return command
+    plan = await session.get(Plan, command.plan_id)
+    if plan is None or plan.entity_id != row.entity_id or plan.archived_at is not None:
+        raise InvalidInput(f"There is no plan {command.plan_id} on offer.", field="plan")
+    return command.model_copy(update={"terms": plan.terms})
+
+
+async def stop_collecting(session: AsyncSession, subscription_id: str) -> None:
+    """A cancel *now* closes the gate to automatic attempts before it is answered (engine 4)."""
+    row = await lock_subscription(session, subscription_id)
+    row.automatic_collecting = False
+
+
+async def park(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, order: ParkOrder
+) -> SubscriptionReport:
+    """Write down that the subscription waits for a person."""
+    row = await lock_subscription(session, order.subscription_id)
+    transition = lifecycle.park(row.state, order.as_of, reason=order.reason, remedy=order.remedy)
+    await carry_out(Work(session, gateway, rules, row, order.as_of), transition)
+    return await report(session, row)
+
+
+async def hand_over(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, *, invoice_id: str, at: datetime
+) -> SubscriptionReport:
+    """No answer within the inline try: the collection takes the invoice as it is (engine 5).
+
+    An attempt that never began stays queued, for the collection to make; one that began is unknown.
+    """
+    row, invoice = await lock_with_subscription(session, invoice_id)
+    attempt = await live_attempt(session, invoice_id)
+    if attempt is not None and attempt.state is AttemptState.STARTED:
+        attempt.state = AttemptState.UNKNOWN
+        invoice.payment_state = PaymentState.UNKNOWN
+    if invoice.owner == "subscription" and invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.DRAFT):
+        await open_collection(session, row, invoice, at)
+    await settle_standing(Work(session, gateway, rules, row, at))
+    return await report(session, row)

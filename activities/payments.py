@@ -1,0 +1,273 @@
+"""Activities that move money: one charge, and finding out what became of one. Own task queue, capped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.books.chase_steps import case_report
+from activities.books.chasing import chase_of, collection_key, follow_attempt
+from activities.books.config import BookRules
+from activities.books.gate import GateRefused, attempts_of, begin_attempt, live_attempt
+from activities.books.outcomes import record_never_ran, record_outcome
+from activities.books.rows import get, lock_with_subscription
+from activities.books.steps import report
+from activities.books.work import Work
+from activities.gateway import (
+    KEY_LIFETIME,
+    NeverRan,
+    PaymentGateway,
+    PreparedRequest,
+    ProviderMisconfigured,
+    ProviderRefused,
+    ProviderUnavailable,
+)
+from billing.payment import AttemptState, DeclineClass, Declined, Outcome, Unknown
+from models.boundary import ChargeOrder, ChargeReport
+from models.database import Database
+from models.tables import Collection, Customer, Invoice, PaymentAttempt
+
+INLINE_TRY: Final = timedelta(seconds=90)
+"""Real time after the first sending at which an attempt without an answer is `unknown` (engine 5)."""
+HEARTBEAT_SECONDS: Final = 0.8
+"""Before the first beat: a normal charge sends none (engine 25)."""
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """An attempt that may be sent: what to send, and since when it has been on its way."""
+
+    attempt_id: str
+    request: PreparedRequest
+    sent_at: datetime
+    is_new: bool
+
+
+class Payments:
+    """The activities of the payments task queue."""
+
+    def __init__(self, database: Database, gateway: PaymentGateway, rules: BookRules) -> None:
+        self._database = database
+        self._gateway = gateway
+        self._rules = rules
+
+    @activity.defn(name="charge")
+    async def charge(self, order: ChargeOrder) -> ChargeReport:
+        """Make one attempt: through the gate, to the provider, into the books.
+
+        Run again it finds the same row and sends the same request with the same key.
+
+        Raises:
+            ApplicationError: a transport fault, retried by Temporal; or a request that the provider calls
+                wrong, which is not.
+        """
+        begun = await self._begin(order)
+        if isinstance(begun, ChargeReport):
+            return begun
+        async with _beating():
+            outcome = await self._send(begun, _as_of(order))
+        return await self._record(order, begun.attempt_id, outcome)
+
+    @activity.defn(name="settle_attempt")
+    async def settle_attempt(self, order: ChargeOrder) -> ChargeReport:
+        """Find out what became of a live attempt, and write it down.
+
+        A lost answer is asked for again with the same key, or looked up where the key is too old; an attempt
+        that waits for the payer is closed; one that never began is dropped.
+
+        Raises:
+            ApplicationError: a fault of ours that a person must mend; transport faults leave it as it is.
+        """
+        attempt = await self._live(order)
+        if attempt is None:
+            return await self._report(order)
+        async with _beating():
+            try:
+                outcome = await self._find_out(attempt, _as_of(order))
+            except (ProviderUnavailable, ProviderMisconfigured):
+                return await self._looked(order, attempt)
+        if isinstance(outcome, NeverRan):
+            async with self._database.write() as session:
+                await record_never_ran(
+                    session, self._gateway, self._rules, attempt_id=attempt.id, at=_as_of(order)
+                )
+            return await self._report(order, outcome="never_ran")
+        return await self._record(order, attempt.id, outcome, looked=True)
+
+    @activity.defn(name="close_payment")
+    async def close_payment(self, order: ChargeOrder) -> ChargeReport:
+        """Make sure that nothing more is paid on an invoice that is about to be dropped (U3).
+
+        Raises:
+            ApplicationError: a transport fault, retried by Temporal.
+        """
+        async with self._database.read() as session:
+            invoice = await get(session, Invoice, order.invoice_id, field="invoice")
+            newest = next(reversed(await attempts_of(session, order.invoice_id)), None)
+        if invoice.payment_intent is None or newest is None:
+            return await self._report(order)
+        try:
+            outcome = await self._gateway.cancel(invoice.payment_intent)
+        except ProviderUnavailable as fault:
+            raise _fault(fault) from fault
+        return await self._record(order, newest.id, outcome)
+
+    async def _begin(self, order: ChargeOrder) -> _Begun | ChargeReport:
+        async with self._database.write() as session:
+            row, invoice = await lock_with_subscription(session, order.invoice_id)
+            work = Work(session, self._gateway, self._rules, row, _as_of(order))
+            before = await chase_of(work, invoice)
+            attempt = await begin_attempt(
+                session,
+                self._gateway,
+                self._rules,
+                invoice_id=order.invoice_id,
+                number=order.number,
+                trigger=order.trigger,
+                at=_as_of(order),
+                asked_by=order.asked_by,
+            )
+            if isinstance(attempt, GateRefused):
+                return await _answer(work, order, refused=attempt.reason.value)
+            if before is not None:
+                await follow_attempt(work, invoice, before, attempt)
+            if attempt.state is not AttemptState.STARTED:
+                return await _answer(work, order, outcome=_outcome_word(attempt.state))
+            is_new = attempt.sent_at is None
+            attempt.sent_at = attempt.sent_at or datetime.now(UTC)
+            return _Begun(
+                attempt.id, PreparedRequest.model_validate(attempt.request), attempt.sent_at, is_new=is_new
+            )
+
+    async def _send(self, begun: _Begun, as_of: datetime) -> Outcome:
+        """The provider's answer; without one for 90 seconds the outcome is unknown (engine 5)."""
+        if not begun.is_new and datetime.now(UTC) - begun.sent_at > INLINE_TRY:
+            return Unknown()
+        try:
+            return await self._gateway.send(begun.request, as_of=as_of)
+        except ProviderUnavailable as fault:
+            raise _fault(fault) from fault
+        except ProviderMisconfigured as fault:
+            raise ApplicationError(fault.message, type="ProviderMisconfigured") from fault
+        except ProviderRefused as refusal:
+            return await self._refused(begun, refusal)
+
+    async def _refused(self, begun: _Begun, refusal: ProviderRefused) -> Outcome:
+        """The provider calls the request wrong: nothing was charged.
+
+        A method that it no longer knows needs another one; anything else is a fault for a person.
+        """
+        if refusal.reason == "resource_missing" and refusal.field == "payment_method":
+            return Declined(code="payment_method_missing", decline_class=DeclineClass.NEW_PAYMENT_METHOD)
+        async with self._database.write() as session:
+            await record_never_ran(
+                session, self._gateway, self._rules, attempt_id=begun.attempt_id, at=datetime.now(UTC)
+            )
+        raise ApplicationError(refusal.message, type="ProviderRefused", non_retryable=True) from refusal
+
+    async def _record(
+        self, order: ChargeOrder, attempt_id: str, outcome: Outcome, *, looked: bool = False
+    ) -> ChargeReport:
+        async with self._database.write() as session:
+            row = await record_outcome(
+                session,
+                self._gateway,
+                self._rules,
+                attempt_id=attempt_id,
+                outcome=outcome,
+                at=_as_of(order),
+                looked=looked,
+            )
+            work = Work(session, self._gateway, self._rules, row, _as_of(order))
+            return await _answer(work, order, outcome=outcome.outcome)
+
+    async def _live(self, order: ChargeOrder) -> PaymentAttempt | None:
+        async with self._database.read() as session:
+            return await live_attempt(session, order.invoice_id)
+
+    async def _looked(self, order: ChargeOrder, attempt: PaymentAttempt) -> ChargeReport:
+        """The provider could not be asked: the attempt stays as it is, to be asked for again later."""
+        return await self._record(order, attempt.id, Unknown(), looked=True)
+
+    async def _find_out(self, attempt: PaymentAttempt, as_of: datetime) -> Outcome | NeverRan:
+        intent = attempt.payment_intent
+        if attempt.state is AttemptState.QUEUED or attempt.sent_at is None:
+            return NeverRan(payment_intent=intent or "")
+        if attempt.state is AttemptState.ACTION_REQUIRED and intent is not None:
+            return await self._gateway.cancel(intent)
+        if attempt.state is AttemptState.PROCESSING and intent is not None:
+            return await self._gateway.look(intent, since=attempt.begun_at, as_of=as_of)
+        if datetime.now(UTC) - attempt.sent_at < KEY_LIFETIME:
+            request = PreparedRequest.model_validate(attempt.request)
+            outcome = await self._gateway.send(request, as_of=as_of)
+            if not isinstance(outcome, Unknown):
+                return outcome
+        return await self._look_up(attempt, as_of)
+
+    async def _look_up(self, attempt: PaymentAttempt, as_of: datetime) -> Outcome | NeverRan:
+        """Past the life of the key nothing is sent again: only looking can tell (stripe B3)."""
+        intent = attempt.payment_intent
+        if intent is None:
+            async with self._database.read() as session:
+                customer = await get(session, Customer, attempt.customer_id, field="customer")
+            intent = await self._gateway.find(
+                customer=customer.provider_id or "",
+                invoice_id=attempt.invoice_id,
+                generation=attempt.generation,
+                created_after=attempt.begun_at,
+            )
+        if intent is None:
+            return NeverRan(payment_intent="")
+        return await self._gateway.look(intent, since=attempt.begun_at, as_of=as_of)
+
+    async def _report(self, order: ChargeOrder, *, outcome: str = "") -> ChargeReport:
+        async with self._database.write() as session:
+            row, _ = await lock_with_subscription(session, order.invoice_id)
+            work = Work(session, self._gateway, self._rules, row, _as_of(order))
+            return await _answer(work, order, outcome=outcome)
+
+
+async def _answer(work: Work, order: ChargeOrder, *, outcome: str = "", refused: str = "") -> ChargeReport:
+    """What either owner of an invoice is told: the subscription, and the chase where there is one."""
+    _, invoice = await lock_with_subscription(work.session, order.invoice_id)
+    collection = await work.session.get(Collection, collection_key(invoice))
+    case = await case_report(work, invoice, collection) if collection is not None else None
+    return ChargeReport(
+        outcome=outcome, refused=refused, subscription=await report(work.session, work.row), case=case
+    )
+
+
+def _as_of(order: ChargeOrder) -> datetime:
+    return order.as_of or datetime.now(UTC)
+
+
+def _outcome_word(state: AttemptState) -> str:
+    return "paid" if state is AttemptState.SUCCEEDED else state.value
+
+
+def _fault(fault: ProviderUnavailable) -> ApplicationError:
+    """A fault that Temporal retries with the same order, and so with the same key (design 6.1)."""
+    return ApplicationError(fault.message, type=f"ProviderUnavailable.{fault.kind}")
+
+
+@asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Tell Temporal that the charge is alive, so that a killed worker is noticed within seconds (engine 25)."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            activity.heartbeat()
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()

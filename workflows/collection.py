@@ -1,0 +1,348 @@
+"""The chase of one invoice: from the first outcome that isn't "paid" until it is settled for good."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from workflows import calls
+from workflows.signals import SignalDesk
+from workflows.timing import WorkflowClock
+
+with workflow.unsafe.imports_passed_through():
+    from billing.case import Role
+    from billing.chase import NextStep, StepKind
+    from billing.payment import Trigger
+    from models.boundary import (
+        CaseReport,
+        CaseStepOrder,
+        ChargeOrder,
+        ChargeReport,
+        CollectionRun,
+        CollectionState,
+        PlannedStep,
+        Tick,
+        TickTo,
+        Wish,
+        WishAccepted,
+        WishOrder,
+    )
+    from workflows.details import (
+        changes_between,
+        chase_step,
+        collection_attributes,
+        collection_details,
+    )
+
+FIRST_RELEASE = "2026-11"
+PAUSE_AFTER_REFUSAL = timedelta(hours=1)
+"""Before a charge that the gate refused is looked at again."""
+
+
+@workflow.defn(name="collection")
+class CollectionWorkflow:
+    """Owns one invoice until it is paid, credited, uncollectible or void."""
+
+    @workflow.init
+    def __init__(self, start: CollectionRun) -> None:
+        self.run_input = start
+        self.clock = WorkflowClock(start.now)
+        self.case: CaseReport | None = None
+        self.inbox: deque[Wish] = deque()
+        self.has_news = False
+        self.payment_moved = False
+        self.is_asked_to_recycle = False
+        self.cancel_was_pressed = False
+        self.not_before: datetime | None = None
+        self.trouble = ""
+        self.desk = SignalDesk()
+
+    @workflow.run
+    async def run(self, start: CollectionRun) -> None:
+        """Take the invoice over, and follow its policy to the end."""
+        workflow.patched(FIRST_RELEASE)
+        await self._shielded_from_cancel(asyncio.create_task(self._chase_through_failures()))
+        self.clock.leaving = True
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._is_closed():
+            return
+        workflow.continue_as_new(start.model_copy(update={"now": self.clock.test_now}))
+
+    async def _chase_through_failures(self) -> None:
+        """No fault ends a chase: it is shown, and waits for somebody to wake it (engine 11)."""
+        while True:
+            try:
+                await self._chase()
+            except (ActivityError, ApplicationError) as failure:
+                self.trouble = " ".join(str(failure.cause or failure).split())[:300]
+                workflow.set_current_details(
+                    f"**Waits for a person**: {self.trouble}. Mend it, then send `look`."
+                )
+                await self.clock.until(None, or_woken=self._is_woken, why="waits for a person")
+                self.trouble = ""
+            else:
+                return
+
+    async def _chase(self) -> None:
+        self._adopt(await calls.open_case(self.run_input.invoice_id, self.clock.now))
+        await self._tell_subscription()
+        while not self._is_closed() and not self.is_asked_to_recycle:
+            step = self._step
+            self._show()
+            due = self._held_back(step.due)
+            if await self.clock.until(due, or_woken=self._is_woken, why=step.why.sentence()):
+                await self._take(step)
+            else:
+                await self._attend_to_news()
+
+    @property
+    def _step(self) -> NextStep:
+        assert self.case is not None  # noqa: S101 - the chase begins with a look at the case
+        return self.case.step
+
+    def _is_closed(self) -> bool:
+        return self.case is not None and self.case.closed
+
+    def _is_woken(self) -> bool:
+        return (
+            bool(self.inbox)
+            or self.has_news
+            or self.payment_moved
+            or self.is_asked_to_recycle
+            or self.cancel_was_pressed
+        )
+
+    def _held_back(self, due: datetime | None) -> datetime | None:
+        if due is None or self.not_before is None:
+            return due
+        return max(due, self.not_before)
+
+    async def _take(self, step: NextStep) -> None:
+        """Carry out the step that came due."""
+        self.not_before = None
+        match step.kind:
+            case StepKind.CHARGE:
+                await self._charge(step)
+            case StepKind.SETTLE:
+                await self._settle()
+            case StepKind.END if self.case is not None and self.case.role is Role.GATED:
+                await self._close_gate(step)
+            case StepKind.NOTICE | StepKind.END:
+                await self._write(step)
+            case StepKind.REST | StepKind.CLOSED:
+                self._adopt(await calls.look_at_case(self.run_input.invoice_id, self.clock.now))
+
+    async def _charge(self, step: NextStep) -> None:
+        """One attempt. No answer in time leaves it unknown, to be settled next."""
+        order = self._order(step.trigger or Trigger.RETRY, step.attempt)
+        try:
+            report = await calls.charge(
+                order, queue=self.run_input.payments_queue, summary=step.why.sentence()
+            )
+        except ActivityError as error:
+            if calls.is_fault_for_a_person(error):
+                raise
+            _ = await calls.hand_over(self.run_input.invoice_id, self.clock.now)
+            self._adopt(await calls.look_at_case(self.run_input.invoice_id, self.clock.now))
+            return
+        if report.refused:
+            self.not_before = self.clock.now + PAUSE_AFTER_REFUSAL
+        await self._learn(report)
+
+    async def _settle(self) -> None:
+        """Ask the provider what became of the attempt that is under way."""
+        order = self._order(Trigger.RETRY, None)
+        try:
+            report = await calls.settle_attempt(order, queue=self.run_input.payments_queue)
+        except ActivityError as error:
+            if calls.is_fault_for_a_person(error):
+                raise
+            self.not_before = self.clock.now + PAUSE_AFTER_REFUSAL
+            return
+        await self._learn(report)
+
+    async def _close_gate(self, step: NextStep) -> None:
+        """A gated draft is dropped only once its payment is seen cancelled; what was paid first wins (U3)."""
+        report = await calls.close_payment(
+            self._order(Trigger.FIRST, None), queue=self.run_input.payments_queue
+        )
+        await self._learn(report)
+        if not self._is_closed():
+            await self._write(step)
+
+    async def _write(self, step: NextStep) -> None:
+        order = CaseStepOrder(
+            invoice_id=self.run_input.invoice_id,
+            kind=step.kind.value,
+            key=step.key or "",
+            as_of=self.clock.now,
+        )
+        self._adopt(await calls.take_case_step(order, summary=step.why.sentence()))
+        await self._tell_subscription()
+        await self._wake_others()
+
+    def _order(self, trigger: Trigger, number: int | None) -> ChargeOrder:
+        assert self.case is not None  # noqa: S101 - the chase begins with a look at the case
+        return ChargeOrder(
+            invoice_id=self.run_input.invoice_id,
+            number=number if number is not None else self.case.next_number,
+            trigger=trigger,
+            as_of=self.clock.now,
+        )
+
+    async def _learn(self, report: ChargeReport) -> None:
+        if report.case is not None:
+            self._adopt(report.case)
+        await self._tell_subscription()
+        await self._wake_others()
+
+    async def _attend_to_news(self) -> None:
+        """A wish, news of the payment, or that something changed in the rows."""
+        if self.cancel_was_pressed:
+            self.cancel_was_pressed = False
+            self.desk.refuse(
+                "cancel", "A chase is not cancelled from the UI: credit or write off its invoice."
+            )
+            return
+        if self.inbox:
+            order = WishOrder(invoice_id=self.run_input.invoice_id, wish=self.inbox.popleft())
+            self._adopt(await calls.ask(order))
+            return
+        if self.payment_moved:
+            self.payment_moved = False
+            await self._settle()
+            return
+        self.has_news = False
+        self._adopt(await calls.look_at_case(self.run_input.invoice_id, self.clock.now))
+        await self._tell_subscription()
+        await self._wake_others()
+
+    def _adopt(self, case: CaseReport) -> None:
+        self.case = case
+
+    async def _tell_subscription(self) -> None:
+        """A hint: the outcome is in the books already; a subscription that is gone needs none (engine 7)."""
+        if self.case is not None and self.case.tell_subscription:
+            await self._hint(f"subscription/{self.run_input.subscription_id}")
+
+    async def _wake_others(self) -> None:
+        if self.case is not None:
+            for invoice_id in self.case.wake:
+                await self._hint(f"collection/{invoice_id}")
+
+    async def _hint(self, workflow_id: str) -> None:
+        try:
+            await workflow.get_external_workflow_handle(workflow_id).signal(
+                "look", TickTo(now=self.clock.now)
+            )
+        except ApplicationError as gone:
+            workflow.logger.info("%s did not hear: %s", workflow_id, gone.message)
+
+    async def _shielded_from_cancel(self, chase: asyncio.Task[None]) -> None:
+        """A Cancel in the UI reaches the flag, never a charge in flight (engine 4)."""
+        while not chase.done():
+            try:
+                await asyncio.shield(chase)
+            except asyncio.CancelledError:
+                self.cancel_was_pressed = True
+        chase.result()
+
+    def _show(self) -> None:
+        workflow.set_current_details(collection_details(self.case))
+        if self.case is None:
+            return
+        wanted = collection_attributes(self.case, self.run_input.clock_id)
+        changes = changes_between(workflow.info().typed_search_attributes, wanted)
+        if changes:
+            workflow.upsert_search_attributes(changes)
+
+    # What support asks
+
+    @workflow.query(
+        name="state", description="Where the chase of this invoice stands, and what comes next and why."
+    )
+    def state(self) -> CollectionState:
+        """The chase and its next step."""
+        following = chase_step(self.case.step) if self.case else PlannedStep(what="open")
+        if self.trouble:
+            following = PlannedStep(what="wait", why=self.trouble)
+        return CollectionState(case=self.case, next=following, now=self.clock.now, bad_signals=self.desk.bad)
+
+    # What persons ask: taken down and answered at once, charged in turn (engine 3)
+
+    @workflow.update(
+        name="pay_now", description='The customer pays now: {"trigger": "customer", "command_id"}'
+    )
+    async def pay_now(self, wish: Wish) -> WishAccepted:
+        """The customer asks that the invoice be charged now."""
+        return self._take_down(wish)
+
+    @pay_now.validator
+    def _check_pay_now(self, wish: Wish) -> None:
+        self._check(wish)
+
+    @workflow.update(
+        name="retry_now", description='Support asks for a try: {"trigger": "support", "command_id"}'
+    )
+    async def retry_now(self, wish: Wish) -> WishAccepted:
+        """Support asks that the invoice be charged now."""
+        return self._take_down(wish)
+
+    @retry_now.validator
+    def _check_retry_now(self, wish: Wish) -> None:
+        self._check(wish)
+
+    def _check(self, wish: Wish) -> None:
+        if wish.trigger.is_automatic:
+            raise ApplicationError(
+                "Say who asks: customer, support or method_replaced.", "trigger", type="invalid_input"
+            )
+        if self._is_closed():
+            raise ApplicationError("Nothing is owed on this invoice any more.", "invoice", type="not_open")
+        if self.case is not None and self.case.payment_state in ("processing", "unknown"):
+            raise ApplicationError(
+                "A payment is under way; wait for its outcome.", "invoice", type="under_way"
+            )
+
+    def _take_down(self, wish: Wish) -> WishAccepted:
+        self.clock.hear(wish.as_of)
+        self.inbox.append(wish.model_copy(update={"as_of": self.clock.now}))
+        return WishAccepted(command_id=wish.command_id, invoice_id=self.run_input.invoice_id)
+
+    @workflow.update(name="tick", description="Test clocks only: move this collection's time on.")
+    async def tick(self, to: TickTo) -> Tick:
+        """Move on and answer when everything due is done."""
+        return await self.clock.tick(to)
+
+    # Facts
+
+    @workflow.signal(name="ask", description="As retry_now, without an answer.")
+    def ask(self, raw: RawValue) -> None:
+        """A wish that the subscription passes on."""
+        wish = self.desk.decode(raw, Wish, signal="ask")
+        if wish is not None:
+            _ = self._take_down(wish)
+
+    @workflow.signal(name="look", description="Something changed in the books: read them again.")
+    def look(self, raw: RawValue) -> None:
+        """A hint that the rows have changed."""
+        hint = self.desk.decode(raw, TickTo, signal="look")
+        if hint is not None:
+            self.clock.hear(hint.now)
+            self.has_news = True
+
+    @workflow.signal(name="payment_settled", description="The provider has news of this payment.")
+    def payment_settled(self, raw: RawValue) -> None:
+        """A hint that the payment moved; the provider is asked."""
+        if self.desk.decode(raw, dict[str, str], signal="payment_settled") is not None:
+            self.payment_moved = True
+
+    @workflow.signal(name="recycle", description="Begin a new run with the same state, to take up new code.")
+    def recycle(self) -> None:
+        """Continue as new at the next quiet moment (engine 29)."""
+        self.is_asked_to_recycle = True
