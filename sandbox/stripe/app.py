@@ -85,6 +85,7 @@ class Gateway:
             found = await self._once(work, call)
         else:
             found = await self._keyed(work, call, key, request.url.path, fingerprint(encoded))
+        self.world.store.flush()  # the work and its key in one transaction
         if fault and fault.after_work:
             await asyncio.sleep(fault.delay_seconds)
             if fault.status and not fault.kept:
@@ -112,7 +113,6 @@ class Gateway:
             "request_id": call.request_id,
         }
         self.keys.keep(call.books, key, record)
-        self.world.store.flush()
         found.headers.update(echoed, **{"Original-Request": call.request_id or ""})
         return found
 
@@ -129,8 +129,6 @@ class Gateway:
         except Exception:  # noqa: BLE001 - a bug here must look like Stripe's own 500
             _log.exception("The fake failed on %s %s", work.operation.method, work.operation.path)
             status, body = 500, broken(500).body
-        finally:
-            self.world.store.flush()
         return Answer(status, json.dumps(body), lost=call.answer_lost)
 
 

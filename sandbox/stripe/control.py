@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox.stripe import intents, methods, scripts, setups
+from sandbox.stripe import front, intents, methods, scripts, setups
 from sandbox.stripe.errors import ApiError, Document
 from sandbox.stripe.faults import BadFault, Faults, fault
 from sandbox.stripe.outcomes import UnknownOutcome
@@ -46,6 +46,7 @@ class Control:
     def routes(self) -> list[Route]:
         """The routes, each answering 400 or 404 with a plain sentence when it cannot."""
         table: list[tuple[str, str, Endpoint]] = [
+            ("GET", "/", self.front),
             ("GET", "/healthz", self.health),
             ("GET", "/_fake/script/{id}", self.show_script),
             ("POST", "/_fake/script/{id}", self.write_script),
@@ -70,6 +71,10 @@ class Control:
     async def health(self, _: Request) -> Response:
         """It is up."""
         return JSONResponse({"status": "ok"})
+
+    async def front(self, _: Request) -> Response:
+        """The page for people."""
+        return HTMLResponse(front.page(self._world))
 
     async def show_script(self, request: Request) -> Response:
         """What is left of a payment method's script."""

@@ -8,7 +8,15 @@ from typing import Any
 
 from sandbox.stripe.errors import ApiError, Document
 
-_FIELDS = frozenset({"match", "times", "status", "delay_seconds", "drop_response", "after_work", "kept"})
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "times": int,
+    "status": int,
+    "delay_seconds": (int, float),
+    "drop_response": bool,
+    "after_work": bool,
+    "kept": bool,
+}
+_FIELDS = frozenset({"match", *_TYPES})
 
 
 class BadFault(ValueError):
@@ -61,6 +69,9 @@ def fault(fields: Any) -> Fault:  # noqa: ANN401 - JSON from a person
     except re.error as error:
         raise BadFault(f"match.path is no regular expression: {error}") from error
     rest = {name: value for name, value in fields.items() if name != "match"}
+    for name, value in rest.items():
+        if value is not None and not isinstance(value, _TYPES[name]):
+            raise BadFault(f"{name} cannot be {value!r}.")
     found = Fault(path=path, method=match.get("method"), **rest)
     if not (found.status or found.delay_seconds or found.drop_response):
         raise BadFault("A fault needs status, delay_seconds or drop_response.")

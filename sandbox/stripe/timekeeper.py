@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import logging
 import time
 from collections.abc import Iterator
 
@@ -17,6 +18,9 @@ from sandbox.stripe.world import Call, World
 
 _ANSWER_WITHIN_SECONDS = 10
 _LONGEST_NAP_SECONDS = 60.0
+_AT_ONCE = 20
+
+_log = logging.getLogger(__name__)
 
 
 def signature(payload: str, secret: str, at: int) -> str:
@@ -31,7 +35,11 @@ class Timekeeper:
     def __init__(self, world: World) -> None:
         self._world = world
         self._woken = asyncio.Event()
-        self._client = httpx.AsyncClient(timeout=_ANSWER_WITHIN_SECONDS, trust_env=False)
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(_ANSWER_WITHIN_SECONDS, pool=None),
+            limits=httpx.Limits(max_connections=_AT_ONCE),
+            trust_env=False,
+        )
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._advancing: set[asyncio.Task[None]] = set()
         self._clocks: dict[str, asyncio.Lock] = {}
@@ -42,7 +50,11 @@ class Timekeeper:
         while True:
             self._woken.clear()
             self._begin_advances()
-            nap = self._do_what_is_due()
+            try:
+                nap = self._do_what_is_due()
+            except Exception:  # noqa: BLE001 - one bad document must not stop the fake's time
+                _log.exception("What was due could not be done")
+                nap = _LONGEST_NAP_SECONDS
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), nap)
 
@@ -82,7 +94,7 @@ class Timekeeper:
 
     def _do_what_is_due(self) -> float:
         """Settle and send what is due; answers the seconds until something else is."""
-        now = self._world.wall()
+        now = self._world.instant()
         for books in self._world.store:
             self._settle(books, None, now)
             for clock in books.all("test_clock"):
@@ -95,14 +107,13 @@ class Timekeeper:
             for identifier, document in _waiting(books, None)
             if identifier not in self._sending
         ]
-        real = time.time() + self._world.offset
-        return min([max(0.01, due - real) for due in waiting] + [_LONGEST_NAP_SECONDS])
+        return min([max(0.01, due - self._world.instant()) for due in waiting] + [_LONGEST_NAP_SECONDS])
 
     def _move(self, books: Books, clock: Document, to: int) -> None:
         clock["frozen_time"] = max(clock["frozen_time"], to)
         books.put("test_clock", clock)
 
-    def _settle(self, books: Books, clock: str | None, now: int) -> None:
+    def _settle(self, books: Books, clock: str | None, now: float) -> None:
         due = [one for one in books.all("settlement") if one["test_clock"] == clock and one["due_at"] <= now]
         for settlement in sorted(due, key=lambda one: int(one["due_at"])):
             payment.settle(Call(self._world, books), settlement)
@@ -113,7 +124,7 @@ class Timekeeper:
         while tasks := self._send_due(books, clock["id"], clock["frozen_time"]):
             await asyncio.wait(tasks)
 
-    def _send_due(self, books: Books, clock: str | None, now: int) -> list[asyncio.Task[None]]:
+    def _send_due(self, books: Books, clock: str | None, now: float) -> list[asyncio.Task[None]]:
         tasks = []
         for delivery in books.all("delivery"):
             if (
@@ -156,7 +167,7 @@ class Timekeeper:
         options = self._world.options
         clock = books.get("test_clock", delivery["test_clock"]) if delivery["test_clock"] else None
         delays = options.clock_retry_delays if clock else options.retry_delays
-        now = clock["frozen_time"] if clock else time.time() + self._world.offset
+        now = clock["frozen_time"] if clock else self._world.instant()
         delivery["tries"] += 1
         if delivery["tries"] > len(delays):
             delivery["state"] = "failed"

@@ -53,7 +53,11 @@ class World:
 
     def wall(self) -> int:
         """The fake's own time in epoch seconds: real time, moved by what the control plane added."""
-        return int(time.time()) + self.offset
+        return int(self.instant())
+
+    def instant(self) -> float:
+        """The same to the fraction of a second."""
+        return time.time() + self.offset
 
 
 def clock_of(books: Books, customer: str | None) -> Document | None:
