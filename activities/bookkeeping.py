@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from temporalio import activity
@@ -26,20 +26,20 @@ from models.boundary import (
 )
 from models.database import Database
 
-P = ParamSpec("P")
+Order = TypeVar("Order")
 R = TypeVar("R")
 S = TypeVar("S")
 
 
 def faults_for_a_person(
-    function: Callable[Concatenate[S, P], Coroutine[Any, Any, R]],
-) -> Callable[Concatenate[S, P], Coroutine[Any, Any, R]]:
+    function: Callable[[S, Order], Coroutine[Any, Any, R]],
+) -> Callable[[S, Order], Coroutine[Any, Any, R]]:
     """Turn what asking again cannot mend into a failure that parks; a database that is away is asked again."""
 
     @functools.wraps(function)
-    async def wrapped(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def wrapped(self: S, order: Order) -> R:
         try:
-            return await function(self, *args, **kwargs)
+            return await function(self, order)
         except RelanceError as error:
             raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
         except (ValidationError, ValueError, TypeError, LookupError, AssertionError) as error:
