@@ -1,0 +1,62 @@
+"""What the next invoice of a subscription will be, if nothing happens before it: for mails and for people."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from billing import lifecycle
+from billing.effects import Issue
+from billing.lines import lines_for
+from billing.subscription import Status, Subscription
+from billing.tax import TaxRate, totals
+from billing.values import Value
+
+
+class Upcoming(Value):
+    """The next invoice as it stands now."""
+
+    on: date
+    """Local date on which it is issued: the first of its period."""
+    until: date
+    """End of its period, exclusive."""
+    currency: str
+    vat_minor: int
+    total_minor: int
+    """With tax."""
+
+
+def next_issue(sub: Subscription) -> Issue | None:
+    """The invoice that the next boundary issues, found by asking what crossing it would do; None for none."""
+    at = sub.boundary_at
+    if at is None:
+        return None
+    match sub.status:
+        case Status.SCHEDULED:
+            effects = lifecycle.start(sub, gate=False).effects
+        case Status.TRIALING:
+            effects = lifecycle.end_trial(sub, at).effects
+        case Status.ACTIVE | Status.PAST_DUE:
+            effects = lifecycle.cross_boundary(sub, at, catch_up_limit=1).effects
+        case _:
+            return None
+    return next((effect for effect in effects if isinstance(effect, Issue)), None)
+
+
+def upcoming(sub: Subscription, rate: TaxRate) -> Upcoming | None:
+    """The next invoice with its amount.
+
+    Args:
+        sub: as it is; a pending change is taken into account, a pending cancel or pause leaves nothing to come.
+        rate: the seller's for this buyer.
+    """
+    issue = next_issue(sub)
+    if issue is None:
+        return None
+    taxed = totals(lines_for(issue.terms, issue.period), rate, tax_included=issue.terms.tax_included).totals
+    return Upcoming(
+        on=issue.period.start,
+        until=issue.period.end,
+        currency=issue.terms.currency,
+        vat_minor=taxed.vat_minor,
+        total_minor=taxed.total_minor,
+    )
