@@ -59,7 +59,10 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Stored(TypeDecorator[Any]):
-    """A Pydantic value kept as JSON and read back as the same type."""
+    """A Pydantic value kept as JSON and read back as the same type.
+
+    Defaults are written out, so that what is stored does not change when a default does.
+    """
 
     impl = JSON
     cache_ok = True
@@ -74,7 +77,7 @@ class Stored(TypeDecorator[Any]):
 
     @override
     def process_bind_param(self, value: BaseModel | None, dialect: Dialect) -> Any:
-        return None if value is None else value.model_dump(mode="json", exclude_defaults=True)
+        return None if value is None else value.model_dump(mode="json")
 
     @override
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
