@@ -186,6 +186,15 @@ def test_nothing_is_kept_when_validation_fails(provider: Provider) -> None:
     assert provider.charge(customer, method, key=key).status == "succeeded"
 
 
+def test_a_key_is_free_again_when_an_update_fails_validation(provider: Provider) -> None:
+    intents, key = provider.client.v1.payment_intents, new_key()
+    intent = intents.create({"amount": 5880, "currency": "eur"})
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        intents.update(intent.id, {"amount": 10}, {"idempotency_key": key})
+    assert caught.value.code == "amount_too_small"
+    assert intents.update(intent.id, {"amount": 6000}, {"idempotency_key": key}).amount == 6000
+
+
 def test_keys_are_forgotten_after_a_day(provider: Provider) -> None:
     fake, customer = provider.needs_control(), provider.customer()
     method, key = provider.saved(customer), new_key()
