@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.books.chase_steps import case_report
-from activities.books.chasing import chase_of, collection_key, follow_attempt
+from activities.books.chasing import chase_of, collection_key, follow_attempt, open_collection
 from activities.books.config import BookRules
 from activities.books.gate import GateRefused, attempts_of, begin_attempt, live_attempt
 from activities.books.outcomes import record_never_ran, record_outcome
@@ -135,6 +135,8 @@ class Payments:
                 asked_by=order.asked_by,
             )
             if isinstance(attempt, GateRefused):
+                if invoice.owner == "subscription":  # which goes on; a collection drops what stays queued
+                    await open_collection(session, row, invoice, work.at)
                 return await _answer(work, order, refused=attempt.reason.value)
             if before is not None:
                 await follow_attempt(work, invoice, before, attempt)

@@ -65,6 +65,8 @@ async def begin_attempt(
 ) -> PaymentAttempt | GateRefused:
     """Write the attempt before the charge, or refuse. Asked again for a number it answers the same row.
 
+    A queued attempt has not begun: asked to begin it, the gate looks again whether it still may (engine 1, 4).
+
     Args:
         session: a transaction of its own, or the one that issues the invoice.
         gateway: prepares the request that is frozen with the row.
@@ -80,8 +82,7 @@ async def begin_attempt(
     attempts = await attempts_of(session, invoice_id)
     for attempt in attempts:
         if attempt.number == number:
-            _take_up(attempt, state)
-            return attempt
+            return _take_up(row, invoice, attempt, state)
     refusal = _refusal(row, invoice, attempts, number, trigger, at)
     if refusal is not None:
         return GateRefused(refusal)
@@ -97,9 +98,25 @@ async def begin_attempt(
     return attempt
 
 
-def _take_up(attempt: PaymentAttempt, state: AttemptState) -> None:
+def _take_up(
+    row: SubscriptionRow, invoice: Invoice, attempt: PaymentAttempt, state: AttemptState
+) -> PaymentAttempt | GateRefused:
     if attempt.state is AttemptState.QUEUED and state is AttemptState.STARTED:
+        refusal = _is_shut(row, invoice, attempt.trigger)
+        if refusal is not None:
+            return GateRefused(refusal)
         attempt.state = AttemptState.STARTED
+    return attempt
+
+
+def _is_shut(row: SubscriptionRow, invoice: Invoice, trigger: Trigger) -> Refusal | None:
+    """Why the invoice may not be charged at all, whatever was charged before."""
+    if not is_collectable(invoice):
+        return Refusal.NOT_OPEN
+    if invoice.frozen:
+        return Refusal.FROZEN
+    collects = invoice.automatic_collecting and row.automatic_collecting
+    return Refusal.STOPPED if trigger.is_automatic and not collects else None
 
 
 def _refusal(
@@ -112,15 +129,12 @@ def _refusal(
 ) -> Refusal | None:
     chase = [attempt for attempt in attempts if attempt.chase == invoice.chase]
     checks = {
-        Refusal.NOT_OPEN: not is_collectable(invoice),
-        Refusal.FROZEN: invoice.frozen,
         Refusal.UNDER_WAY: any(attempt.state in LIVE_STATES for attempt in attempts),
         Refusal.NOT_NEXT: number != len(attempts) + 1,
-        Refusal.STOPPED: trigger.is_automatic
-        and not (invoice.automatic_collecting and row.automatic_collecting),
         Refusal.CAP: _over_cap(chase, trigger, at),
     }
-    return next((reason for reason, holds in checks.items() if holds), None)
+    shut = _is_shut(row, invoice, trigger)
+    return shut or next((reason for reason, holds in checks.items() if holds), None)
 
 
 def is_collectable(invoice: Invoice) -> bool:

@@ -19,7 +19,7 @@ from activities.books.standing import duties_of, method_facts
 from activities.books.transitions import carry_out, settle_standing
 from activities.books.work import Work
 from billing import lifecycle
-from billing.commands import ChangePlan, Command, RetryNow
+from billing.commands import Cancel, ChangePlan, Command, RetryNow, When
 from billing.decide import Refused, accept
 from billing.effects import Transition
 from billing.errors import InvalidInput
@@ -98,6 +98,9 @@ async def apply_command(
     row = await lock_subscription(session, order.subscription_id)
     command = order.command
     known = await session.get(CommandRow, command.command_id)
+    if isinstance(command, Cancel) and command.when is When.NOW:
+        # `stop_collecting` was for the time until here; from now on each invoice says for itself.
+        row.automatic_collecting = True
     if known is not None:
         return await report(session, row, refused="" if known.outcome == "applied" else known.outcome)
     outcome, passed_on = "applied", None
@@ -109,9 +112,6 @@ async def apply_command(
     else:
         await carry_out(Work(session, gateway, rules, row, order.as_of, command.command_id), transition)
         passed_on = _passed_on(row, command)
-    row.automatic_collecting = (
-        True  # `stop_collecting` was for the time until here; each invoice says for itself
-    )
     session.add(
         CommandRow(
             id=command.command_id,
