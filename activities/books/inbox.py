@@ -1,0 +1,190 @@
+"""Webhooks that came in: stored once, and what each has to tell whom (engine 21).
+
+Every stored event is an inbox row until it was handed on. News that the books hold already is handed to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.gate import attempts_of
+from activities.books.rows import get
+from activities.gateway import ProviderRefused
+from activities.stripe_reading import method_facts
+from billing.payment import AttemptState
+from models.database import Database
+from models.tables import IncomingEvent, Invoice, PaymentAttempt, PaymentMethod, SubscriptionRow
+
+ANSWER_UNDER_WAY: Final = timedelta(seconds=90)
+"""Real time for which the process that charges is expected to write the answer down itself (engine 5)."""
+
+_NEWS: Final = ("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled")
+_NOT_STORED: Final = frozenset(
+    {"address", "billing_details", "client_secret", "email", "name", "owner", "phone", "receipt_email"}
+    | {"receipt_url", "shipping"}
+)
+"""Personal data and secrets, which nothing here needs."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What is to be done about a stored event.
+
+    Attributes:
+        note: for whoever looks at the row.
+        invoice_id: whose collection hears that the payment moved.
+        subscription_id: who hears it where no collection runs.
+        later: the answer is about to be written down by the process that charges; ask again.
+    """
+
+    note: str
+    invoice_id: str | None = None
+    subscription_id: str | None = None
+    later: bool = False
+
+
+async def store_event(database: Database, event: dict[str, Any], *, received_at: datetime) -> bool:
+    """Keep a genuine event, without personal data, before it is answered.
+
+    Returns:
+        Whether it is new; the provider sends the same one more than once.
+    """
+    row = IncomingEvent(
+        id=event["id"],
+        provider="stripe",
+        kind=str(event.get("type", "")),
+        payload=without_personal_data(event),
+        received_at=received_at,
+    )
+    try:
+        async with database.write() as session:
+            session.add(row)
+    except IntegrityError:
+        return False
+    return True
+
+
+def without_personal_data(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The same JSON without the keys that name or describe a person."""
+    if isinstance(value, dict):
+        return {key: without_personal_data(item) for key, item in value.items() if key not in _NOT_STORED}
+    if isinstance(value, list):
+        return [without_personal_data(item) for item in value]
+    return value
+
+
+async def waiting_events(session: AsyncSession, *, before: datetime, limit: int) -> Sequence[str]:
+    """Ids of events that arrived before an instant and were not handed on, oldest first."""
+    query = (
+        select(IncomingEvent.id)
+        .where(col(IncomingEvent.handed_on_at).is_(None), IncomingEvent.received_at <= before)
+        .order_by(col(IncomingEvent.received_at), col(IncomingEvent.id))
+        .limit(limit)
+    )
+    return (await session.exec(query)).all()
+
+
+async def errand_of(session: AsyncSession, event_id: str, *, now: datetime) -> Errand:
+    """What is to be done about a stored event; a payment method's facts are refreshed here and now.
+
+    Args:
+        session: a transaction.
+        event_id: of the stored event.
+        now: real time.
+    """
+    event = await get(session, IncomingEvent, event_id, field="event")
+    if event.handed_on_at is not None:
+        return Errand(event.note)
+    thing: dict[str, Any] = event.payload.get("data", {}).get("object", {})
+    if event.kind.startswith(("payment_method.", "setup_intent.")):
+        return Errand(await _refresh_method(session, event, thing))
+    if event.kind not in _NEWS:
+        return Errand("noted: nothing here waits for it")
+    return await _about_payment(session, event, thing, now)
+
+
+async def mark_handed_on(session: AsyncSession, event_id: str, note: str, *, now: datetime) -> None:
+    """Nothing more is to be done about an event."""
+    event = await get(session, IncomingEvent, event_id, field="event")
+    event.handed_on_at, event.note = event.handed_on_at or now, event.note or note
+
+
+async def _about_payment(
+    session: AsyncSession, event: IncomingEvent, intent: dict[str, Any], now: datetime
+) -> Errand:
+    invoice = await _invoice_of(session, intent)
+    if invoice is None:
+        subscription = await session.get(
+            SubscriptionRow, str((intent.get("metadata") or {}).get("subscription", ""))
+        )
+        if subscription is None:
+            return Errand("unmatched: no invoice and no subscription of ours")
+        return Errand("for the subscription", subscription_id=subscription.id)
+    attempts = [
+        a for a in await attempts_of(session, invoice.id) if a.payment_intent in (None, intent.get("id"))
+    ]
+    if not _is_news(event, attempts):
+        return Errand(f"known: the books have it for {invoice.id}")
+    if any(_is_being_answered(attempt, now) for attempt in attempts):
+        return Errand("the answer is under way", later=True)
+    return Errand("for the collection", invoice_id=invoice.id, subscription_id=invoice.subscription_id)
+
+
+async def _invoice_of(session: AsyncSession, intent: dict[str, Any]) -> Invoice | None:
+    """By the PaymentIntent, of whatever generation, or by the invoice that its metadata names."""
+    intent_id = str(intent.get("id", ""))
+    named = (await session.exec(select(Invoice).where(Invoice.payment_intent == intent_id))).first()
+    if named is not None:
+        return named
+    query = select(PaymentAttempt.invoice_id).where(PaymentAttempt.payment_intent == intent_id)
+    attempted = (await session.exec(query)).first()
+    return await session.get(Invoice, attempted or str((intent.get("metadata") or {}).get("invoice", "")))
+
+
+def _is_news(event: IncomingEvent, attempts: Sequence[PaymentAttempt]) -> bool:
+    """Whether the books do not hold it yet: money that is not booked, or the end of what is still open."""
+    if event.kind == "payment_intent.succeeded":
+        return not any(attempt.state is AttemptState.SUCCEEDED for attempt in attempts)
+    created = datetime.fromtimestamp(int(event.payload.get("created", 0)), UTC)
+    # Of an earlier try on the same PaymentIntent; the provider's instants are whole seconds.
+    return any(
+        attempt.state.is_live
+        and attempt.state is not AttemptState.QUEUED
+        and attempt.begun_at.replace(microsecond=0) <= created
+        for attempt in attempts
+    )
+
+
+def _is_being_answered(attempt: PaymentAttempt, now: datetime) -> bool:
+    sent_at = attempt.sent_at
+    return attempt.state is AttemptState.STARTED and sent_at is not None and now - sent_at < ANSWER_UNDER_WAY
+
+
+async def _refresh_method(session: AsyncSession, event: IncomingEvent, thing: dict[str, Any]) -> str:
+    """What the provider says of a method that we have: a renewed card, or that it was taken away."""
+    method = thing if thing.get("object") == "payment_method" else thing.get("payment_method")
+    provider_id = method.get("id") if isinstance(method, dict) else method
+    query = select(PaymentMethod).where(PaymentMethod.provider_id == str(provider_id)).with_for_update()
+    row = (await session.exec(query)).first()
+    if row is None:
+        return f"noted: payment method {provider_id} is none of ours"
+    if event.kind == "payment_method.detached":
+        row.detached_at = row.detached_at or event.received_at
+        return f"detached {row.id}"
+    if not isinstance(method, dict):
+        return f"noted: {row.id} is ours already"
+    try:
+        facts = method_facts(method)
+    except (ProviderRefused, KeyError) as problem:
+        return f"noted: {row.id} cannot be read: {problem}"
+    row.brand, row.last4 = facts.brand or "", facts.last4
+    row.exp_month, row.exp_year = facts.exp_month, facts.exp_year
+    row.fingerprint = facts.fingerprint or row.fingerprint
+    return f"refreshed {row.id}"
