@@ -181,7 +181,14 @@ class PaymentGateway(Protocol):
         test_clock: str | None,
         idempotency_key: str,
     ) -> str:
-        """Make the provider's customer for ours and answer its id."""
+        """Make the provider's customer for ours and answer its id.
+
+        `test_clock` is the provider's id of one, from `create_test_clock`.
+        """
+        ...
+
+    async def create_test_clock(self, *, name: str, now: datetime, idempotency_key: str) -> str:
+        """Make a test clock at the provider, named after ours, and answer its id. Sandboxes only."""
         ...
 
     async def attach(

@@ -184,6 +184,16 @@ class StripeGateway:
         )
         return str(customer["id"])
 
+    async def create_test_clock(self, *, name: str, now: datetime, idempotency_key: str) -> str:
+        """Make one of Stripe's test clocks, named after ours, and answer its id."""
+        key = require_key(idempotency_key)
+        clock = await self._ask(
+            lambda: self._stripe.v1.test_helpers.test_clocks.create_async(
+                {"name": name, "frozen_time": int(now.timestamp())}, {"idempotency_key": key}
+            )
+        )
+        return str(clock["id"])
+
     async def attach(
         self, payment_method: str, *, customer: str, idempotency_key: str
     ) -> MethodFacts | Declined:

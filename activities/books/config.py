@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from activities.books.notices import AccessRules
+
+if TYPE_CHECKING:
+    from settings import Settings
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,19 @@ class BookRules:
     unpaid_cancel_days: int = 90
     minimum_minor: Mapping[str, int] = field(default_factory=lambda: {"EUR": 50})
     boundary_window: timedelta = timedelta(0)
+
+    @classmethod
+    def of(cls, settings: Settings) -> BookRules:
+        """The seller's choices among the settings."""
+        window = timedelta(minutes=settings.boundary_window_minutes)
+        return cls(
+            access=AccessRules(window=window, grace=timedelta(hours=settings.access_grace_hours)),
+            gated_for=timedelta(hours=settings.gated_hours),
+            catch_up_limit=settings.catch_up_limit,
+            unpaid_cancel_days=settings.unpaid_cancel_days,
+            minimum_minor=settings.minimum_charge_minor,
+            boundary_window=window,
+        )
 
     def minimum(self, currency: str) -> int:
         """The least that can be charged in this currency, in minor units; 1 where none is known."""
