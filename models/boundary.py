@@ -63,8 +63,8 @@ class CaseReport(Value):
     last_decline: str = ""
     payment_state: str = "none"
     closed: bool = False
-    tell_subscription: bool = False
-    """Whether the subscription's workflow has something to notice."""
+    subscription_version: int = 0
+    """Counts the changes of the subscription: the collection tells its workflow when this has grown."""
     wake: tuple[str, ...] = ()
     """Other invoices whose collections have something to do now."""
 
@@ -230,3 +230,12 @@ class ClockRun(Value):
     """What a clock's workflow begins with."""
 
     clock_id: str
+    resume: bool = False
+    """Whether an advance was asked for while the run before was leaving."""
+
+
+class AdvanceOrder(Value):
+    """Write down where a clock is to go."""
+
+    clock_id: str
+    to: datetime

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         CaseStepOrder,
         ChargeOrder,
         ChargeReport,
+        CollectionRun,
         CommandOrder,
         LookOrder,
         ParkOrder,
@@ -132,6 +133,19 @@ async def take_case_step(order: CaseStepOrder, *, summary: str) -> CaseReport:
 async def ask(order: WishOrder) -> CaseReport:
     """Take down that a person wants the invoice charged now."""
     return await sql_step("ask", order, CaseReport, summary=order.wish.trigger.value)
+
+
+async def start_collection(run: CollectionRun) -> None:
+    """Start the chase of an invoice. Retried without end: the invoice has no other owner (engine 5)."""
+    await workflow.execute_activity(
+        "start_collection",
+        run,
+        start_to_close_timeout=CHARGE_TIMEOUT,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)
+        ),
+        summary=f"collect {run.invoice_id}",
+    )
 
 
 async def charge(order: ChargeOrder, *, queue: str, summary: str) -> ChargeReport:

@@ -60,6 +60,7 @@ class CollectionWorkflow:
         self.cancel_was_pressed = False
         self.not_before: datetime | None = None
         self.trouble = ""
+        self.told_version = 0
         self.desk = SignalDesk()
 
     @workflow.run
@@ -227,7 +228,8 @@ class CollectionWorkflow:
 
     async def _tell_subscription(self) -> None:
         """A hint: the outcome is in the books already; a subscription that is gone needs none (engine 7)."""
-        if self.case is not None and self.case.tell_subscription:
+        if self.case is not None and self.case.subscription_version > self.told_version:
+            self.told_version = self.case.subscription_version
             await self._hint(f"subscription/{self.run_input.subscription_id}")
 
     async def _wake_others(self) -> None:

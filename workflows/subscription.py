@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RawValue, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import calls
 from workflows.signals import SignalDesk
@@ -49,8 +48,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.details import changes_between, subscription_attributes, subscription_details
 
-TASK_TIMEOUT = timedelta(seconds=3)
-"""So that a killed worker's tasks are taken over quickly (engine 25)."""
 FIRST_RELEASE = "2026-11"
 """The marker that every history carries from its beginning (engine 29)."""
 
@@ -157,7 +154,7 @@ class SubscriptionWorkflow:
             wish = Wish(
                 trigger=Trigger.SUPPORT, command_id=command.command_id, as_of=self.clock.now, by=command.by
             )
-            await self._tell_collection(report.pass_on_to, "ask", wish)
+            await self._tell_collection(report.pass_on_to, wish)
 
     def _adopt(self, report: SubscriptionReport) -> None:
         self.subscription = report.subscription
@@ -194,26 +191,15 @@ class SubscriptionWorkflow:
             clock_id=self.subscription.clock_id,
             payments_queue=self.payments_queue,
         )
-        try:
-            _ = await workflow.start_child_workflow(
-                "collection",
-                run,
-                id=f"collection/{invoice_id}",
-                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                task_timeout=TASK_TIMEOUT,
-                static_summary=f"chase of one invoice of {self.subscription.id}",
-            )
-        except WorkflowAlreadyStartedError:
-            await self._tell_collection(invoice_id, "look", None)
+        await calls.start_collection(run)
 
-    async def _tell_collection(self, invoice_id: str, signal: str, wish: Wish | None) -> None:
+    async def _tell_collection(self, invoice_id: str, wish: Wish) -> None:
         """A hint: a collection that is gone has nothing left to do (engine 7)."""
         collection = workflow.get_external_workflow_handle(f"collection/{invoice_id}")
         try:
-            await collection.signal(signal, wish if wish is not None else TickTo(now=self.clock.now))
+            await collection.signal("ask", wish)
         except ApplicationError as gone:
-            workflow.logger.info("collection/%s did not hear %s: %s", invoice_id, signal, gone.message)
+            workflow.logger.info("collection/%s did not hear: %s", invoice_id, gone.message)
 
     async def _park(self, failure: ActivityError | ApplicationError) -> None:
         cause = failure.cause if isinstance(failure.cause, ApplicationError) else failure

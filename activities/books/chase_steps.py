@@ -81,7 +81,7 @@ async def case_report(work: Work, invoice: Invoice, collection: Collection) -> C
         last_decline=(failure.decline_code or "") if failure is not None else "",
         payment_state=invoice.payment_state.value,
         closed=step.kind is StepKind.CLOSED,
-        tell_subscription=True,
+        subscription_version=work.row.version,
         wake=wake,
     )
 

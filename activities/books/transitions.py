@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date, datetime
 
 from sqlmodel import col, select
@@ -71,7 +72,9 @@ def store(row: SubscriptionRow, at: datetime, rules: BookRules) -> None:
     row.entitled = state.entitled_at(at)
     row.access_until = state.access_until(at, window=rules.access.window, grace=rules.access.grace)
     row.next_billing_at = state.next_billing_at
-    row.updated_at = at
+    digest = hashlib.sha256(state.model_dump_json().encode()).hexdigest()[:16]
+    if digest != row.digest:
+        row.version, row.digest, row.updated_at = row.version + 1, digest, at
 
 
 async def _carry_out_effect(work: Work, effect: Effect) -> None:

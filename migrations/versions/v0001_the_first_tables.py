@@ -194,6 +194,8 @@ def upgrade() -> None:
         sa.Column("access_until", INSTANT, nullable=True),
         sa.Column("next_billing_at", INSTANT, nullable=True),
         sa.Column("state", JSON, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
         sa.Column("automatic_collecting", sa.Boolean(), nullable=False),
         sa.Column("event_seq", sa.Integer(), nullable=False),
         sa.Column("custom", JSON, nullable=False),

@@ -29,6 +29,10 @@ class SubscriptionRow(SQLModel, table=True):
     access_until: datetime | None = instant()
     next_billing_at: datetime | None = instant(index=True)
     state: Subscription = value(Subscription)
+    version: int = 0
+    """Counts the changes of `state`, so that a collection tells the workflow of a change, and of nothing else."""
+    digest: str = ""
+    """Of `state` at `version`."""
     automatic_collecting: bool = True
     """False from the moment a cancel *now* was accepted (engine 4)."""
     event_seq: int = 0
