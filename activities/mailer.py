@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal, Protocol
 
 from pydantic import Field
@@ -24,6 +25,8 @@ class OutgoingMail(Value):
     """The id of its row: travels as a custom argument and comes back with the provider's events (rules 29)."""
     kind: str
     """`receipt`, `payment_failed`: what the provider's statistics are split by."""
+    as_of: datetime | None = None
+    """The instant that the mail is about; on a test clock not today's. Travels as a custom argument."""
     sender: Address
     reply_to: Address | None = None
     recipients: tuple[Address, ...] = Field(min_length=1)

@@ -208,6 +208,7 @@ class Messages:
         outgoing = OutgoingMail(
             message_id=message.id,
             kind=message.kind,
+            as_of=message.at,
             sender=sender,
             recipients=recipients,
             subject=words.subject,

@@ -91,7 +91,7 @@ def request_body(mail: OutgoingMail) -> dict[str, Any]:
             {"type": "text/html", "value": mail.html},
         ],
         "categories": [mail.kind],
-        "custom_args": {"message_id": mail.message_id, "kind": mail.kind},
+        "custom_args": _custom_arguments(mail),
         "mail_settings": {"sandbox_mode": {"enable": False}},
         "tracking_settings": {
             "click_tracking": {"enable": False, "enable_text": False},
@@ -102,6 +102,11 @@ def request_body(mail: OutgoingMail) -> dict[str, Any]:
     if mail.reply_to is not None:
         body["reply_to"] = _address(mail.reply_to)
     return body
+
+
+def _custom_arguments(mail: OutgoingMail) -> dict[str, str]:
+    about = {"as_of": mail.as_of.isoformat()} if mail.as_of is not None else {}
+    return {"message_id": mail.message_id, "kind": mail.kind, **about}
 
 
 def _address(address: Address) -> dict[str, str]:

@@ -1,3 +1,3 @@
 """Fixtures that every test may use."""
 
-pytest_plugins = ["fakes", "support.databases", "support.processes"]
+pytest_plugins = ["fakes", "support.databases", "support.processes", "support.mailroom"]

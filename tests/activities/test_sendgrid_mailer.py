@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from scripted_server import Answer, Drop, Garble, Hang, ScriptedServer, Step
-from threaded_server import serving
+from support.serving import serving
 
 from activities.mailer import (
     Accepted,
