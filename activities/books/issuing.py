@@ -72,6 +72,9 @@ async def write_invoice(
     The same period and reason is written once: a second call answers the first's row (design 4.4).
     """
     invoice_id = derived_id("in", row.id, str(issue.period.start), issue.reason, command_id)
+    first = await session.get(Invoice, invoice_id)
+    if first is not None and first.status is not InvoiceStatus.VOID:
+        return first
     entity, customer = await entity_of(session, row), await customer_of(session, row)
     lines = lines_for(issue.terms, issue.period)
     rate = rate_of(entity)
