@@ -1,0 +1,245 @@
+"""Customers and the payment methods that they gave us."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.chase_steps import ask_for_new_method
+from activities.books.rows import get, lock
+from activities.gateway import MethodFacts
+from billing.declines import support_words
+from billing.errors import InvalidInput
+from billing.payment import Declined
+from billing.values import Value
+from models.ids import check_id, derived_id, new_id
+from models.tables import Customer, PaymentMethod, SubscriptionRow, TestClock
+from starter.connections import Connections
+from starter.finding import find, in_one_transaction, the_entity, with_reference
+from starter.hints import COLLECTION, SUBSCRIPTION, hint
+from starter.orders import NewCustomer
+from starter.problems import AlreadyExists, MethodRefused
+
+
+class MethodSet(Value):
+    """A payment method was saved and is the customer's default from now on."""
+
+    customer_id: str
+    method_id: str
+    label: str
+    """`visa 4242`."""
+    charging: tuple[str, ...] = ()
+    """Open invoices that are charged with it now, oldest first."""
+
+
+class Customers:
+    """Buyers, in our books and at the payment provider."""
+
+    def __init__(self, to: Connections) -> None:
+        self._to = to
+
+    async def create(self, order: NewCustomer) -> Customer:
+        """Make a customer, here and at the provider. The same id or reference with the same content is one.
+
+        The provider's customer is made first: if it cannot be, nothing is written here.
+
+        Raises:
+            InvalidInput: a value is wrong, or the id or reference is taken by another customer.
+            SettingsProblem: there is no key for the provider.
+            ProviderUnavailable, ProviderMisconfigured, ProviderRefused: the provider did not take it.
+        """
+        if order.id is not None:
+            check_id(order.id, "cus", field="id")
+        gateway = self._to.gateway()
+        async with self._to.database.read() as session:
+            entity = await the_entity(session, order.entity)
+            existing = await self._existing(session, order, entity.id)
+            clock = await _clock(session, order.clock)
+        if existing is not None:
+            return existing
+        customer_id = order.id or _customer_id(entity.id, order.reference)
+        provider_clock = None
+        if clock is not None and self._to.settings.clock_peers:
+            # A clock for each customer: Stripe takes few customers on one, and peers find them by name.
+            provider_clock = await gateway.create_test_clock(
+                name=clock.id,
+                now=clock.now,
+                idempotency_key=f"clock/{customer_id}/{int(clock.now.timestamp())}",
+            )
+        provider_id = await gateway.create_customer(
+            reference=customer_id,
+            name=order.name,
+            email=order.contacts[0].email,
+            test_clock=provider_clock,
+            idempotency_key=f"customer/{customer_id}/{provider_clock or ''}",
+        )
+
+        async def write(session: AsyncSession) -> Customer:
+            known = await self._existing(session, order, entity.id)
+            if known is not None:
+                return known
+            row = Customer(
+                **_content(order),
+                id=customer_id,
+                entity_id=entity.id,
+                provider_id=provider_id,
+                created_at=await self._to.now(session, order.clock),
+            )
+            session.add(row)
+            return row
+
+        return await in_one_transaction(self._to.database, write)
+
+    async def _existing(self, session: AsyncSession, order: NewCustomer, entity_id: str) -> Customer | None:
+        existing = await session.get(Customer, order.id) if order.id is not None else None
+        if existing is None and order.reference is not None:
+            found = await with_reference(session, Customer, order.reference, entity_id=entity_id)
+            existing = found[0] if found else None
+        if existing is None:
+            return None
+        if any(getattr(existing, name) != value for name, value in _content(order).items()):
+            raise AlreadyExists(
+                f"There is another customer {order.reference or order.id}. Take another reference, or look at it: "
+                f"relance customer show {existing.id}",
+                field="reference" if order.reference is not None else "id",
+            )
+        return existing
+
+    async def find(self, key: str) -> Customer:
+        """A customer by id or reference.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._to.database.read() as session:
+            return await find(session, Customer, key, field="customer")
+
+    async def list(self, *, limit: int = 100) -> Sequence[Customer]:
+        """The newest customers."""
+        async with self._to.database.read() as session:
+            query = select(Customer).order_by(col(Customer.created_at).desc(), col(Customer.id)).limit(limit)
+            return (await session.exec(query)).all()
+
+    async def methods(self, customer_id: str) -> Sequence[PaymentMethod]:
+        """The payment methods of a customer, newest first."""
+        async with self._to.database.read() as session:
+            query = (
+                select(PaymentMethod)
+                .where(PaymentMethod.customer_id == customer_id)
+                .order_by(col(PaymentMethod.created_at).desc(), col(PaymentMethod.id))
+            )
+            return (await session.exec(query)).all()
+
+    async def set_payment_method(self, key: str, token: str, *, command_id: str | None = None) -> MethodSet:
+        """Save a payment method, make it the default, and charge with it whatever is open, oldest first.
+
+        Args:
+            key: the customer.
+            token: the provider's payment method, `pm_...`.
+            command_id: makes asking again the same as asking once.
+
+        Raises:
+            MethodRefused: the bank does not let it be saved.
+            InvalidInput: this is no payment method.
+            TemporalUnreachable: there are subscriptions to tell, and no Temporal.
+        """
+        if not token.strip():
+            raise InvalidInput("Give the provider's payment method, as pm_...", field="payment_method")
+        command = command_id or new_id("cmd")
+        async with self._to.database.read() as session:
+            customer = await find(session, Customer, key, field="customer")
+            subscriptions = await _running(session, customer.id)
+        if customer.provider_id is None:
+            raise InvalidInput(
+                f"Customer {customer.id} is not known to the payment provider.", field="customer"
+            )
+        temporal = await self._to.temporal() if subscriptions else None
+        facts = await self._to.gateway().attach(
+            token, customer=customer.provider_id, idempotency_key=f"attach/{customer.id}/{command}"
+        )
+        if isinstance(facts, Declined):
+            raise MethodRefused(
+                f"The payment method was not saved: {support_words(facts.code)}. Ask for another one.",
+                decline_code=facts.code,
+            )
+        async with self._to.database.write() as session:
+            now = await self._to.now(session, customer.clock_id)
+            method = await _save(session, customer.id, facts, now)
+            charging = await ask_for_new_method(session, customer_id=customer.id, command_id=command, at=now)
+        if temporal is not None:
+            await hint(temporal, (f"{COLLECTION}{invoice_id}" for invoice_id in charging), now)
+            await hint(temporal, (f"{SUBSCRIPTION}{id_}" for id_ in subscriptions), now)
+        return MethodSet(
+            customer_id=customer.id, method_id=method.id, label=method_label(method), charging=charging
+        )
+
+
+def method_label(method: PaymentMethod) -> str:
+    """A payment method for people: `visa 4242, valid to 12/2030`."""
+    valid = (
+        f", valid to {method.exp_month:02}/{method.exp_year}" if method.exp_month and method.exp_year else ""
+    )
+    return f"{method.brand or method.kind} {method.last4}{valid}"
+
+
+def _customer_id(entity_id: str, reference: str | None) -> str:
+    """Fixed by the reference, so that a second try after a lost answer meets the same customer at the provider."""
+    return new_id("cus") if reference is None else derived_id("cus", entity_id, reference)
+
+
+def _content(order: NewCustomer) -> dict[str, Any]:
+    """The columns that follow from what was asked."""
+    return {
+        "reference": order.reference,
+        "kind": order.kind.value,
+        "name": order.name,
+        "locale": order.locale,
+        "timezone": order.timezone,
+        "vat_number": order.vat_number,
+        "siren": order.siren,
+        "address": order.address,
+        "contacts": [contact.model_dump() for contact in order.contacts],
+        "clock_id": order.clock,
+        "custom": order.custom,
+    }
+
+
+async def _clock(session: AsyncSession, clock_id: str | None) -> TestClock | None:
+    return None if clock_id is None else await get(session, TestClock, clock_id, field="clock")
+
+
+async def _running(session: AsyncSession, customer_id: str) -> list[str]:
+    query = (
+        select(SubscriptionRow.id)
+        .where(SubscriptionRow.customer_id == customer_id)
+        .order_by(col(SubscriptionRow.id))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def _save(session: AsyncSession, customer_id: str, facts: MethodFacts, now: datetime) -> PaymentMethod:
+    """The method's row, as the customer's default. Locks customer, then subscriptions, as everybody does."""
+    customer = await lock(session, Customer, customer_id, field="customer")
+    for subscription_id in await _running(session, customer_id):
+        await lock(session, SubscriptionRow, subscription_id, field="subscription")
+    query = select(PaymentMethod).where(PaymentMethod.provider_id == facts.id)
+    method = (await session.exec(query)).first()
+    if method is None:
+        method = PaymentMethod(
+            id=derived_id("pm", facts.id),
+            customer_id=customer_id,
+            provider_id=facts.id,
+            kind=facts.kind,
+            created_at=now,
+        )
+        session.add(method)
+    method.brand, method.last4 = facts.brand or "", facts.last4
+    method.exp_month, method.exp_year = facts.exp_month, facts.exp_year
+    method.fingerprint, method.detached_at = facts.fingerprint, None
+    customer.default_method_id = method.id
+    await session.flush()
+    return method

@@ -1,0 +1,165 @@
+"""What a backend asks for: a legal entity, a plan, a customer, a subscription. Checked before anything is written."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
+
+from billing.calendar import Alignment, Interval, Schedule, check_timezone
+from billing.errors import InvalidInput
+from billing.money import check_currency, check_unit_amount
+from billing.subscription import CustomerKind
+from billing.terms import CollectionMethod, Price, PricingModel, Terms, WithoutMethod
+from billing.values import Value
+from models.ids import check_id
+from models.parties import Address, Contact
+
+Reference = Annotated[str, Field(min_length=1, max_length=100)]
+"""The caller's own name for something, unique within a legal entity."""
+Key = Annotated[str, Field(min_length=1, max_length=100)]
+"""An id of ours, or the caller's reference."""
+Custom = dict[str, JsonValue]
+"""The caller's own metadata."""
+Zone = Annotated[str, AfterValidator(check_timezone)]
+Currency = Annotated[str, AfterValidator(check_currency)]
+
+
+def _interval(given: object) -> object:
+    return Interval.parse(given) if isinstance(given, str) else given
+
+
+class NewEntity(Value):
+    """A seller."""
+
+    id: str | None = None
+    name: str = Field(min_length=1, max_length=200)
+    legal_form: str = Field(default="", max_length=50)
+    capital: str = Field(default="", max_length=50)
+    """As printed: `10 000 EUR`."""
+    siren: str = Field(default="", pattern="^([0-9]{9})?$")
+    vat_number: str = Field(default="", max_length=20)
+    address: Address
+    timezone: Zone = "Europe/Paris"
+    iban: str = Field(default="", max_length=34)
+    invoice_series: str = Field(default="F", pattern="^[A-Za-z0-9+_/-]{1,12}$")
+    credit_series: str = Field(default="A", pattern="^[A-Za-z0-9+_/-]{1,12}$")
+    vat_percent: Decimal = Field(default=Decimal(20), ge=0, le=100, decimal_places=3)
+    sender: str = Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+    """Mail address that mails come from and answers go to."""
+    locale: str = Field(default="fr", pattern="^(fr|en)$")
+
+    def check(self) -> None:
+        """Refuse what the fields alone do not.
+
+        Raises:
+            InvalidInput: both series have one name, or the id is none of ours.
+        """
+        if self.invoice_series == self.credit_series:
+            raise InvalidInput(
+                "Invoices and credit notes need a series each. Give another credit_series.",
+                field="credit_series",
+            )
+        if self.id is not None:
+            check_id(self.id, "ent", field="id")
+
+
+class NewPlan(Value):
+    """A plan on offer: either one `amount`, or several `prices`."""
+
+    id: str | None = None
+    reference: Reference | None = None
+    entity: str | None = None
+    """Id of the legal entity; not needed where there is only one."""
+    name: str = Field(min_length=1, max_length=100)
+    currency: Currency
+    every: Annotated[Interval, BeforeValidator(_interval)]
+    """`1month`, `2week`, or a name: monthly, bimonthly, quarterly, semiannual, annual."""
+    amount: Annotated[Decimal, AfterValidator(check_unit_amount)] | None = None
+    """Price of one interval, in major units, where there is a single price."""
+    per_seat: bool = False
+    """Whether `amount` is for each unit of the quantity."""
+    prices: tuple[Price, ...] = ()
+    quantity: int = 1
+    alignment: Alignment = Alignment.ANNIVERSARY
+    tax_included: bool = False
+    trial_days: int = 0
+    without_method_at_trial_end: WithoutMethod = WithoutMethod.CANCEL
+    dunning_policy: str | None = None
+    collection_method: CollectionMethod = CollectionMethod.CHARGE
+    payment_terms_days: int = 0
+    custom: Custom = Field(default_factory=dict)
+
+    def terms(self, plan_id: str) -> Terms:
+        """What a subscription to this plan pays.
+
+        Raises:
+            InvalidInput: the price, the interval or another value cannot be billed; `field` names it.
+            ValidationError: a value is out of range.
+        """
+        if self.id is not None:
+            check_id(self.id, "plan", field="id")
+        if (self.amount is None) == (not self.prices):
+            raise InvalidInput("Give either one amount or a list of prices.", field="amount")
+        # Refuses an interval that has no place in the calendar, before the first subscription does.
+        Schedule(anchor=date(2027, 1, 1), interval=self.every, timezone="UTC", alignment=self.alignment)
+        return Terms(
+            plan_id=plan_id,
+            plan_name=self.name,
+            currency=self.currency,
+            interval=self.every,
+            alignment=self.alignment,
+            prices=self.prices or (self._single_price(),),
+            quantity=self.quantity,
+            tax_included=self.tax_included,
+            trial_days=self.trial_days,
+            without_method_at_trial_end=self.without_method_at_trial_end,
+            dunning_policy=self.dunning_policy,
+            collection_method=self.collection_method,
+            payment_terms_days=self.payment_terms_days,
+        )
+
+    def _single_price(self) -> Price:
+        model = PricingModel.PER_UNIT if self.per_seat else PricingModel.FLAT
+        return Price(id="base", model=model, unit_amount=self.amount or Decimal(0))
+
+
+class NewCustomer(Value):
+    """A buyer. A customer on a test clock takes all its subscriptions there."""
+
+    id: str | None = None
+    reference: Reference | None = None
+    entity: str | None = None
+    kind: CustomerKind = CustomerKind.CONSUMER
+    name: str = Field(min_length=1, max_length=200)
+    contacts: tuple[Contact, ...] = Field(min_length=1, max_length=10)
+    """Who receives the mails."""
+    locale: str = Field(default="fr", pattern="^[a-z]{2}([-_][A-Z]{2})?$")
+    """`fr`, `fr-CA`, `en-GB`: French is written to in French, everybody else in English."""
+    timezone: Zone = "Europe/Paris"
+    vat_number: str = Field(default="", max_length=20)
+    siren: str = Field(default="", pattern="^([0-9]{9})?$")
+    address: Address | None = None
+    clock: str | None = None
+    """Id of a test clock."""
+    custom: Custom = Field(default_factory=dict)
+
+
+class NewSubscription(Value):
+    """A subscription to start. What is not given is the plan's."""
+
+    id: str | None = None
+    reference: Reference | None = None
+    entity: str | None = None
+    customer: Key
+    plan: Key
+    quantity: int | None = None
+    amount: Annotated[Decimal, AfterValidator(check_unit_amount)] | None = None
+    """Another price than the plan's, in major units, where the plan has a single one."""
+    trial_days: int | None = Field(default=None, ge=0, le=730)
+    dunning_policy: str | None = None
+    starts_on: date | None = None
+    """First day of service, local to the customer; None is today."""
+    custom: Custom = Field(default_factory=dict)

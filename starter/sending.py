@@ -1,0 +1,128 @@
+"""Sending a command to a workflow and getting its answer, whatever happens on the way (engine 15)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from temporalio.client import (
+    Client,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from billing.values import Value
+from starter.connect import TemporalUnreachable
+from starter.problems import CommandRefused, NotRunning, NoWorker
+
+Answer = TypeVar("Answer")
+
+PATIENCE_SECONDS: Final = 15.0
+"""How long a command may take to be answered. Handlers answer at once, so this is for restarts and hand-overs."""
+GONE_SECONDS: Final = 2.0
+"""How long an execution may be missing: between two runs it is not."""
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 1.0
+
+_PASSING: Final = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.ABORTED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.INTERNAL,
+    }
+)
+"""What the server says while an execution goes from one run to the next, or while the server restarts."""
+_CUT_OFF: Final = "AcceptedUpdateCompletedWorkflow"
+"""The run ended between taking the command and answering; the next run is asked again."""
+
+
+async def send_command(
+    client: Client,
+    workflow_id: str,
+    name: str,
+    content: Value,
+    *,
+    command_id: str,
+    answer: type[Answer],
+    patience: float = PATIENCE_SECONDS,
+) -> Answer:
+    """Ask a workflow by an Update, again and again with the same id until it answers.
+
+    Args:
+        client: connected.
+        workflow_id: whom.
+        name: of the Update.
+        content: its one argument.
+        command_id: what makes asking again the same as asking once.
+        answer: the type of the result.
+        patience: seconds to go on.
+
+    Raises:
+        CommandRefused: the workflow refuses it, for good.
+        NotRunning: there is no such execution.
+        NoWorker: nobody answered.
+        TemporalUnreachable: the server said something that asking again does not mend.
+    """
+    handle = client.get_workflow_handle(workflow_id)
+    loop = asyncio.get_running_loop()
+    begun, pause = loop.time(), _FIRST_PAUSE
+    while True:
+        left = begun + patience - loop.time()
+        try:
+            result: Answer = await handle.execute_update(
+                name,
+                content,
+                id=command_id,
+                result_type=answer,
+                rpc_timeout=timedelta(seconds=max(left, _FIRST_PAUSE)),
+            )
+            return result  # noqa: TRY300 - the answer ends the loop
+        except WorkflowUpdateFailedError as failure:
+            _raise_unless_cut_off(failure)
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            _raise_if_cancelled()
+        except RPCError as error:
+            _raise_unless_passing(error, workflow_id, waited=loop.time() - begun)
+        if loop.time() + pause >= begun + patience:
+            raise NoWorker(
+                f"Nobody answered within {patience:g} s. See that a worker runs (relance worker), then ask again "
+                f"with the same command id {command_id}: it is carried out once.",
+            )
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _raise_unless_cut_off(failure: WorkflowUpdateFailedError) -> None:
+    cause = failure.cause
+    if not isinstance(cause, ApplicationError):
+        raise CommandRefused("refused", str(cause)) from failure
+    if cause.type != _CUT_OFF:
+        field = next((detail for detail in cause.details if isinstance(detail, str)), None)
+        raise CommandRefused(cause.type or "refused", cause.message, field=field) from failure
+
+
+def _raise_if_cancelled() -> None:
+    """The SDK reports our own cancellation as a timeout; it has to go on as what it is."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def _raise_unless_passing(error: RPCError, workflow_id: str, *, waited: float) -> None:
+    is_closing = "closing" in error.message
+    if error.status in _PASSING or is_closing:
+        return
+    if error.status is RPCStatusCode.NOT_FOUND:
+        if waited < GONE_SECONDS:
+            return
+        raise NotRunning(
+            f"{workflow_id} is not running although its rows say that it should. Run: relance doctor --fix"
+        ) from error
+    raise TemporalUnreachable(
+        f"Temporal did not take the command: {' '.join(error.message.split())}.", field="TEMPORAL_ADDRESS"
+    ) from error

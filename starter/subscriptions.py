@@ -1,0 +1,342 @@
+"""Starting subscriptions and telling them what is asked of them."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.standing import method_facts
+from activities.books.transitions import store
+from billing import decide
+from billing.calendar import local_date
+from billing.commands import BaseCommand, Cancel, ChangePlan
+from billing.errors import InvalidInput
+from billing.payment import Trigger
+from billing.subscription import CustomerKind, Status, Subscription
+from billing.terms import Terms
+from billing.values import Value
+from models.boundary import Accepted, Wish, WishAccepted
+from models.ids import check_id, derived_id, new_id
+from models.tables import (
+    CommandRow,
+    Customer,
+    Invoice,
+    InvoiceStatus,
+    Plan,
+    SubscriptionRow,
+)
+from starter.catalogue import check_policy
+from starter.connections import Connections
+from starter.executions import start_subscription
+from starter.finding import find, in_one_transaction, the_entity, with_reference
+from starter.hints import COLLECTION, SUBSCRIPTION, tell
+from starter.orders import NewSubscription
+from starter.problems import AlreadyExists, CommandRefused
+from starter.sending import send_command
+
+START: Final = "start"
+"""Kind of the row that keeps what a start asked for, so that a second one can be compared with it."""
+APPLIED: Final = "applied"
+
+Asked = TypeVar("Asked", bound=BaseCommand)
+
+
+class Started(Value):
+    """A subscription that was started, now or earlier."""
+
+    subscription_id: str
+    is_new: bool
+    subscription: Subscription
+
+
+class Subscriptions:
+    """Doors to subscriptions. Every decision is the workflow's; here it is only carried there and back."""
+
+    def __init__(self, to: Connections) -> None:
+        self._to = to
+
+    async def start(self, order: NewSubscription) -> Started:
+        """Start a subscription: its row first, then its workflow. Asked twice, it is one.
+
+        Raises:
+            InvalidInput: a value is wrong, or id or reference are taken by another subscription.
+            NotFound: no such customer or plan.
+            TemporalUnreachable: nothing was written, or, past the row, asking again starts the workflow.
+        """
+        if order.id is not None:
+            check_id(order.id, "sub", field="id")
+        temporal = await self._to.temporal()
+
+        async def write(session: AsyncSession) -> tuple[SubscriptionRow, datetime, bool]:
+            return await self._write(session, order)
+
+        row, now, is_new = await in_one_transaction(self._to.database, write)
+        if not row.state.is_over:
+            await start_subscription(
+                temporal,
+                self._to.settings,
+                row.state,
+                now=now if row.clock_id is not None else None,
+                look_first=not is_new,
+            )
+        return Started(subscription_id=row.id, is_new=is_new, subscription=row.state)
+
+    async def _write(
+        self, session: AsyncSession, order: NewSubscription
+    ) -> tuple[SubscriptionRow, datetime, bool]:
+        entity_id = (await the_entity(session, order.entity)).id if order.entity is not None else None
+        customer = await find(session, Customer, order.customer, field="customer", entity_id=entity_id)
+        plan = await find(session, Plan, order.plan, field="plan", entity_id=customer.entity_id)
+        now = await self._to.now(session, customer.clock_id)
+        asked = {
+            **order.model_dump(mode="json", exclude={"id", "entity"}),
+            "customer": customer.id,
+            "plan": plan.id,
+        }
+        existing = await _existing(session, order, customer.entity_id)
+        if existing is not None:
+            await _check_same(session, existing, asked)
+            return existing, now, False
+        if plan.archived_at is not None:
+            raise InvalidInput(f"The plan {order.plan} is no longer on offer.", field="plan")
+        await check_policy(session, order.dunning_policy)
+        row = await self._new_row(session, order, customer, agreed_terms(plan.terms, order), now)
+        session.add(
+            CommandRow(
+                id=_start_id(row.id),
+                subscription_id=row.id,
+                kind=START,
+                payload=asked,
+                by="api",
+                outcome=APPLIED,
+                at=now,
+            )
+        )
+        await session.flush()
+        return row, now, True
+
+    async def _new_row(
+        self, session: AsyncSession, order: NewSubscription, customer: Customer, terms: Terms, now: datetime
+    ) -> SubscriptionRow:
+        today = local_date(now, customer.timezone)
+        if order.starts_on is not None and order.starts_on < today:
+            raise InvalidInput(
+                f"{order.starts_on} is past: a subscription starts on {today} at the earliest.",
+                field="starts_on",
+            )
+        subscription_id = order.id or _subscription_id(customer.entity_id, order.reference)
+        window = 0 if customer.clock_id is not None else self._to.settings.boundary_window_minutes
+        state = Subscription(
+            id=subscription_id,
+            customer_id=customer.id,
+            customer_kind=CustomerKind(customer.kind),
+            timezone=customer.timezone,
+            status=Status.SCHEDULED,
+            terms=terms,
+            signed_up_at=now,
+            starts_on=order.starts_on or today,
+            boundary_offset_seconds=offset_seconds(subscription_id, window_minutes=window),
+            unpaid_cancel_days=self._to.settings.unpaid_cancel_days,
+            clock_id=customer.clock_id,
+        )
+        row = SubscriptionRow(
+            id=subscription_id,
+            reference=order.reference,
+            entity_id=customer.entity_id,
+            customer_id=customer.id,
+            plan_id=terms.plan_id,
+            clock_id=customer.clock_id,
+            status=state.status.value,
+            state=state,
+            custom=order.custom,
+            created_at=now,
+            updated_at=now,
+        )
+        row.state = state.model_copy(update=await method_facts(session, row))
+        store(row, now, self._to.rules)
+        session.add(row)
+        return row
+
+    async def tell(self, key: str, command: Asked, *, patience: float | None = None) -> Accepted:
+        """Ask a subscription by an Update and wait for its answer. The same command id is carried out once.
+
+        Args:
+            key: the subscription, by id or reference.
+            command: what is asked.
+            patience: seconds to wait for an answer.
+
+        Raises:
+            CommandRefused: in its present state it does not take it; or the id was used for something else.
+            Refused: it has ended.
+            NotFound: there is no such subscription.
+            NoWorker, NotRunning, TemporalUnreachable: nobody answered; ask again with the same id.
+        """
+        async with self._to.database.read() as session:
+            row = await find(session, SubscriptionRow, key, field="subscription")
+            known = await session.get(CommandRow, command.command_id)
+            command = command.model_copy(update={"as_of": await self._clock_now(session, row)})
+            command = await _with_terms(session, row, command, is_new=known is None)
+        if known is not None:
+            return _answered_before(row, known, command)
+        if row.state.is_over:
+            raise decide.AlreadyEnded(row.state)
+        options = {} if patience is None else {"patience": patience}
+        return await send_command(
+            await self._to.temporal(),
+            f"{SUBSCRIPTION}{row.id}",
+            _kind(command),
+            command,
+            command_id=command.command_id,
+            answer=Accepted,
+            **options,
+        )
+
+    async def send(self, key: str, command: ChangePlan | Cancel) -> None:
+        """Ask by a Signal, without waiting for an answer: a refusal is only counted and logged.
+
+        Raises:
+            NotFound: there is no such subscription.
+            Refused: it has ended.
+            TemporalUnreachable: it could not be sent.
+        """
+        async with self._to.database.read() as session:
+            row = await find(session, SubscriptionRow, key, field="subscription")
+            command = command.model_copy(update={"as_of": await self._clock_now(session, row)})
+            command = await _with_terms(session, row, command, is_new=True)
+        if row.state.is_over:
+            raise decide.AlreadyEnded(row.state)
+        await tell(await self._to.temporal(), f"{SUBSCRIPTION}{row.id}", command.kind, command)
+
+    async def pay_now(self, invoice_id: str, *, command_id: str | None = None, by: str = "") -> WishAccepted:
+        """The customer asks that an invoice be charged now; its owner charges (engine 3).
+
+        Raises:
+            NotFound: there is no such invoice.
+            CommandRefused: nothing is owed on it, or a payment is under way.
+            NoWorker, NotRunning, TemporalUnreachable: nobody answered; ask again with the same id.
+        """
+        async with self._to.database.read() as session:
+            invoice = await session.get(Invoice, invoice_id)
+            if invoice is None:
+                raise InvalidInput(f"There is no invoice {invoice_id}.", field="invoice")
+            now = await self._to.now(session, invoice.clock_id)
+        if invoice.open_minor <= 0 or invoice.status is InvoiceStatus.VOID:
+            raise CommandRefused("not_open", "Nothing is owed on this invoice any more.", field="invoice")
+        if invoice.owner != "collection":
+            raise CommandRefused(
+                "under_way", "A payment is under way; wait for its outcome.", field="invoice"
+            )
+        wish = Wish(
+            trigger=Trigger.CUSTOMER,
+            command_id=command_id or new_id("cmd"),
+            as_of=now if invoice.clock_id is not None else None,
+            by=by,
+        )
+        return await send_command(
+            await self._to.temporal(),
+            f"{COLLECTION}{invoice_id}",
+            "pay_now",
+            wish,
+            command_id=wish.command_id,
+            answer=WishAccepted,
+        )
+
+    async def _clock_now(self, session: AsyncSession, row: SubscriptionRow) -> datetime | None:
+        return None if row.clock_id is None else await self._to.now(session, row.clock_id)
+
+
+def agreed_terms(offered: Terms, order: NewSubscription) -> Terms:
+    """The plan's terms with what was agreed for this one subscription.
+
+    Raises:
+        InvalidInput: one price was agreed for a plan with several, or a value is out of range.
+    """
+    changes: dict[str, Any] = {}
+    if order.amount is not None:
+        if len(offered.prices) != 1:
+            raise InvalidInput(
+                f"The plan {offered.plan_id} has {len(offered.prices)} prices: an amount for one of them is not "
+                "clear. Make a plan for this offer.",
+                field="amount",
+            )
+        changes["prices"] = (offered.prices[0].model_copy(update={"unit_amount": order.amount}),)
+    if order.trial_days is not None:
+        changes["trial_days"] = order.trial_days
+    if order.dunning_policy is not None:
+        changes["dunning_policy"] = order.dunning_policy
+    terms = Terms.model_validate({**offered.model_dump(), **changes})
+    return terms if order.quantity is None else decide.with_quantity(terms, order.quantity)
+
+
+def offset_seconds(subscription_id: str, *, window_minutes: int) -> int:
+    """A subscription's own place within the window over which renewals are spread (engine 23)."""
+    if window_minutes == 0:
+        return 0
+    digest = hashlib.sha256(subscription_id.encode()).digest()
+    return int.from_bytes(digest[:8]) % (window_minutes * 60)
+
+
+def _start_id(subscription_id: str) -> str:
+    return f"start/{subscription_id}"
+
+
+def _subscription_id(entity_id: str, reference: str | None) -> str:
+    return new_id("sub") if reference is None else derived_id("sub", entity_id, reference)
+
+
+async def _existing(session: AsyncSession, order: NewSubscription, entity_id: str) -> SubscriptionRow | None:
+    existing = await session.get(SubscriptionRow, order.id) if order.id is not None else None
+    if existing is None and order.reference is not None:
+        found = await with_reference(session, SubscriptionRow, order.reference, entity_id=entity_id)
+        existing = found[0] if found else None
+    return existing
+
+
+async def _check_same(session: AsyncSession, row: SubscriptionRow, asked: dict[str, Any]) -> None:
+    record = await session.get(CommandRow, _start_id(row.id))
+    before = {} if record is None else record.payload
+    different = sorted(name for name in asked if asked[name] != before.get(name))
+    if different:
+        raise AlreadyExists(
+            f"Subscription {row.reference or row.id} was started with another {', '.join(different)}. Use another "
+            "id and reference for another subscription.",
+            field=different[0],
+        )
+
+
+async def _with_terms(session: AsyncSession, row: SubscriptionRow, command: Asked, *, is_new: bool) -> Asked:
+    """A plan change carries the plan's terms, so that it is refused at once where they do not fit."""
+    if not isinstance(command, ChangePlan) or command.terms is not None:
+        return command
+    plan = await find(session, Plan, command.plan_id, field="plan", entity_id=row.entity_id)
+    if is_new and plan.archived_at is not None:
+        raise InvalidInput(f"The plan {command.plan_id} is no longer on offer.", field="plan")
+    return command.model_copy(update={"plan_id": plan.id, "terms": plan.terms})
+
+
+def _kind(command: BaseCommand) -> str:
+    kind: str = getattr(command, "kind", "")
+    return kind
+
+
+def _answered_before(row: SubscriptionRow, known: CommandRow, command: BaseCommand) -> Accepted:
+    """A command that was carried out already is answered from the books.
+
+    Raises:
+        CommandRefused: it was refused then, or the id belongs to another command.
+    """
+    ignored = {"as_of", "terms", "by", "reason"}
+    asked = command.model_dump(mode="json", exclude_defaults=True, exclude=ignored)
+    before = {name: value for name, value in known.payload.items() if name not in ignored}
+    if known.subscription_id != row.id or known.kind != _kind(command) or before != asked:
+        raise CommandRefused(
+            "command_id_taken",
+            f"The command id {command.command_id} was used for another command. Take a new one.",
+            field="command_id",
+        )
+    if known.outcome != APPLIED:
+        raise CommandRefused("refused", known.outcome)
+    return Accepted(command_id=command.command_id, subscription=row.state)
