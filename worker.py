@@ -28,13 +28,13 @@ from activities.payments import Payments
 from activities.sendgrid_mailer import SendGridMailer
 from activities.stripe_gateway import StripeGateway
 from billing.errors import RelanceError
+from models.attributes import ALL_ATTRIBUTES
 from models.database import Database
 from models.schema import check_schema
 from settings import Settings, load_settings
 from starter.connect import connect
 from workflows.clock import ClockWorkflow
 from workflows.collection import CollectionWorkflow
-from workflows.details import ALL_ATTRIBUTES
 from workflows.outbox import OutboxWorkflow
 from workflows.subscription import SubscriptionWorkflow
 
@@ -72,9 +72,9 @@ def build_workers(
     """The two workers of a process: workflows and books, and the capped payments queue (engine 26)."""
     rules = book_rules(settings)
     books = Books(database, gateway, rules)
-    payments = Payments(database, gateway, rules)
+    launcher = Launcher(database, gateway, rules, client, task_queue=settings.task_queue)
+    payments = Payments(database, gateway, rules, launcher)
     messages = Messages(database, mailer, OutboxRules.of(settings))
-    launcher = Launcher(client, task_queue=settings.task_queue)
     clocks = TestClocks(database, client, peers=settings.clock_peers, drain=messages.drain_once)
     main = Worker(
         client,

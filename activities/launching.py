@@ -1,4 +1,4 @@
-"""Starting the workflow that chases an invoice."""
+"""Handing an invoice to the workflow that chases it."""
 
 from __future__ import annotations
 
@@ -7,40 +7,53 @@ from typing import Final
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.common import (
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
-    WorkflowIDConflictPolicy,
-    WorkflowIDReusePolicy,
-)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
-from models.boundary import CollectionRun
+from activities.bookkeeping import faults_for_a_person
+from activities.books import chase_steps
+from activities.books.config import BookRules
+from activities.books.gate import Prepares
+from models.attributes import collection_attributes
+from models.boundary import CaseReport, CollectionRun, LookOrder
+from models.database import Database
 
 TASK_TIMEOUT: Final = timedelta(seconds=3)
 """So that a killed worker's tasks are taken over quickly (engine 25)."""
-CLOCK_ID: Final = SearchAttributeKey.for_keyword("ClockId")
 
 
 class Launcher:
     """Starts collections by id. They are nobody's child: a parent that continues as new leaves no trace on them."""
 
-    def __init__(self, client: Client, *, task_queue: str) -> None:
+    def __init__(
+        self, database: Database, gateway: Prepares, rules: BookRules, client: Client, *, task_queue: str
+    ) -> None:
+        self._database = database
+        self._gateway = gateway
+        self._rules = rules
         self._client = client
         self._task_queue = task_queue
 
     @activity.defn(name="start_collection")
-    async def start_collection(self, run: CollectionRun) -> None:
-        """Start `collection/<invoice id>`; one that runs already counts as started, a closed one is begun anew."""
-        clock = [] if run.clock_id is None else [SearchAttributePair(CLOCK_ID, run.clock_id)]
+    @faults_for_a_person
+    async def start_collection(self, run: CollectionRun) -> CaseReport:
+        """Take the invoice over in the books, and start `collection/<invoice id>` with what is there."""
+        assert run.as_of is not None  # noqa: S101 - the subscription says when
+        async with self._database.write() as session:
+            order = LookOrder(id=run.invoice_id, as_of=run.as_of)
+            case = await chase_steps.open_case(session, self._gateway, self._rules, order)
+        await self.launch(run, case)
+        return case
+
+    async def launch(self, run: CollectionRun, case: CaseReport) -> None:
+        """Start the workflow; one that runs already counts as started, a closed one is begun anew (rules 16)."""
         await self._client.start_workflow(
             "collection",
-            run,
+            run.model_copy(update={"case": case}),
             id=f"collection/{run.invoice_id}",
             task_queue=self._task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             task_timeout=TASK_TIMEOUT,
-            search_attributes=TypedSearchAttributes(clock),
+            search_attributes=collection_attributes(case, run.clock_id),
             static_summary=f"chase of one invoice of {run.subscription_id}",
         )

@@ -29,8 +29,9 @@ from activities.gateway import (
     ProviderRefused,
     ProviderUnavailable,
 )
+from activities.launching import Launcher
 from billing.payment import AttemptState, DeclineClass, Declined, Outcome, Unknown
-from models.boundary import ChargeOrder, ChargeReport
+from models.boundary import CaseReport, ChargeOrder, ChargeReport
 from models.database import Database
 from models.tables import Collection, Customer, Invoice, PaymentAttempt
 
@@ -53,7 +54,10 @@ class _Begun:
 class Payments:
     """The activities of the payments task queue."""
 
-    def __init__(self, database: Database, gateway: PaymentGateway, rules: BookRules) -> None:
+    def __init__(
+        self, database: Database, gateway: PaymentGateway, rules: BookRules, launcher: Launcher
+    ) -> None:
+        self._launcher = launcher
         self._database = database
         self._gateway = gateway
         self._rules = rules
@@ -70,10 +74,17 @@ class Payments:
         """
         begun = await self._begin(order)
         if isinstance(begun, ChargeReport):
-            return begun
+            return await self._handed_over(order, begun)
         async with _beating():
             outcome = await self._send(begun, _as_of(order))
-        return await self._record(order, begun.attempt_id, outcome)
+            return await self._handed_over(order, await self._record(order, begun.attempt_id, outcome))
+
+    async def _handed_over(self, order: ChargeOrder, report: ChargeReport) -> ChargeReport:
+        """Start the collection of what the subscription's inline try did not settle (engine 5)."""
+        if order.hand_over is None or report.case is None or report.case.closed:
+            return report
+        case = await self._launcher.start_collection(order.hand_over)
+        return await self._report(order, outcome=report.outcome, case=case)
 
     @activity.defn(name="settle_attempt")
     async def settle_attempt(self, order: ChargeOrder) -> ChargeReport:
@@ -229,11 +240,14 @@ class Payments:
             return NeverRan(payment_intent="")
         return await self._gateway.look(intent, since=attempt.begun_at, as_of=as_of)
 
-    async def _report(self, order: ChargeOrder, *, outcome: str = "") -> ChargeReport:
+    async def _report(
+        self, order: ChargeOrder, *, outcome: str = "", case: CaseReport | None = None
+    ) -> ChargeReport:
         async with self._database.write() as session:
             row, _ = await lock_with_subscription(session, order.invoice_id)
             work = Work(session, self._gateway, self._rules, row, _as_of(order))
-            return await _answer(work, order, outcome=outcome)
+            answer = await _answer(work, order, outcome=outcome)
+            return answer if case is None else answer.model_copy(update={"case": case})
 
 
 async def _answer(work: Work, order: ChargeOrder, *, outcome: str = "", refused: str = "") -> ChargeReport:

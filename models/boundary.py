@@ -12,6 +12,41 @@ from billing.subscription import Subscription
 from billing.values import Value
 
 
+class CaseReport(Value):
+    """The chase of an invoice after a step, and what comes next."""
+
+    invoice_id: str
+    subscription_id: str
+    step: NextStep
+    next_number: int
+    """The number that the next attempt would have."""
+    role: Role
+    amount_minor: int
+    currency: str
+    attempts: int
+    last_decline: str = ""
+    payment_state: str = "none"
+    closed: bool = False
+    subscription_version: int = 0
+    """Counts the changes of the subscription: the collection tells its workflow when this has grown."""
+    wake: tuple[str, ...] = ()
+    """Other invoices whose collections have something to do now."""
+
+
+class CollectionRun(Value):
+    """What a collection's workflow begins with."""
+
+    invoice_id: str
+    subscription_id: str
+    now: datetime | None = None
+    clock_id: str | None = None
+    payments_queue: str = "relance-payments"
+    as_of: datetime | None = None
+    """The business instant of the hand-over."""
+    case: CaseReport | None = None
+    """The chase as it was handed over; None reads it from the rows first."""
+
+
 class ChargeOrder(Value):
     """Make one payment attempt on one invoice."""
 
@@ -22,6 +57,8 @@ class ChargeOrder(Value):
     as_of: datetime | None = None
     """The business instant; set by the workflow that asks."""
     asked_by: str = ""
+    hand_over: CollectionRun | None = None
+    """With what a collection is started where the outcome isn't "paid"; None where one owns the invoice."""
 
 
 class Duties(Value):
@@ -46,27 +83,6 @@ class SubscriptionReport(Value):
     """Why a command that had been accepted could not be carried out any more."""
     pass_on_to: str | None = None
     """The invoice whose collection a `retry_now` is meant for."""
-
-
-class CaseReport(Value):
-    """The chase of an invoice after a step, and what comes next."""
-
-    invoice_id: str
-    subscription_id: str
-    step: NextStep
-    next_number: int
-    """The number that the next attempt would have."""
-    role: Role
-    amount_minor: int
-    currency: str
-    attempts: int
-    last_decline: str = ""
-    payment_state: str = "none"
-    closed: bool = False
-    subscription_version: int = 0
-    """Counts the changes of the subscription: the collection tells its workflow when this has grown."""
-    wake: tuple[str, ...] = ()
-    """Other invoices whose collections have something to do now."""
 
 
 class ChargeReport(Value):
@@ -149,16 +165,6 @@ class SubscriptionRun(Value):
     """Commands that were accepted and not yet carried out."""
     look_first: bool = False
     """Read the rows before anything else: after a start by the doctor."""
-    payments_queue: str = "relance-payments"
-
-
-class CollectionRun(Value):
-    """What a collection's workflow begins with."""
-
-    invoice_id: str
-    subscription_id: str
-    now: datetime | None = None
-    clock_id: str | None = None
     payments_queue: str = "relance-payments"
 
 

@@ -17,7 +17,7 @@ import yaml
 from sandbox.services import SEARCH_ATTRIBUTES
 from settings import Settings, load_settings, variable
 from worker import GRACE
-from workflows.details import ALL_ATTRIBUTES
+from models.attributes import ALL_ATTRIBUTES
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -135,17 +135,19 @@ async def ask(order: WishOrder) -> CaseReport:
     return await sql_step("ask", order, CaseReport, summary=order.wish.trigger.value)
 
 
-async def start_collection(run: CollectionRun) -> None:
+async def start_collection(run: CollectionRun) -> CaseReport:
     """Start the chase of an invoice. Retried without end: the invoice has no other owner (engine 5)."""
-    await workflow.execute_activity(
+    case: CaseReport = await workflow.execute_activity(
         "start_collection",
         run,
+        result_type=CaseReport,
         start_to_close_timeout=CHARGE_TIMEOUT,
         retry_policy=RetryPolicy(
             initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1)
         ),
         summary=f"collect {run.invoice_id}",
     )
+    return case
 
 
 async def charge(order: ChargeOrder, *, queue: str, summary: str) -> ChargeReport:

@@ -18,6 +18,8 @@ with workflow.unsafe.imports_passed_through():
     from billing.case import Role
     from billing.chase import NextStep, StepKind
     from billing.payment import Trigger
+    from billing.reason import Because
+    from models.attributes import changes_between, collection_attributes
     from models.boundary import (
         CaseReport,
         CaseStepOrder,
@@ -32,12 +34,7 @@ with workflow.unsafe.imports_passed_through():
         WishAccepted,
         WishOrder,
     )
-    from workflows.details import (
-        changes_between,
-        chase_step,
-        collection_attributes,
-        collection_details,
-    )
+    from workflows.details import chase_step, collection_details
 
 FIRST_RELEASE = "2026-11"
 PAUSE_AFTER_REFUSAL = timedelta(hours=1)
@@ -52,7 +49,7 @@ class CollectionWorkflow:
     def __init__(self, start: CollectionRun) -> None:
         self.run_input = start
         self.clock = WorkflowClock(start.now)
-        self.case: CaseReport | None = None
+        self.case: CaseReport | None = start.case
         self.inbox: deque[Wish] = deque()
         self.has_news = False
         self.payment_moved = False
@@ -60,7 +57,7 @@ class CollectionWorkflow:
         self.cancel_was_pressed = False
         self.not_before: datetime | None = None
         self.trouble = ""
-        self.told_version = 0
+        self.told_version = start.case.subscription_version if start.case is not None else 0
         self.desk = SignalDesk()
 
     @workflow.run
@@ -72,7 +69,7 @@ class CollectionWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._is_closed():
             return
-        workflow.continue_as_new(start.model_copy(update={"now": self.clock.test_now}))
+        workflow.continue_as_new(start.model_copy(update={"now": self.clock.test_now, "case": self.case}))
 
     async def _chase_through_failures(self) -> None:
         """No fault ends a chase: it is shown, and waits for somebody to wake it (engine 11)."""
@@ -90,8 +87,9 @@ class CollectionWorkflow:
                 return
 
     async def _chase(self) -> None:
-        self._adopt(await calls.open_case(self.run_input.invoice_id, self.clock.now))
-        await self._tell_subscription()
+        if self.case is None:
+            self._adopt(await calls.open_case(self.run_input.invoice_id, self.clock.now))
+            await self._tell_subscription()
         while not self._is_closed() and not self.is_asked_to_recycle:
             step = self._step
             self._show()
@@ -256,12 +254,12 @@ class CollectionWorkflow:
 
     def _show(self) -> None:
         workflow.set_current_details(collection_details(self.case))
-        if self.case is None:
-            return
-        wanted = collection_attributes(self.case, self.run_input.clock_id)
-        changes = changes_between(workflow.info().typed_search_attributes, wanted)
-        if changes:
-            workflow.upsert_search_attributes(changes)
+        if self.case is not None and self.case.step.why.because is Because.ENDED:
+            # The one change of attributes in a chase: each costs an Action (engine 28).
+            wanted = collection_attributes(self.case, self.run_input.clock_id)
+            changes = changes_between(workflow.info().typed_search_attributes, wanted)
+            if changes:
+                workflow.upsert_search_attributes(changes)
 
     # What support asks
 

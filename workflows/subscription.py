@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.payment import Trigger
     from billing.steps import Step, next_step
     from billing.subscription import Subscription
+    from models.attributes import changes_between, subscription_attributes
     from models.boundary import (
         Accepted,
         ChargeOrder,
@@ -46,7 +47,7 @@ with workflow.unsafe.imports_passed_through():
         TickTo,
         Wish,
     )
-    from workflows.details import changes_between, subscription_attributes, subscription_details
+    from workflows.details import subscription_details
 
 FIRST_RELEASE = "2026-11"
 """The marker that every history carries from its beginning (engine 29)."""
@@ -173,7 +174,9 @@ class SubscriptionWorkflow:
         now = self.clock.now
         try:
             report = await calls.charge(
-                order.model_copy(update={"as_of": now}), queue=self.payments_queue, summary="first charge"
+                order.model_copy(update={"as_of": now, "hand_over": self._hand_over_of(order.invoice_id)}),
+                queue=self.payments_queue,
+                summary="first charge",
             )
         except ActivityError as error:
             if calls.is_fault_for_a_person(error):
@@ -184,14 +187,17 @@ class SubscriptionWorkflow:
             self._adopt(report.subscription)
 
     async def _start_collection(self, invoice_id: str) -> None:
-        run = CollectionRun(
+        _ = await calls.start_collection(self._hand_over_of(invoice_id))
+
+    def _hand_over_of(self, invoice_id: str) -> CollectionRun:
+        return CollectionRun(
             invoice_id=invoice_id,
             subscription_id=self.subscription.id,
             now=self.clock.test_now,
             clock_id=self.subscription.clock_id,
             payments_queue=self.payments_queue,
+            as_of=self.clock.now,
         )
-        await calls.start_collection(run)
 
     async def _tell_collection(self, invoice_id: str, wish: Wish) -> None:
         """A hint: a collection that is gone has nothing left to do (engine 7)."""

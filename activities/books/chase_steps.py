@@ -61,10 +61,15 @@ async def _locked(
 
 
 async def case_report(work: Work, invoice: Invoice, collection: Collection) -> CaseReport:
-    """What a collection's workflow is told after every step; it closes the row where nothing is owed any more."""
-    await work.session.flush()
-    case = await load_case(work.session, work.row, invoice, collection, work.rules)
-    step = next_step(case, work.at)
+    """What a collection's workflow is told after every step.
+
+    Mails that are due by now are written first, in the transaction of what made them due; the row is closed where
+    nothing is owed any more.
+    """
+    case, step = await _what_comes_next(work, invoice, collection)
+    while step.kind is StepKind.NOTICE and step.due is not None and step.due <= work.at:
+        await _write_notice(work, invoice, collection, case, step)
+        case, step = await _what_comes_next(work, invoice, collection)
     wake: tuple[str, ...] = ()
     if step.kind is StepKind.CLOSED and collection.closed_at is None:
         wake = await _close(work, invoice, collection)
@@ -84,6 +89,12 @@ async def case_report(work: Work, invoice: Invoice, collection: Collection) -> C
         subscription_version=work.row.version,
         wake=wake,
     )
+
+
+async def _what_comes_next(work: Work, invoice: Invoice, collection: Collection) -> tuple[Case, NextStep]:
+    await work.session.flush()
+    case = await load_case(work.session, work.row, invoice, collection, work.rules)
+    return case, next_step(case, work.at)
 
 
 async def _close(work: Work, invoice: Invoice, collection: Collection) -> tuple[str, ...]:
@@ -205,7 +216,9 @@ def _mail_facts(case: Case, at: datetime) -> dict[str, Any]:
         "decline_class": failure.verdict.value if failure and failure.verdict else None,
         "attempted_on": str(local_date(failure.begun_at, case.timezone)) if failure else None,
         "next_try_on": str(local_date(next_try, case.timezone)) if next_try else None,
-        "deadline_on": str(ends_on(case, at) - timedelta(days=1)),  # the last day to act: the end comes in the morning
+        "deadline_on": str(
+            ends_on(case, at) - timedelta(days=1)
+        ),  # the last day to act: the end comes in the morning
         "consequence": case.policy.end_for_subscription.value,
     }
 
