@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, StatementError
 from sqlmodel import col, func, select
 from support import factories
+from support.factories import JANUARY
 from support.processes import PROCESSES, Crowd
 
 from billing.payment import AttemptState, DeclineClass, Trigger
@@ -152,7 +153,7 @@ async def test_a_state_is_kept_as_its_word_and_read_as_a_member(database: Databa
         ({"total_minor": 3481}, "adds_up"),
         ({"paid_minor": 3000, "credited_minor": 481}, "no_more_than_owed"),
         ({"paid_minor": -1}, "amounts"),
-        ({"period_end": factories.JANUARY.start}, "period"),
+        ({"period_end": JANUARY.start}, "period"),
     ],
 )
 async def test_the_database_refuses_an_invoice_that_cannot_be(
