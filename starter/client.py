@@ -1,0 +1,339 @@
+"""Relance for a backend: start subscriptions, tell them what is asked, ask how they stand.
+
+    async with RelanceClient.open(settings) as relance:
+        await relance.start_subscription(NewSubscription(reference="acme", customer="cus_1", plan="pro-monthly"))
+        await relance.cancel("acme", when=When.PERIOD_END, command_id=request_id)
+
+Every call that changes something may be repeated: the same id, reference or command id is done once. One client
+serves any number of tasks of one event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from activities.gateway import PaymentGateway
+from billing.commands import (
+    Cancel,
+    ChangePlan,
+    ChangeQuantity,
+    KeepSubscription,
+    Pause,
+    Resume,
+    RetryNow,
+    When,
+)
+from models.boundary import Accepted, WishAccepted
+from models.database import Database
+from models.ids import new_id
+from models.schema import check_schema
+from models.tables import Customer, Invoice, LegalEntity, PaymentMethod, Plan, SubscriptionRow, TestClock
+from settings import Settings
+from starter.catalogue import Catalogue
+from starter.clocks import Clocks, Progress
+from starter.connections import Connections, Now, real_now
+from starter.customers import Customers, MethodSet
+from starter.diary import Fact
+from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
+from starter.overview import Overview
+from starter.reading import (
+    WAIT_SECONDS,
+    CommandOutcome,
+    FirstPayment,
+    InvoiceDocument,
+    Reading,
+    StateAnswer,
+)
+from starter.subscriptions import Started, Subscriptions
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+
+class RelanceClient:
+    """Everything that a backend, the command line, the API and the portal ask of Relance.
+
+    Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
+    your own to be able to repeat it after a lost answer.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        temporal: Client | None,
+        settings: Settings,
+        gateway: PaymentGateway | None = None,
+        *,
+        now: Now = real_now,
+    ) -> None:
+        """Use what is open already.
+
+        Args:
+            database: the books.
+            temporal: connected with our data converter; None connects when first needed.
+            settings: the seller's choices, and where Temporal and Stripe are.
+            gateway: the payment provider; None is Stripe as the settings say, when first needed.
+            now: real time, where it is not the machine's.
+        """
+        self.connections = Connections(database, settings, temporal=temporal, gateway=gateway, now=now)
+        self._catalogue = Catalogue(self.connections)
+        self._customers = Customers(self.connections)
+        self._subscriptions = Subscriptions(self.connections)
+        self._reading = Reading(self.connections)
+        self._clocks = Clocks(self.connections)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[RelanceClient]:
+        """A client with a database of its own, closed at the end. Temporal and Stripe are met when first needed.
+
+        Raises:
+            DatabaseBehind, DatabaseUnreachable: the database cannot be used; says what to do.
+        """
+        database = Database(settings.database_url)
+        client = cls(database, None, settings)
+        try:
+            await check_schema(database)
+            yield client
+        finally:
+            await client.close()
+            await database.close()
+
+    async def close(self) -> None:
+        """Give back what this client opened by itself; not the database that it was given."""
+        await self.connections.close()
+
+    # Who sells what to whom
+
+    async def create_entity(self, order: NewEntity) -> LegalEntity:
+        """Make a seller; see `Catalogue.create_entity`."""
+        return await self._catalogue.create_entity(order)
+
+    async def list_entities(self) -> Sequence[LegalEntity]:
+        """Every seller."""
+        return await self._catalogue.list_entities()
+
+    async def create_plan(self, order: NewPlan) -> Plan:
+        """Put a plan on offer; see `Catalogue.create_plans`."""
+        return (await self._catalogue.create_plans([order]))[0]
+
+    async def create_plans(self, orders: Sequence[NewPlan]) -> list[Plan]:
+        """Put several plans on offer, all or none; see `Catalogue.create_plans`."""
+        return await self._catalogue.create_plans(orders)
+
+    async def list_plans(self, *, archived: bool = False) -> Sequence[Plan]:
+        """The plans on offer, with `archived` all."""
+        return await self._catalogue.list_plans(archived=archived)
+
+    async def archive_plan(self, plan: str) -> Plan:
+        """Take a plan off the offer; see `Catalogue.archive_plan`."""
+        return await self._catalogue.archive_plan(plan)
+
+    async def create_customer(self, order: NewCustomer) -> Customer:
+        """Make a customer, here and at the provider; see `Customers.create`."""
+        return await self._customers.create(order)
+
+    async def customer(self, customer: str) -> Customer:
+        """A customer.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return await self._customers.find(customer)
+
+    async def list_customers(self, *, limit: int = 100) -> Sequence[Customer]:
+        """The newest customers."""
+        return await self._customers.list(limit=limit)
+
+    async def list_methods(self, customer: str) -> Sequence[PaymentMethod]:
+        """The payment methods of a customer, newest first.
+
+        Raises:
+            NotFound: there is no such customer.
+        """
+        return await self._customers.methods((await self._customers.find(customer)).id)
+
+    async def set_payment_method(
+        self, customer: str, token: str, *, command_id: str | None = None
+    ) -> MethodSet:
+        """Save a payment method and charge with it what is open; see `Customers.set_payment_method`."""
+        return await self._customers.set_payment_method(customer, token, command_id=command_id)
+
+    # Commands
+
+    async def start_subscription(self, order: NewSubscription) -> Started:
+        """Start a subscription; the same id or reference twice is one; see `Subscriptions.start`."""
+        return await self._subscriptions.start(order)
+
+    async def change_plan(
+        self,
+        subscription: str,
+        plan: str,
+        *,
+        quantity: int | None = None,
+        command_id: str | None = None,
+        by: str = "api",
+    ) -> Accepted:
+        """Another plan from the period's end on; None keeps the quantity. Raises as `Subscriptions.tell`."""
+        command = ChangePlan(command_id=_id(command_id), by=by, plan_id=plan, quantity=quantity)
+        return await self._subscriptions.tell(subscription, command)
+
+    async def change_quantity(
+        self, subscription: str, quantity: int, *, command_id: str | None = None, by: str = "api"
+    ) -> Accepted:
+        """Another number of seats from the period's end on. Raises as `Subscriptions.tell`."""
+        command = ChangeQuantity(command_id=_id(command_id), by=by, quantity=quantity)
+        return await self._subscriptions.tell(subscription, command)
+
+    async def cancel(
+        self,
+        subscription: str,
+        *,
+        when: When = When.PERIOD_END,
+        command_id: str | None = None,
+        by: str = "api",
+        reason: str = "",
+    ) -> Accepted:
+        """The end, now or with the period. Raises as `Subscriptions.tell`."""
+        command = Cancel(command_id=_id(command_id), by=by, reason=reason, when=when)
+        return await self._subscriptions.tell(subscription, command)
+
+    async def keep(self, subscription: str, *, command_id: str | None = None, by: str = "api") -> Accepted:
+        """Take back a cancel or a pause that has not taken effect. Raises as `Subscriptions.tell`."""
+        return await self._subscriptions.tell(
+            subscription, KeepSubscription(command_id=_id(command_id), by=by)
+        )
+
+    async def pause(
+        self,
+        subscription: str,
+        *,
+        when: When = When.PERIOD_END,
+        credit: bool = False,
+        command_id: str | None = None,
+        by: str = "api",
+    ) -> Accepted:
+        """A pause; with `credit`, now only, unused days are credited. Raises as `Subscriptions.tell`."""
+        command = Pause(command_id=_id(command_id), by=by, when=when, credit=credit)
+        return await self._subscriptions.tell(subscription, command)
+
+    async def resume(
+        self,
+        subscription: str,
+        *,
+        issue: tuple[date, ...] | None = None,
+        command_id: str | None = None,
+        by: str = "api",
+    ) -> Accepted:
+        """Back from a pause, from unpaid or from parked.
+
+        Args:
+            subscription: which.
+            issue: after a long downtime, the starts of the missed periods to issue; None issues all.
+            command_id: as everywhere.
+            by: who asked.
+
+        Raises:
+            As `Subscriptions.tell`.
+        """
+        command = Resume(command_id=_id(command_id), by=by, issue=issue)
+        return await self._subscriptions.tell(subscription, command)
+
+    async def retry_now(
+        self, subscription: str, *, command_id: str | None = None, by: str = "api"
+    ) -> Accepted:
+        """Charge the oldest open invoice at once. Raises as `Subscriptions.tell`."""
+        return await self._subscriptions.tell(subscription, RetryNow(command_id=_id(command_id), by=by))
+
+    async def pay_now(
+        self, invoice_id: str, *, command_id: str | None = None, by: str = "customer"
+    ) -> WishAccepted:
+        """The customer asks that an invoice be charged now; see `Subscriptions.pay_now`."""
+        return await self._subscriptions.pay_now(invoice_id, command_id=command_id, by=by)
+
+    async def send_change_plan(
+        self, subscription: str, plan: str, *, quantity: int | None = None, command_id: str | None = None
+    ) -> str:
+        """A plan change without waiting for an answer; its command id. Raises as `Subscriptions.send`."""
+        command = ChangePlan(command_id=_id(command_id), plan_id=plan, quantity=quantity)
+        await self._subscriptions.send(subscription, command)
+        return command.command_id
+
+    async def send_cancel(
+        self, subscription: str, *, when: When = When.PERIOD_END, command_id: str | None = None
+    ) -> str:
+        """A cancel without waiting for an answer; its command id. Raises as `Subscriptions.send`."""
+        command = Cancel(command_id=_id(command_id), when=when)
+        await self._subscriptions.send(subscription, command)
+        return command.command_id
+
+    # Questions
+
+    async def state(self, subscription: str) -> StateAnswer:
+        """How a subscription stands, from its workflow, else from the books; see `Reading.state`."""
+        return await self._reading.state(subscription)
+
+    async def show(self, subscription: str) -> Overview:
+        """A subscription as support reads it; see `Reading.show`."""
+        return await self._reading.show(subscription)
+
+    async def diary(self, subscription_or_customer: str) -> list[Fact]:
+        """What happened, in order; see `Reading.diary`."""
+        return await self._reading.diary(subscription_or_customer)
+
+    async def list_subscriptions(
+        self, *, status: str | None = None, customer: str | None = None, limit: int = 100
+    ) -> Sequence[SubscriptionRow]:
+        """The newest subscriptions; see `Reading.list_subscriptions`."""
+        return await self._reading.list_subscriptions(status=status, customer=customer, limit=limit)
+
+    async def list_invoices(
+        self, *, status: str | None = None, subscription: str | None = None, limit: int = 100
+    ) -> Sequence[Invoice]:
+        """The newest invoices; see `Reading.list_invoices`."""
+        return await self._reading.list_invoices(status=status, subscription=subscription, limit=limit)
+
+    async def invoice(self, invoice: str) -> InvoiceDocument:
+        """An invoice by id or number; see `Reading.invoice`."""
+        return await self._reading.invoice(invoice)
+
+    async def wait_for(self, command_id: str, *, seconds: float = WAIT_SECONDS) -> CommandOutcome:
+        """Wait until a command was carried out; see `Reading.wait_for`."""
+        return await self._reading.wait_for(command_id, seconds=seconds)
+
+    async def wait_for_first_payment(
+        self, subscription: str, *, seconds: float = WAIT_SECONDS
+    ) -> FirstPayment:
+        """Wait for the outcome of the first payment; see `Reading.wait_for_first_payment`."""
+        return await self._reading.wait_for_first_payment(subscription, seconds=seconds)
+
+    # Test clocks
+
+    async def create_clock(self, name: str, now: datetime, *, clock_id: str | None = None) -> TestClock:
+        """Make a test clock that stands at `now`; see `Clocks.create`."""
+        return await self._clocks.create(name, now, clock_id=clock_id)
+
+    async def clock(self, clock_id: str) -> TestClock:
+        """A test clock.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return await self._clocks.find(clock_id)
+
+    async def list_clocks(self) -> Sequence[TestClock]:
+        """Every test clock."""
+        return await self._clocks.list()
+
+    async def advance_clock(
+        self, clock_id: str, to: datetime, *, progress: Progress | None = None
+    ) -> datetime:
+        """Move a clock on and wait until all that is due is done; see `Clocks.advance`."""
+        return await self._clocks.advance(clock_id, to, progress=progress)
+
+
+def _id(command_id: str | None) -> str:
+    return command_id or new_id("cmd")

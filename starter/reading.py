@@ -1,0 +1,345 @@
+"""Questions about subscriptions and invoices, and waiting for what was asked to happen. Reads, never writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, Literal, TypeVar
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
+from temporalio.service import RPCError
+
+from activities.books.rows import get
+from billing.declines import support_words
+from billing.payment import LIVE_STATES, AttemptState
+from billing.steps import next_step
+from billing.subscription import Status
+from billing.values import Value
+from models.boundary import PlannedStep, SubscriptionState
+from models.tables import (
+    CommandRow,
+    Customer,
+    Invoice,
+    InvoiceLine,
+    InvoiceStatus,
+    PaymentAttempt,
+    PaymentState,
+    SubscriptionRow,
+)
+from starter.connect import TemporalUnreachable
+from starter.connections import Connections
+from starter.diary import Fact, diary_of
+from starter.finding import find
+from starter.overview import InvoiceView, Overview, invoice_view, overview_of
+from starter.problems import TookTooLong
+
+QUERY_PATIENCE: Final = timedelta(seconds=2)
+LOOK_EVERY_SECONDS: Final = 0.1
+WAIT_SECONDS: Final = 30.0
+
+Found = TypeVar("Found")
+
+
+class StateAnswer(Value):
+    """The state of a subscription, and who says so."""
+
+    source: Literal["workflow", "books"]
+    """`books` where no worker answered in two seconds."""
+    as_of: datetime
+    """The workflow's now; from the books, when they last changed."""
+    state: SubscriptionState
+
+
+class FirstOutcome(StrEnum):
+    """What came of the first payment of a subscription."""
+
+    PAID = "paid"
+    PROCESSING = "processing"
+    """Under way, or its answer was lost; settled later."""
+    ACTION_REQUIRED = "action_required"
+    """The customer has to authenticate."""
+    DECLINED = "declined"
+    NO_METHOD = "no_method"
+    """There is nothing to charge: the customer is asked by mail."""
+    NOT_DUE = "not_due"
+    """Nothing is to be paid yet: a trial, or a later start."""
+    OVER = "over"
+    """It ended without a payment."""
+
+
+class FirstPayment(Value):
+    """The first payment of a subscription."""
+
+    outcome: FirstOutcome
+    invoice_id: str | None = None
+    decline_code: str | None = None
+    decline_words: str = ""
+
+
+class CommandOutcome(Value):
+    """What became of a command."""
+
+    command_id: str
+    kind: str
+    applied: bool
+    outcome: str
+    """`applied`, or why it could not be carried out any more."""
+    at: datetime
+
+
+class LineView(Value):
+    """A line as it was issued."""
+
+    plan_name: str
+    description: str
+    start: str
+    end: str
+    quantity: int
+    unit_amount: str
+    net_minor: int
+
+
+class InvoiceDocument(Value):
+    """An invoice with its lines."""
+
+    invoice: InvoiceView
+    subscription_id: str
+    customer_id: str
+    net_minor: int
+    vat_minor: int
+    lines: tuple[LineView, ...]
+
+
+class Reading:
+    """Looks at the books, and at a workflow where that says more."""
+
+    def __init__(self, to: Connections) -> None:
+        self._to = to
+
+    async def state(self, key: str) -> StateAnswer:
+        """Everything about a subscription and what it does next, from its workflow or else from the books.
+
+        Raises:
+            NotFound: there is no such subscription.
+        """
+        async with self._to.database.read() as session:
+            row = await find(session, SubscriptionRow, key, field="subscription")
+            now = await self._to.now(session, row.clock_id)
+        try:
+            temporal = await self._to.temporal()
+            state: SubscriptionState = await temporal.get_workflow_handle(f"subscription/{row.id}").query(
+                "state", result_type=SubscriptionState, rpc_timeout=QUERY_PATIENCE
+            )
+        except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, TemporalUnreachable):
+            step = next_step(row.state, now)
+            planned = PlannedStep(what=step.kind.value if step.kind else "wait", due=step.due, why=step.why)
+            state = SubscriptionState(subscription=row.state, next=planned, now=now)
+            return StateAnswer(source="books", as_of=row.updated_at, state=state)
+        return StateAnswer(source="workflow", as_of=state.now, state=state)
+
+    async def show(self, key: str) -> Overview:
+        """A subscription as support reads it, from the books.
+
+        Raises:
+            NotFound: there is no such subscription.
+        """
+        async with self._to.database.read() as session:
+            row = await find(session, SubscriptionRow, key, field="subscription")
+            return await overview_of(session, row, self._to.rules, await self._to.now(session, row.clock_id))
+
+    async def diary(self, key: str) -> list[Fact]:
+        """What happened to a subscription, or to all subscriptions of a customer, in order.
+
+        Raises:
+            NotFound: it is neither.
+        """
+        async with self._to.database.read() as session:
+            return await diary_of(session, await _subscriptions(session, key))
+
+    async def list_subscriptions(
+        self, *, status: str | None = None, customer: str | None = None, limit: int = 100
+    ) -> Sequence[SubscriptionRow]:
+        """The newest subscriptions, by status or customer where one is given.
+
+        Raises:
+            NotFound: there is no such customer.
+        """
+        async with self._to.database.read() as session:
+            query = (
+                select(SubscriptionRow)
+                .order_by(col(SubscriptionRow.created_at).desc(), col(SubscriptionRow.id))
+                .limit(limit)
+            )
+            if status is not None:
+                query = query.where(SubscriptionRow.status == status)
+            if customer is not None:
+                owner = await find(session, Customer, customer, field="customer")
+                query = query.where(SubscriptionRow.customer_id == owner.id)
+            return (await session.exec(query)).all()
+
+    async def list_invoices(
+        self, *, status: str | None = None, subscription: str | None = None, limit: int = 100
+    ) -> Sequence[Invoice]:
+        """The newest invoices, by status or subscription where one is given.
+
+        Raises:
+            NotFound: there is no such subscription.
+        """
+        async with self._to.database.read() as session:
+            query = (
+                select(Invoice)
+                .order_by(col(Invoice.issued_at).desc(), col(Invoice.period_start).desc(), col(Invoice.id))
+                .limit(limit)
+            )
+            if status is not None:
+                query = query.where(Invoice.status == status)
+            if subscription is not None:
+                row = await find(session, SubscriptionRow, subscription, field="subscription")
+                query = query.where(Invoice.subscription_id == row.id)
+            return (await session.exec(query)).all()
+
+    async def invoice(self, key: str) -> InvoiceDocument:
+        """An invoice by id or number, with its lines and attempts.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._to.database.read() as session:
+            by_number = (await session.exec(select(Invoice).where(Invoice.number == key))).first()
+            row = by_number or await get(session, Invoice, key, field="invoice")
+            owner = await get(session, SubscriptionRow, row.subscription_id, field="subscription")
+            lines = await session.exec(
+                select(InvoiceLine)
+                .where(InvoiceLine.document_id == row.id)
+                .order_by(col(InvoiceLine.position))
+            )
+            return InvoiceDocument(
+                invoice=await invoice_view(session, row, owner.state.timezone),
+                subscription_id=row.subscription_id,
+                customer_id=row.customer_id,
+                net_minor=row.net_minor,
+                vat_minor=row.vat_minor,
+                lines=tuple(_line_view(line) for line in lines.all()),
+            )
+
+    async def wait_for(self, command_id: str, *, seconds: float = WAIT_SECONDS) -> CommandOutcome:
+        """Wait until a command was carried out, and say what became of it.
+
+        Raises:
+            TookTooLong: not yet.
+        """
+
+        async def look(session: AsyncSession) -> CommandOutcome | None:
+            row = await session.get(CommandRow, command_id)
+            if row is None:
+                return None
+            return CommandOutcome(
+                command_id=row.id,
+                kind=row.kind,
+                applied=row.outcome == "applied",
+                outcome=row.outcome,
+                at=row.at,
+            )
+
+        return await self._until(look, f"Command {command_id} was not carried out", seconds)
+
+    async def wait_for_first_payment(self, key: str, *, seconds: float = WAIT_SECONDS) -> FirstPayment:
+        """Wait until the first payment of a subscription has an outcome.
+
+        Raises:
+            NotFound: there is no such subscription.
+            TookTooLong: it has none yet.
+        """
+
+        async def look(session: AsyncSession) -> FirstPayment | None:
+            row = await find(session, SubscriptionRow, key, field="subscription")
+            return await _first_payment(session, row)
+
+        return await self._until(look, f"The first payment of {key} has no outcome", seconds)
+
+    async def _until(
+        self, look: Callable[[AsyncSession], Awaitable[Found | None]], what: str, seconds: float
+    ) -> Found:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            async with self._to.database.read() as session:
+                found = await look(session)
+            if found is not None:
+                return found
+            if loop.time() >= deadline:
+                raise TookTooLong(f"{what} within {seconds:g} s. See that a worker runs, then look again.")
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
+async def _subscriptions(session: AsyncSession, key: str) -> list[SubscriptionRow]:
+    customer = await session.get(Customer, key)
+    if customer is None:
+        found = await session.exec(select(Customer).where(Customer.reference == key))
+        customer = found.first()
+    if customer is None:
+        return [await find(session, SubscriptionRow, key, field="subscription or customer")]
+    query = (
+        select(SubscriptionRow)
+        .where(SubscriptionRow.customer_id == customer.id)
+        .order_by(col(SubscriptionRow.created_at), col(SubscriptionRow.reference), col(SubscriptionRow.id))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def _first_payment(session: AsyncSession, row: SubscriptionRow) -> FirstPayment | None:
+    sub = row.state
+    if sub.status is Status.TRIALING or (sub.status is Status.SCHEDULED and not sub.starts_at_signup):
+        return FirstPayment(outcome=FirstOutcome.NOT_DUE)
+    query = (
+        select(Invoice).where(Invoice.subscription_id == row.id).order_by(col(Invoice.period_start)).limit(1)
+    )
+    invoice = (await session.exec(query)).first()
+    if invoice is None:
+        return FirstPayment(outcome=FirstOutcome.OVER) if sub.is_over else None
+    attempts = select(PaymentAttempt).where(PaymentAttempt.invoice_id == invoice.id)
+    newest = (await session.exec(attempts.order_by(col(PaymentAttempt.number).desc()).limit(1))).first()
+    outcome = _first_outcome(invoice, newest)
+    if outcome is None:
+        return None
+    code = newest.decline_code if newest is not None and outcome is FirstOutcome.DECLINED else None
+    return FirstPayment(
+        outcome=outcome,
+        invoice_id=invoice.id,
+        decline_code=code,
+        decline_words=support_words(code) if code else "",
+    )
+
+
+def _first_outcome(invoice: Invoice, newest: PaymentAttempt | None) -> FirstOutcome | None:
+    """None while it is still being tried for the first time."""
+    if invoice.status is InvoiceStatus.PAID:
+        return FirstOutcome.PAID
+    if invoice.payment_state in (PaymentState.PROCESSING, PaymentState.UNKNOWN):
+        return FirstOutcome.PROCESSING
+    if newest is None:
+        if invoice.status is InvoiceStatus.VOID:
+            return FirstOutcome.OVER
+        return FirstOutcome.NO_METHOD if invoice.owner == "collection" else None
+    if newest.state is AttemptState.ACTION_REQUIRED:
+        return FirstOutcome.ACTION_REQUIRED
+    if newest.state in LIVE_STATES:
+        return None
+    return FirstOutcome.DECLINED
+
+
+def _line_view(row: InvoiceLine) -> LineView:
+    line = row.line
+    return LineView(
+        plan_name=line.plan_name,
+        description=line.description,
+        start=str(line.start),
+        end=str(line.end),
+        quantity=line.quantity,
+        unit_amount=str(line.unit_amount),
+        net_minor=row.net_minor,
+    )
