@@ -1,3 +1,11 @@
 """Fixtures that every test may use."""
 
-pytest_plugins = ["fakes", "support.databases", "support.processes", "support.mailroom"]
+# A module that another one imports comes before it, or pytest cannot rewrite its assertions.
+pytest_plugins = [
+    "fakes",
+    "support.databases",
+    "support.processes",
+    "support.life",
+    "support.servers",
+    "support.mailroom",
+]

