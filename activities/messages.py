@@ -70,7 +70,7 @@ class OutboxRules:
             links=Links(
                 public_url=settings.public_url, secret=settings.reveal("secret_key", to="sign links in mails")
             ),
-            books=BookRules(minimum_minor=settings.minimum_charge_minor),
+            books=BookRules.of(settings),
             mail_from=settings.mail_from,
             in_sandbox=settings.sandbox is not None,
         )

@@ -66,6 +66,8 @@ def construct_event(
 
 
 def _is_signed(raw_body: bytes, header: str | None, secret: str, tolerance_seconds: int) -> bool:
+    if header is None or not header.isascii():
+        return False  # the SDK fails on such a header instead of refusing it
     try:
         stripe.WebhookSignature.verify_header(raw_body, header, secret, tolerance_seconds)
     except (stripe.SignatureVerificationError, UnicodeDecodeError):

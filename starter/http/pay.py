@@ -1,0 +1,151 @@
+"""The page behind the pay link of a mail: what is owed, and a button. Plain HTML, no script, nothing foreign."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError
+
+from activities.books.paying import Payable, Standing, what_to_pay
+from activities.books.rows import NotFound
+from activities.links import LinkExpired, LinkForged, LinkPurpose
+from billing.errors import RelanceError
+from billing.payment import Trigger
+from models.boundary import Wish, WishAccepted
+from starter.http.door import Door, door_of
+
+logger = logging.getLogger(__name__)
+router = APIRouter(prefix="/pay", include_in_schema=False)
+
+PAGES: Final = Path(__file__).parent / "pages"
+PATIENCE: Final = timedelta(seconds=8)
+"""For the collection to take the wish down."""
+MOST_FORM_BYTES: Final = 1000
+_NONCE = re.compile(r"[0-9a-f]{24}")
+_LATER: Final = "later"
+
+
+@router.get("/{token}")
+async def show(request: Request, token: str, asked: str = "") -> Response:
+    """What is owed on the invoice that the link names."""
+    door = door_of(request)
+    try:
+        payable = await _payable(door, token, asked_at=_instant(asked))
+    except (LinkForged, NotFound):
+        return _bad_link(request, HTTPStatus.NOT_FOUND)
+    except LinkExpired:
+        return _bad_link(request, HTTPStatus.GONE)
+    return _page(
+        f"{payable.language.value}/pay.html",
+        payable=payable,
+        could_not_ask=asked == _LATER,
+        is_outcome=_instant(asked) is not None,
+        may_pay=payable.standing in (Standing.PAYABLE, Standing.DECLINED),
+        command=secrets.token_hex(12),
+    )
+
+
+@router.post("/{token}")
+async def pay(request: Request, token: str) -> Response:
+    """Ask the invoice's owner to charge it; the outcome is shown by the page that follows."""
+    door = door_of(request)
+    now = datetime.now(UTC)
+    try:
+        payable = await _payable(door, token, asked_at=None)
+    except (LinkForged, NotFound):
+        return _bad_link(request, HTTPStatus.NOT_FOUND)
+    except LinkExpired:
+        return _bad_link(request, HTTPStatus.GONE)
+    said = ""
+    if payable.standing is Standing.PAYABLE:
+        accepted = await _ask(door, payable, await _command_id(request))
+        said = f"?asked={int(now.timestamp())}" if accepted else f"?asked={_LATER}"
+    return RedirectResponse(f"/pay/{token}{said}", HTTPStatus.SEE_OTHER, headers=_HEADERS)
+
+
+async def _payable(door: Door, token: str, *, asked_at: datetime | None) -> Payable:
+    invoice_id = door.links.read(token, LinkPurpose.PAY, now=datetime.now(UTC))
+    async with door.database.read() as session:
+        return await what_to_pay(session, invoice_id, door.rules, asked_at=asked_at)
+
+
+def _instant(asked: str) -> datetime | None:
+    if not asked.isascii() or not asked.isdigit() or len(asked) > 11:  # noqa: PLR2004 - beyond the year 5000
+        return None
+    return datetime.fromtimestamp(int(asked), UTC)
+
+
+async def _command_id(request: Request) -> str:
+    """From the form, so that pressing twice is asking once."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_FORM_BYTES:
+            break
+    fields = parse_qs(bytes(body[:MOST_FORM_BYTES]).decode("ascii", "replace"))
+    nonce = next(iter(fields.get("command", [])), "")
+    return f"pay/{nonce if _NONCE.fullmatch(nonce) else secrets.token_hex(12)}"
+
+
+async def _ask(door: Door, payable: Payable, command_id: str) -> bool:
+    """Whether the collection took the wish down, or says that there is nothing left to ask."""
+    wish = Wish(trigger=Trigger.CUSTOMER, command_id=command_id, as_of=payable.as_of, by="customer")
+    try:
+        client = await door.connections.temporal()
+        await client.get_workflow_handle(f"collection/{payable.invoice_id}").execute_update(
+            "pay_now", wish, id=command_id, result_type=WishAccepted, rpc_timeout=PATIENCE
+        )
+    except WorkflowUpdateFailedError as refusal:
+        logger.info("Pay now on %s was refused: %s", payable.invoice_id, refusal.cause)
+    except (RelanceError, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as problem:
+        logger.warning("Pay now on %s could not be asked: %s", payable.invoice_id, problem)
+        return False
+    return True
+
+
+def _bad_link(request: Request, status: HTTPStatus) -> Response:
+    """Nobody is known here, so the browser's language decides."""
+    language = "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
+    return _page(f"{language}/bad_link.html", status=status, expired=status is HTTPStatus.GONE)
+
+
+def _page(template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:  # noqa: ANN401
+    html = _environment().get_template(template).render(style=_STYLE, **values)
+    return HTMLResponse(html, status.value, headers=_HEADERS)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(PAGES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+_STYLE: Final = (PAGES / "style.css").read_text(encoding="utf-8")
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_HEADERS: Final = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+    "Cache-Control": "no-store",
+}
