@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from models.attributes import ALL_ATTRIBUTES
 from sandbox.services import SEARCH_ATTRIBUTES
 from settings import Settings, load_settings, variable
 from worker import GRACE
-from models.attributes import ALL_ATTRIBUTES
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
