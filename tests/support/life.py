@@ -24,10 +24,12 @@ import httpx
 import pytest
 from fakes import TEST_KEY, FakeStripe
 from pydantic import SecretStr
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
+from typing_extensions import override
 
 from activities.sendgrid_mailer import SendGridMailer
 from activities.stripe_gateway import StripeGateway
@@ -188,10 +190,10 @@ class Life(ABC):
 
     async def new_card(self, owner: str, script: Script) -> str:
         """A card of its own, scripted through Stripe's own metadata."""
-        then = "ok"
-        if isinstance(script, dict):
-            script, then = script.get("outcomes", ()), script["then"]
-        words = ", ".join([*script, f"then {then}"])
+        outcomes, then = (
+            (script.get("outcomes", ()), script["then"]) if isinstance(script, dict) else (script, "ok")
+        )
+        words = ", ".join([*outcomes, f"then {then}"])
         card = self.fake.client().v1.payment_methods.create(
             {
                 "type": "card",
@@ -256,10 +258,12 @@ class StripeInOurTime(StripeGateway):
         async with httpx.AsyncClient() as http:
             await http.post(f"{self._fake.base}/_fake/clock", json={"to": as_of.isoformat()})
 
+    @override
     async def send(self, prepared: Any, *, as_of: datetime) -> Any:
         await self._keep_time(as_of)
         return await super().send(prepared, as_of=as_of)
 
+    @override
     async def look(self, payment_intent: str, *, since: datetime, as_of: datetime) -> Any:
         await self._keep_time(as_of)
         return await super().look(payment_intent, since=since, as_of=as_of)
@@ -270,7 +274,9 @@ async def register_attributes(client: Client) -> None:
     await client.operator_service.add_search_attributes(
         AddSearchAttributesRequest(
             namespace="default",
-            search_attributes={key.name: key.indexed_value_type for key in ALL_ATTRIBUTES},
+            search_attributes={
+                key.name: IndexedValueType.ValueType(key.indexed_value_type) for key in ALL_ATTRIBUTES
+            },
         )
     )
 
@@ -282,18 +288,23 @@ class SkippingLife(Life):
     env: WorkflowEnvironment = field(kw_only=True)
 
     @property
+    @override
     def clock_id(self) -> str | None:
         return None
 
+    @override
     async def server_time(self) -> datetime:
         return await self.env.get_current_time()
 
+    @override
     async def present(self) -> datetime:
         return await self.server_time()
 
+    @override
     async def move_to(self, at: datetime) -> None:
         await self.env.sleep(at - await self.present())
 
+    @override
     async def settle(self) -> None:
         await self.env.sleep(timedelta(seconds=1))
 
@@ -329,18 +340,23 @@ class ClockedLife(Life):
     clock: str = field(kw_only=True)
 
     @property
+    @override
     def clock_id(self) -> str | None:
         return self.clock
 
+    @override
     async def server_time(self) -> datetime:
         return datetime.now(UTC)
 
+    @override
     async def present(self) -> datetime:
         return (await self.clocks.find(self.clock)).now
 
+    @override
     async def move_to(self, at: datetime) -> None:
         await self.clocks.advance(self.clock, at)
 
+    @override
     async def settle(self) -> None:
         await self.move_to(await self.present())
 
