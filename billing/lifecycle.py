@@ -27,26 +27,17 @@ from billing.steps import Step, renewal_notice_window
 from billing.subscription import Parked, Status, Subscription
 
 
-def begin(sub: Subscription, at: datetime, *, gate: bool) -> Transition:
-    """The first transition of a new subscription.
+def start(sub: Subscription, *, gate: bool) -> Transition:
+    """The first step of a subscription: into its trial or its first paid period.
 
     Args:
-        sub: freshly made, `scheduled`.
-        at: the instant of sign-up.
-        gate: whether the first invoice waits for its payment (rules 13): there is something to charge.
+        sub: `scheduled`.
+        gate: whether the first invoice waits for its payment (rules 13). Never that of a scheduled start, which
+            is charged without the customer and follows the policy for first payments (U1).
     """
-    if sub.starts_on > local_date(at, sub.timezone):
-        return Transition(sub, (Emit("subscription.scheduled"),))
     if sub.terms.trial_days:
         return _begin_trial(sub)
-    return _first_period(sub, sub.starts_on, gate=gate, first_payment=False)
-
-
-def start(sub: Subscription) -> Transition:
-    """A scheduled subscription reaches its date; it is charged without the customer (U1)."""
-    if sub.terms.trial_days:
-        return _begin_trial(sub)
-    return _first_period(sub, sub.starts_on, gate=False, first_payment=True)
+    return _first_period(sub, sub.starts_on, gate=gate, first_payment=not sub.starts_at_signup)
 
 
 def _begin_trial(sub: Subscription) -> Transition:
