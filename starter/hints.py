@@ -16,14 +16,14 @@ SUBSCRIPTION: Final = "subscription/"
 COLLECTION: Final = "collection/"
 
 
-async def tell(client: Client, workflow_id: str, signal: str, content: object) -> bool:
+async def tell(client: Client, workflow_id: str, signal: str, *content: object) -> bool:
     """Send a signal; whether somebody was there to hear it.
 
     Raises:
         TemporalUnreachable: it could not be sent.
     """
     try:
-        await client.get_workflow_handle(workflow_id).signal(signal, content)
+        await client.get_workflow_handle(workflow_id).signal(signal, args=content)
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return False

@@ -27,6 +27,15 @@ class Noun(NamedTuple):
 
 
 NOUNS: Final[dict[str, Noun]] = {
+    "entity": Noun("starter.cli.entity", "The legal entities that sell."),
+    "plan": Noun("starter.cli.plan", "What is on offer."),
+    "customer": Noun("starter.cli.customer", "Who buys, and how they pay."),
+    "subscription": Noun("starter.cli.subscription", "Start subscriptions, steer them, see how they stand."),
+    "invoice": Noun("starter.cli.invoice", "What was billed, and what was tried to collect it."),
+    "clock": Noun("starter.cli.clock", "Test clocks, on which a year is lived in seconds."),
+    "doctor": Noun("starter.cli.doctor", "What is wrong, and mending what is safe to mend."),
+    "ops": Noun("starter.cli.ops", "Steering running workflows."),
+    "worker": Noun("starter.cli.worker", "The process that runs workflows and activities."),
     "schedule": Noun("starter.cli.schedule", "Billing periods on the calendar."),
     "db": Noun("starter.cli.db", "The database of the books."),
     "sandbox": Noun("starter.cli.sandbox", "All of Relance on this machine, without any account."),

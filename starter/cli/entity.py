@@ -1,0 +1,105 @@
+"""`relance entity`: the legal entities that sell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from starter.cli import output
+from starter.cli.running import with_client
+
+if TYPE_CHECKING:
+    from models.tables import LegalEntity
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def entity() -> None:
+    """The legal entities that sell."""
+
+
+@app.command()
+def create(
+    *,
+    name: Annotated[str, typer.Option(help="As printed on invoices.")],
+    sender: Annotated[str, typer.Option(help="Mail address that mails come from.")],
+    line1: Annotated[str, typer.Option(help="Street and number.")],
+    postal_code: Annotated[str, typer.Option()] = "",
+    city: Annotated[str, typer.Option()],
+    country: Annotated[str, typer.Option(help="ISO 3166-1 alpha-2.")] = "FR",
+    line2: Annotated[str, typer.Option()] = "",
+    legal_form: Annotated[str, typer.Option()] = "",
+    capital: Annotated[str, typer.Option(help='As printed: "10 000 EUR".')] = "",
+    siren: Annotated[str, typer.Option()] = "",
+    vat_number: Annotated[str, typer.Option()] = "",
+    vat_percent: Annotated[str, typer.Option(help="Rate on all its sales.")] = "20",
+    timezone: Annotated[str, typer.Option(help="IANA zone of its documents.")] = "Europe/Paris",
+    iban: Annotated[str, typer.Option()] = "",
+    invoice_series: Annotated[str, typer.Option()] = "F",
+    credit_series: Annotated[str, typer.Option()] = "A",
+    locale: Annotated[str, typer.Option(help="fr or en.")] = "fr",
+    entity_id: Annotated[
+        str | None, typer.Option("--id", help="ent_...; with it, creating twice is creating once.")
+    ] = None,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Create a seller. Plans and customers belong to one."""
+    from starter.orders import NewEntity
+
+    order = NewEntity.model_validate(
+        {
+            "id": entity_id,
+            "name": name,
+            "sender": sender,
+            "address": {
+                "line1": line1,
+                "line2": line2,
+                "postal_code": postal_code,
+                "city": city,
+                "country": country,
+            },
+            "legal_form": legal_form,
+            "capital": capital,
+            "siren": siren,
+            "vat_number": vat_number,
+            "vat_percent": vat_percent,
+            "timezone": timezone,
+            "iban": iban,
+            "invoice_series": invoice_series,
+            "credit_series": credit_series,
+            "locale": locale,
+        }
+    )
+    row = with_client(lambda client: client.create_entity(order))
+    if as_json:
+        output.show_json(_facts(row))
+    else:
+        output.say(f"{row.name} sells from now on: {row.id}")
+
+
+@app.command("list")
+def list_entities(*, as_json: output.JsonFlag = False) -> None:
+    """List the sellers."""
+    rows = with_client(lambda client: client.list_entities())
+    if as_json:
+        output.show_json([_facts(row) for row in rows])
+        return
+    output.show_table(
+        [
+            {"Id": row.id, "Name": row.name, "VAT": f"{_percent(row.vat_percent)} %", "Zone": row.timezone}
+            for row in rows
+        ],
+        empty="No seller yet. Create one: relance entity create --help",
+    )
+
+
+def _percent(percent: Decimal) -> str:
+    return f"{percent.normalize():f}"
+
+
+def _facts(row: LegalEntity) -> Mapping[str, Any]:
+    return row.model_dump()

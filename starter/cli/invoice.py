@@ -1,0 +1,124 @@
+"""`relance invoice`: what was billed, and what was tried to collect it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from starter.cli import output, words
+from starter.cli.running import OPERATOR, CommandId, with_client
+
+if TYPE_CHECKING:
+    from models.boundary import WishAccepted
+    from starter.client import RelanceClient
+
+app = typer.Typer(no_args_is_help=True)
+
+Key = Annotated[str, typer.Argument(metavar="INVOICE", help="Id or number.")]
+
+
+@app.callback()
+def invoice() -> None:
+    """What was billed, and what was tried to collect it."""
+
+
+@app.command("list")
+def list_invoices(
+    *,
+    status: Annotated[str | None, typer.Option(help="draft, open, paid, uncollectible or void.")] = None,
+    subscription: Annotated[str | None, typer.Option(help="Id or reference of a subscription.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """List the newest invoices."""
+    rows = with_client(
+        lambda client: client.list_invoices(status=status, subscription=subscription, limit=limit)
+    )
+    if as_json:
+        output.show_json([{**row.model_dump(), "open_minor": row.open_minor} for row in rows])
+        return
+    output.show_table(
+        [
+            {
+                "Number": row.number or row.id,
+                "Issued on": row.issued_on,
+                "Period": f"{row.period_start} to {row.period_end}",
+                "Total": words.amount(row.total_minor, row.currency),
+                "Open": words.amount(row.open_minor, row.currency),
+                "Status": row.status.value,
+                "Payment": row.payment_state.value,
+            }
+            for row in rows
+        ],
+        empty="No invoice.",
+    )
+
+
+@app.command()
+def show(key: Key, *, as_json: output.JsonFlag = False) -> None:
+    """Show an invoice with its lines and every attempt to collect it."""
+    found = with_client(lambda client: client.invoice(key))
+    if as_json:
+        output.show_json(found)
+        return
+    view = found.invoice
+    output.show_fields(
+        {
+            "Id": view.id,
+            "Status": f"{view.status}, payment {view.payment_state}{', in arrears' if view.in_arrears else ''}",
+            "Subscription": found.subscription_id,
+            "Period": f"{view.period_start} to {view.period_end} (not included)",
+            "Issued on": view.issued_on,
+            "Due on": view.due_on,
+            "Net": words.amount(found.net_minor, view.currency),
+            "VAT": words.amount(found.vat_minor, view.currency),
+            "Total": words.amount(view.total_minor, view.currency),
+            "Credited": words.amount(view.credited_minor, view.currency) if view.credited_minor else None,
+            "Paid": words.amount(view.paid_minor, view.currency),
+            "Open": words.amount(view.open_minor, view.currency),
+            "Closed by": view.closed_by or None,
+        },
+        title=view.number or "Draft",
+    )
+    output.show_table(
+        [
+            {
+                "Line": f"{line.plan_name} {line.description}".strip(),
+                "From": line.start,
+                "To": line.end,
+                "Quantity": line.quantity,
+                "Unit price": line.unit_amount,
+                "Net": words.amount(line.net_minor, view.currency),
+            }
+            for line in found.lines
+        ]
+    )
+    output.show_table(
+        [
+            {
+                "#": attempt.number,
+                "On": attempt.on,
+                "Why": attempt.trigger,
+                "Amount": words.amount(attempt.amount_minor, view.currency),
+                "Outcome": attempt.decline_words or attempt.state,
+            }
+            for attempt in view.attempts
+        ],
+        empty="No attempt to charge it.",
+    )
+
+
+@app.command("pay-now")
+def pay_now(key: Key, *, command_id: CommandId = None, as_json: output.JsonFlag = False) -> None:
+    """Charge an open invoice at once, as if the customer had asked."""
+
+    async def work(client: RelanceClient) -> WishAccepted:
+        found = await client.invoice(key)
+        return await client.pay_now(found.invoice.id, command_id=command_id, by=OPERATOR)
+
+    accepted = with_client(work)
+    if as_json:
+        output.show_json(accepted)
+    else:
+        output.say(f"Accepted: invoice {accepted.invoice_id} is charged in a moment.")

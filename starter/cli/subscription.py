@@ -1,0 +1,292 @@
+"""`relance subscription`: starting them, telling them what is asked, and what support wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from billing.commands import When
+from starter.cli import output, words
+from starter.cli.running import OPERATOR, By, CommandId, read_date, with_client
+from starter.cli.subscription_page import print_overview
+
+if TYPE_CHECKING:
+    from models.boundary import Accepted
+    from starter.client import RelanceClient
+    from starter.diary import Fact
+    from starter.overview import Overview
+    from starter.reading import CommandOutcome, StateAnswer
+
+app = typer.Typer(no_args_is_help=True)
+
+Key = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="Id or reference.")]
+WhenOption = Annotated[When, typer.Option(help="Now, or when the period that is paid ends.")]
+Wait = Annotated[
+    bool,
+    typer.Option("--wait/--no-wait", help="Whether to wait until it was carried out, not only accepted."),
+]
+
+
+@app.callback()
+def subscription() -> None:
+    """Starting subscriptions, telling them what is asked, and how they stand."""
+
+
+@app.command()
+def start(
+    *,
+    customer: Annotated[str, typer.Option(help="Id or reference.")],
+    plan: Annotated[str, typer.Option(help="Id or reference.")],
+    reference: Annotated[
+        str | None, typer.Option(help="Your own name for it; starting twice is once.")
+    ] = None,
+    subscription_id: Annotated[
+        str | None, typer.Option("--id", help="sub_...; starting twice is once.")
+    ] = None,
+    quantity: Annotated[int | None, typer.Option(help="Seats.")] = None,
+    amount: Annotated[str | None, typer.Option(help="Another price than the plan's, as 19.00.")] = None,
+    trial_days: Annotated[int | None, typer.Option(help="Another trial than the plan's; 0 for none.")] = None,
+    policy: Annotated[str | None, typer.Option(help="Another dunning policy.")] = None,
+    starts_on: Annotated[str | None, typer.Option(help="A later first day, as 2027-02-01.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Whether to wait for the first payment.")
+    ] = True,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Start a subscription, and say what came of its first payment."""
+    from starter.orders import NewSubscription
+
+    order = NewSubscription.model_validate(
+        {
+            "id": subscription_id,
+            "reference": reference,
+            "customer": customer,
+            "plan": plan,
+            "quantity": quantity,
+            "amount": amount,
+            "trial_days": trial_days,
+            "dunning_policy": policy,
+            "starts_on": read_date(starts_on, field="starts_on") if starts_on else None,
+        }
+    )
+
+    async def work(client: RelanceClient) -> tuple[str, bool, str | None, str]:
+        started = await client.start_subscription(order)
+        if not wait:
+            return started.subscription_id, started.is_new, None, ""
+        payment = await client.wait_for_first_payment(started.subscription_id)
+        return started.subscription_id, started.is_new, payment.outcome.value, payment.decline_words
+
+    id_, is_new, payment, declined = with_client(work)
+    if as_json:
+        output.show_json({"id": id_, "is_new": is_new, "first_payment": payment})
+        return
+    output.say(f"Subscription {id_} {'started' if is_new else 'had been started before'}.")
+    if payment is not None:
+        output.say(f"First payment: {declined or payment.replace('_', ' ')}.")
+
+
+@app.command("list")
+def list_subscriptions(
+    *,
+    status: Annotated[str | None, typer.Option(help="active, past_due, unpaid ...")] = None,
+    customer: Annotated[str | None, typer.Option(help="Id or reference of a customer.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """List the newest subscriptions."""
+    rows = with_client(
+        lambda client: client.list_subscriptions(status=status, customer=customer, limit=limit)
+    )
+    if as_json:
+        output.show_json([row.model_dump() for row in rows])
+        return
+    output.show_table(
+        [
+            {
+                "Subscription": row.reference or row.id,
+                "Customer": row.customer_id,
+                "Plan": row.state.terms.plan_name,
+                "Status": row.status,
+                "Entitled": row.entitled,
+                "Next invoice": words.instant(row.next_billing_at),
+                "Parked": row.state.parked.reason if row.state.parked else None,
+            }
+            for row in rows
+        ],
+        empty="No subscription.",
+    )
+
+
+@app.command()
+def show(
+    key: Key,
+    *,
+    diary: Annotated[bool, typer.Option("--diary", help="Everything that happened, in order.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Ask the workflow too, not only the books.")] = False,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Show how a subscription stands, what is owed, what was tried, and what happens next and why."""
+
+    async def work(client: RelanceClient) -> tuple[Overview, list[Fact], StateAnswer | None]:
+        return (
+            await client.show(key),
+            await client.diary(key) if diary else [],
+            await client.state(key) if live else None,
+        )
+
+    view, facts, state = with_client(work)
+    if as_json:
+        extra = {**({"diary": facts} if diary else {}), **({"live": state} if live else {})}
+        output.show_json({**view.model_dump(), **extra})
+        return
+    print_overview(view, state)
+    for fact in facts:
+        output.say(fact.line)
+
+
+@app.command("change-plan")
+def change_plan(
+    key: Key,
+    plan: Annotated[str, typer.Argument(help="Id or reference of the new plan.")],
+    *,
+    quantity: Annotated[int | None, typer.Option(help="Seats, where they change too.")] = None,
+    command_id: CommandId = None,
+    by: By = OPERATOR,
+    wait: Wait = True,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Change the plan at the period's end."""
+    _command(
+        lambda client: client.change_plan(key, plan, quantity=quantity, command_id=command_id, by=by),
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+@app.command("change-quantity")
+def change_quantity(
+    key: Key,
+    quantity: Annotated[int, typer.Argument(help="Seats.")],
+    *,
+    command_id: CommandId = None,
+    by: By = OPERATOR,
+    wait: Wait = True,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Change the number of seats at the period's end."""
+    _command(
+        lambda client: client.change_quantity(key, quantity, command_id=command_id, by=by),
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def cancel(
+    key: Key,
+    *,
+    when: WhenOption = When.PERIOD_END,
+    reason: Annotated[str, typer.Option(help="For the record.")] = "",
+    command_id: CommandId = None,
+    by: By = OPERATOR,
+    wait: Wait = True,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """End a subscription, now or with the period."""
+    _command(
+        lambda client: client.cancel(key, when=when, reason=reason, command_id=command_id, by=by),
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def keep(
+    key: Key,
+    *,
+    command_id: CommandId = None,
+    by: By = OPERATOR,
+    wait: Wait = True,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Take back a cancel or a pause that has not taken effect yet."""
+    _command(lambda client: client.keep(key, command_id=command_id, by=by), wait=wait, as_json=as_json)
+
+
+@app.command()
+def pause(
+    key: Key,
+    *,
+    when: WhenOption = When.PERIOD_END,
+    credit: Annotated[
+        bool, typer.Option("--credit", help="With --when now: credit the unused days, and end access.")
+    ] = False,
+    command_id: CommandId = None,
+    by: By = OPERATOR,
+    wait: Wait = True,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Pause a subscription; it keeps its anchor."""
+    _command(
+        lambda client: client.pause(key, when=when, credit=credit, command_id=command_id, by=by),
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def resume(
+    key: Key,
+    *,
+    issue: Annotated[
+        list[str] | None,
+        typer.Option(help="Parked for missed periods: the start of one to issue; the others are dropped."),
+    ] = None,
+    command_id: CommandId = None,
+    by: By = OPERATOR,
+    wait: Wait = True,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Go on after a pause, after unpaid, or after being parked."""
+    starts = tuple(read_date(text, field="issue") for text in issue) if issue else None
+    _command(
+        lambda client: client.resume(key, issue=starts, command_id=command_id, by=by),
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+@app.command("retry-now")
+def retry_now(
+    key: Key,
+    *,
+    command_id: CommandId = None,
+    by: By = OPERATOR,
+    wait: Wait = True,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Charge the oldest open invoice at once."""
+    _command(lambda client: client.retry_now(key, command_id=command_id, by=by), wait=wait, as_json=as_json)
+
+
+def _command(ask: Callable[[RelanceClient], Awaitable[Accepted]], *, wait: bool, as_json: bool) -> None:
+    """Send a command, wait for its effect, and say how the subscription stands then."""
+
+    async def work(client: RelanceClient) -> tuple[Accepted, CommandOutcome | None]:
+        accepted = await ask(client)
+        return accepted, await client.wait_for(accepted.command_id) if wait else None
+
+    accepted, outcome = with_client(work)
+    if outcome is not None and not outcome.applied:
+        from starter.problems import CommandRefused
+
+        raise CommandRefused("overtaken", outcome.outcome)
+    if as_json:
+        output.show_json({**accepted.model_dump(), "outcome": outcome})
+        return
+    after = accepted.subscription
+    output.say(f"{'Done' if outcome else 'Accepted'}: {accepted.command_id}")
+    output.say(f"Status {after.status.value}: {after.entitlement_reason}.")

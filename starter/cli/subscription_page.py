@@ -1,0 +1,111 @@
+"""The one screen on which support reads a subscription."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starter.cli import output, words
+
+if TYPE_CHECKING:
+    from starter.overview import AheadView, InvoiceView, Overview
+    from starter.reading import StateAnswer
+
+
+def print_overview(view: Overview, live: StateAnswer | None = None) -> None:
+    """Print status, access, plan, what is owed, what was tried, and what comes next and why."""
+    head = {name: value for name, value in _head(view, live).items() if value is not None}
+    output.show_fields(head, title=f"{view.reference or view.id}: {view.customer_name}")
+    output.show_table(
+        [_invoice_line(invoice) for invoice in view.invoices], title="Invoices", empty="No invoice yet."
+    )
+    tried = [(invoice, attempt) for invoice in reversed(view.invoices) for attempt in invoice.attempts]
+    output.show_table(
+        [
+            {
+                "Tried on": attempt.on,
+                "Invoice": invoice.number or "draft",
+                "Amount": words.amount(attempt.amount_minor, invoice.currency),
+                "Why": attempt.trigger.replace("_", " "),
+                "Outcome": attempt.decline_words or attempt.state,
+            }
+            for invoice, attempt in tried
+        ],
+        title="Payment attempts",
+        empty="Nothing was charged yet.",
+    )
+    output.show_table(
+        [
+            {
+                "Written on": mail.on,
+                "Mail": mail.kind.replace("_", " "),
+                "State": mail.state,
+                "Subject": mail.subject,
+            }
+            for mail in reversed(view.mails)
+        ],
+        title="Mails",
+        empty="No mail yet.",
+    )
+    output.show_table(
+        [_ahead_line(step, view) for step in view.ahead],
+        title="What happens next, if nobody does anything",
+    )
+
+
+def _head(view: Overview, live: StateAnswer | None) -> output.Row:
+    seats = f" x {view.quantity}" if view.quantity != 1 else ""
+    coming = view.next_invoice
+    return {
+        "Status": view.status,
+        "May use it": f"{'yes' if view.entitled else 'no'}: {view.reason}",
+        "Access until": words.instant(view.access_until),
+        "Parked": f"{view.parked.reason} {view.parked.remedy}" if view.parked else None,
+        "Plan": f"{view.plan_name}{seats}, every {view.every}",
+        "Period": f"{view.period_start} to {view.period_end} (not included)" if view.period_start else None,
+        "Trial ends": view.trial_end_on if view.status == "trialing" else None,
+        "Asked for": "; ".join(view.pending) or None,
+        "Next invoice": f"{words.amount(coming.total_minor, coming.currency)} on {coming.on}"
+        if coming
+        else "none",
+        "Owed": words.amount(view.owed_minor, view.currency),
+        "Written off": words.amount(view.written_off_minor, view.currency)
+        if view.written_off_minor
+        else None,
+        "Pays by": view.payment_method or "no usable payment method",
+        "Now": f"{words.instant(view.now)}{f' on clock {view.clock_id}' if view.clock_id else ''}",
+        **_live_fields(live),
+        "Id": view.id,
+        "Customer": view.customer_reference or view.customer_id,
+    }
+
+
+def _live_fields(live: StateAnswer | None) -> output.Row:
+    if live is None:
+        return {}
+    if live.source == "books":
+        return {"Workflow": f"did not answer; this is from the books as of {words.instant(live.as_of)}"}
+    state = live.state
+    bad = f", {state.bad_signals} bad signals, last: {state.last_bad_signal}" if state.bad_signals else ""
+    return {"Workflow": f"answers; {state.queued_commands} commands queued{bad}"}
+
+
+def _invoice_line(invoice: InvoiceView) -> output.Row:
+    return {
+        "Number": invoice.number or "draft",
+        "Issued on": invoice.issued_on,
+        "Period": f"{invoice.period_start} to {invoice.period_end}",
+        "Total": words.amount(invoice.total_minor, invoice.currency),
+        "Open": words.amount(invoice.open_minor, invoice.currency) if invoice.open_minor else None,
+        "Status": invoice.status + (", in arrears" if invoice.in_arrears else ""),
+    }
+
+
+def _ahead_line(step: AheadView, view: Overview) -> output.Row:
+    numbers = {invoice.id: invoice.number or "draft" for invoice in view.invoices}
+    return {
+        "On": step.on or "when it happens",
+        "At": words.instant(step.at),
+        "What": step.what.replace("_", " "),
+        "Invoice": numbers.get(step.invoice_id or ""),
+        "Why": step.why,
+    }

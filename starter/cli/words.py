@@ -1,0 +1,17 @@
+"""How amounts, instants and rows read for people, the same under every noun."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from billing.money import to_major
+
+
+def amount(minor: int, currency: str) -> str:
+    """An amount in major units: `58.80 EUR`."""
+    return f"{to_major(minor, currency)} {currency}"
+
+
+def instant(at: datetime | None) -> str | None:
+    """An instant to the minute, in UTC: `2027-01-31 09:00 UTC`."""
+    return None if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
