@@ -43,6 +43,8 @@ STICKY_TIMEOUT: Final = timedelta(seconds=1)
 """How long a killed worker's tasks wait for it before another takes them (engine 25)."""
 GRACE: Final = timedelta(seconds=35)
 """For work in flight at a shutdown: longer than the longest charge."""
+YIELD_SECONDS: Final = 0.2
+"""Before the interpreter ends: a process that held a Temporal client may otherwise crash after its work is done."""
 PASSED_THROUGH: Final = ("billing", "models", "pydantic", "pydantic_core", "whenever", "annotated_types")
 """Modules that workflows share with the process: pure, or values only (temporal 3.10)."""
 
@@ -66,6 +68,13 @@ def book_rules(settings: Settings) -> BookRules:
     )
 
 
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """The sandbox that workflows run in: the same for workers and for the replay of recorded histories."""
+    return SandboxedWorkflowRunner(
+        restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    )
+
+
 def build_workers(
     client: Client, settings: Settings, database: Database, gateway: PaymentGateway, mailer: Mailer
 ) -> tuple[Worker, Worker]:
@@ -86,9 +95,7 @@ def build_workers(
             *activities_of(launcher),
             *activities_of(clocks),
         ],
-        workflow_runner=SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-        ),
+        workflow_runner=workflow_runner(),
         max_cached_workflows=settings.workflow_cache,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         graceful_shutdown_timeout=GRACE,
@@ -172,6 +179,7 @@ async def serve(settings: Settings) -> None:
     finally:
         await gateway.close()
         await database.close()
+        await asyncio.sleep(YIELD_SECONDS)
 
 
 async def _until_told_to_stop() -> None:

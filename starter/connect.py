@@ -6,11 +6,11 @@ import asyncio
 from typing import Final
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from billing.errors import RelanceError
 from settings import Settings, connect_config
+from starter.codec import data_converter
 
 CONNECT_SECONDS: Final = 5.0
 """How long a first connection may take. An address that swallows packets would otherwise hold it for minutes."""
@@ -30,7 +30,7 @@ async def connect(settings: Settings) -> Client:
     config = connect_config(settings)
     try:
         return await asyncio.wait_for(
-            Client.connect(**config, data_converter=pydantic_data_converter), CONNECT_SECONDS
+            Client.connect(**config, data_converter=data_converter(settings)), CONNECT_SECONDS
         )
     except (RuntimeError, RPCError, OSError, TimeoutError) as problem:
         raise _unreachable(config.get("target_host", settings.temporal_address), problem) from problem

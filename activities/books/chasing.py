@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.config import BookRules
 from activities.books.gate import attempts_of, is_collectable
-from activities.books.rows import customer_of, lock, usable_method
+from activities.books.rows import customer_of, insert_unless_there, lock, usable_method
 from activities.books.work import Work
 from billing.calendar import local_date
 from billing.case import Attempt, Case, Role
@@ -115,15 +115,21 @@ async def latest_version(session: AsyncSession, name: str, default: DunningPolic
     policy = DEFAULT_POLICIES.get(name, default)
     if found is not None and found.version >= policy.version:
         return found
+    return await _written(session, policy)
+
+
+async def _written(session: AsyncSession, policy: DunningPolicy) -> DunningPolicyVersion:
+    """The row of a default policy; two transactions that need it first write it once."""
     key = derived_id("pol", policy.name, policy.version)
-    version = await session.get(DunningPolicyVersion, key)
-    if version is None:
-        version = DunningPolicyVersion(
-            id=key, name=policy.name, version=policy.version, policy=policy, created_at=datetime.now(UTC)
-        )
-        session.add(version)
-        await session.flush()
-    return version
+    row = {
+        "id": key,
+        "name": policy.name,
+        "version": policy.version,
+        "policy": policy,
+        "created_at": datetime.now(UTC),
+    }
+    await insert_unless_there(session, DunningPolicyVersion, row)
+    return await session.get_one(DunningPolicyVersion, key)
 
 
 async def lock_collection(session: AsyncSession, invoice: Invoice) -> Collection:

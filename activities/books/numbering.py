@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.rows import lock
+from activities.books.rows import insert_unless_there, lock
 from billing.calendar import local_date
 from models.ids import derived_id
 from models.tables import LegalEntity, NumberSeries
@@ -38,19 +38,11 @@ async def next_number(session: AsyncSession, entity: LegalEntity, series: str, a
     """
     key = derived_id("ser", entity.id, series)
     if await session.get(NumberSeries, key) is None:
-        await _create(session, key, entity.id, series)
+        row = {"id": key, "entity_id": entity.id, "series": series, "last_number": 0}
+        await insert_unless_there(session, NumberSeries, row)
     counter = await lock(session, NumberSeries, key, field="series")
     counter.last_number += 1
     today = local_date(at, entity.timezone)
     counter.last_issued_on = max(today, counter.last_issued_on or today)
     await session.flush()
     return Issued(series, f"{series}-{counter.last_number:0{DIGITS}d}", counter.last_issued_on)
-
-
-async def _create(session: AsyncSession, key: str, entity_id: str, series: str) -> None:
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    row = {"id": key, "entity_id": entity_id, "series": series, "last_number": 0}
-    await session.exec(insert(NumberSeries).values(**row).on_conflict_do_nothing())

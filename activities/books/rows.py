@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -42,6 +44,14 @@ async def lock(session: AsyncSession, table: type[Row], key: str, *, field: str)
     if row is None:
         raise NotFound(f"There is no {field} {key}.", field=field)
     return row
+
+
+async def insert_unless_there(
+    session: AsyncSession, table: type[SQLModel], values: Mapping[str, Any]
+) -> None:
+    """Write a row, unless another transaction wrote the one with this key first."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    await session.exec(insert(table).values(**values).on_conflict_do_nothing())
 
 
 async def lock_subscription(session: AsyncSession, subscription_id: str) -> SubscriptionRow:
