@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -29,6 +29,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 from typing_extensions import override
 
 from activities.sendgrid_mailer import SendGridMailer
@@ -124,6 +125,21 @@ class Person:
         await self.life.settle()
 
 
+class Staff:
+    """The workers of a world, who can be away for a while. They come back as new ones, with nothing in memory."""
+
+    def __init__(self, hire: Callable[[], Sequence[Worker]]) -> None:
+        self._hire = hire
+        self._here = AsyncExitStack()
+
+    async def come(self) -> None:
+        for worker in self._hire():
+            await self._here.enter_async_context(worker)
+
+    async def leave(self) -> None:
+        await self._here.aclose()
+
+
 @dataclass
 class Life(ABC):
     """One world. `until` moves its time."""
@@ -133,6 +149,7 @@ class Life(ABC):
     settings: Settings
     client: Client
     gateway: StripeGateway
+    staff: Staff
     catalogue: Catalogue = field(init=False)
     customers: Customers = field(init=False)
     subscriptions: Subscriptions = field(init=False)
@@ -166,6 +183,15 @@ class Life(ABC):
     @abstractmethod
     async def settle(self) -> None:
         """Let what was set off come to rest, without time passing."""
+
+    @asynccontextmanager
+    async def without_workers(self) -> AsyncIterator[None]:
+        """Nobody works while the block lasts; new workers come after it."""
+        await self.staff.leave()
+        try:
+            yield
+        finally:
+            await self.staff.come()
 
     async def until(self, day: str, hour: int = 12) -> None:
         """Let time pass until this date and hour in Paris."""
@@ -255,8 +281,10 @@ class StripeInOurTime(StripeGateway):
         self._fake = fake
 
     async def _keep_time(self, as_of: datetime) -> None:
-        async with httpx.AsyncClient() as http:
-            await http.post(f"{self._fake.base}/_fake/clock", json={"to": as_of.isoformat()})
+        async with httpx.AsyncClient(base_url=f"{self._fake.base}/_fake/") as http:
+            now = datetime.fromisoformat((await http.get("clock")).json()["now"])
+            seconds = max(0, int((as_of - now).total_seconds()))
+            (await http.post("clock", json={"seconds": seconds})).raise_for_status()
 
     @override
     async def send(self, prepared: Any, *, as_of: datetime) -> Any:
@@ -323,12 +351,15 @@ async def skipping(
             test_server_existing_path=server, data_converter=pydantic_data_converter
         ) as env:
             await register_attributes(env.client)
-            main, charges = build_workers(env.client, settings, database, gateway, mailer)
-            async with main, charges:
-                life = SkippingLife(database, fake, settings, env.client, gateway, env=env)
+            staff = Staff(lambda: build_workers(env.client, settings, database, gateway, mailer))
+            life = SkippingLife(database, fake, settings, env.client, gateway, staff, env=env)
+            await staff.come()
+            try:
                 await life.until(begins, hour=10)
                 await life.opens_shop()
                 yield life
+            finally:
+                await staff.leave()
     finally:
         await gateway.close()
 
@@ -363,9 +394,19 @@ class ClockedLife(Life):
 
 @asynccontextmanager
 async def clocked(
-    server: str, database: Database, fake: FakeStripe, mailbox: str, *, begins: str, **others: Any
+    server: str,
+    database: Database,
+    fake: FakeStripe,
+    mailbox: str,
+    *,
+    begins: str,
+    staffed: bool = True,
+    **others: Any,
 ) -> AsyncIterator[ClockedLife]:
-    """A world on the dev server at address `server`, on a test clock that begins as `skipping` does."""
+    """A world on the dev server at address `server`, on a test clock that begins as `skipping` does.
+
+    Without `staffed` nobody works in it until `life.staff` comes, or a worker of another process.
+    """
     queue = new_id("queue")
     settings = settings_for(
         fake,
@@ -379,15 +420,17 @@ async def clocked(
     gateway = StripeGateway(api_key=TEST_KEY, api_base=fake.base)
     mailer = SendGridMailer(api_key="SG.test", api_base=settings.sendgrid_api_base)
     client = await Client.connect(server, data_converter=pydantic_data_converter)
-    main, charges = build_workers(client, settings, database, gateway, mailer)
+    staff = Staff(lambda: build_workers(client, settings, database, gateway, mailer))
+    life = ClockedLife(database, fake, settings, client, gateway, staff, clock="")
+    at = datetime.combine(date.fromisoformat(begins), datetime.min.time(), PARIS).replace(hour=10)
     try:
-        async with main, charges:
-            life = ClockedLife(database, fake, settings, client, gateway, clock="")
-            at = datetime.combine(date.fromisoformat(begins), datetime.min.time(), PARIS).replace(hour=10)
-            life.clock = (await life.clocks.create(begins, at.astimezone(UTC))).id
-            await life.opens_shop()
-            yield life
+        if staffed:
+            await staff.come()
+        life.clock = (await life.clocks.create(begins, at.astimezone(UTC))).id
+        await life.opens_shop()
+        yield life
     finally:
+        await staff.leave()
         await gateway.close()
 
 
