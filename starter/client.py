@@ -32,6 +32,7 @@ from models.ids import new_id
 from models.schema import check_schema
 from models.tables import Customer, Invoice, LegalEntity, PaymentMethod, Plan, SubscriptionRow, TestClock
 from settings import Settings
+from starter.accounts import Accounts
 from starter.catalogue import Catalogue
 from starter.clocks import Clocks, Progress
 from starter.connections import Connections, Now, real_now
@@ -283,6 +284,10 @@ class RelanceClient:
     async def diary(self, subscription_or_customer: str) -> list[Fact]:
         """What happened, in order; see `Reading.diary`."""
         return await self._reading.diary(subscription_or_customer)
+
+    async def accounts(self, clock_id: str | None = None) -> Accounts:
+        """The books for an auditor; see `Reading.accounts`."""
+        return await self._reading.accounts(clock_id)
 
     async def list_subscriptions(
         self, *, status: str | None = None, customer: str | None = None, limit: int = 100

@@ -30,6 +30,7 @@ from models.tables import (
     PaymentState,
     SubscriptionRow,
 )
+from starter.accounts import Accounts, read_accounts
 from starter.connect import TemporalUnreachable
 from starter.connections import Connections
 from starter.diary import Fact, diary_of
@@ -159,6 +160,11 @@ class Reading:
         """
         async with self._to.database.read() as session:
             return await diary_of(session, await _subscriptions(session, key))
+
+    async def accounts(self, clock_id: str | None = None) -> Accounts:
+        """What was taken, what the documents say and what the journal makes of it; None is real life."""
+        async with self._to.database.read() as session:
+            return await read_accounts(session, clock_id)
 
     async def list_subscriptions(
         self, *, status: str | None = None, customer: str | None = None, limit: int = 100

@@ -1,0 +1,241 @@
+"""The books as an auditor reads them: what was taken, what each document says, and what the journal makes of it.
+
+Everything at once, for one test clock or for real life: it is for comparing with a provider's ledger, in the
+sandbox, in tests and when the books of a small seller are closed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.journal import BALANCE, CASH, RECEIVABLE, UNAPPLIED
+from billing.payment import AttemptState
+from billing.values import Value
+from models.tables import CreditNote, Invoice, JournalLine, PaymentAttempt
+
+INVOICE: Final = "invoice"
+CREDIT_NOTE: Final = "credit_note"
+PAYMENT: Final = "payment"
+REFUND: Final = "refund"
+"""Kinds of journal entries."""
+
+_TAKEN: Final = (AttemptState.SUCCEEDED, AttemptState.RETURNED)
+
+
+class TakenPayment(Value):
+    """Money that the books say was taken."""
+
+    attempt_id: str
+    attempt_number: int
+    """Counted over all attempts on the invoice, from 1."""
+    trigger: str
+    retry_number: int
+    """Automatic tries of the invoice before this one: 0 is the first charge."""
+    invoice_id: str
+    customer_id: str
+    charge: str | None
+    """The provider's name for it."""
+    currency: str
+    amount_minor: int
+    booked_minor: int
+    """What the journal has as cash for it."""
+    at: datetime
+
+
+class InvoiceAccount(Value):
+    """An issued invoice, and beside it what the journal says about it."""
+
+    invoice_id: str
+    number: str
+    customer_id: str
+    subscription_id: str
+    currency: str
+    status: str
+    total_minor: int
+    credited_minor: int
+    """Of what was open; what was credited beyond became balance."""
+    paid_minor: int
+    booked_total_minor: int
+    booked_credited_minor: int
+    booked_paid_minor: int
+
+    @property
+    def open_minor(self) -> int:
+        """What is still owed."""
+        return self.total_minor - self.credited_minor - self.paid_minor
+
+
+class CustomerAccount(Value):
+    """One customer and currency, from the journal alone."""
+
+    customer_id: str
+    currency: str
+    invoiced_minor: int
+    credited_minor: int
+    paid_minor: int
+    refunded_minor: int
+    open_minor: int
+    balance_minor: int
+    """What is owed to the customer."""
+    unapplied_minor: int
+    """Money that no invoice claimed."""
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether invoices - credit notes - payments + refunds = open - balance - unapplied cash (I11)."""
+        moved = self.invoiced_minor - self.credited_minor - self.paid_minor + self.refunded_minor
+        return moved == self.open_minor - self.balance_minor - self.unapplied_minor
+
+
+class NumberedSeries(Value):
+    """The numbers given in one series of documents, in order."""
+
+    series: str
+    numbers: tuple[int, ...]
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """The gaps."""
+        return tuple(sorted(set(range(1, max(self.numbers, default=0) + 1)) - set(self.numbers)))
+
+    @property
+    def repeated(self) -> tuple[int, ...]:
+        """The numbers that were given twice."""
+        return tuple(sorted({number for number in self.numbers if self.numbers.count(number) > 1}))
+
+
+class Accounts(Value):
+    """The books of one test clock, or of real life."""
+
+    payments: tuple[TakenPayment, ...]
+    invoices: tuple[InvoiceAccount, ...]
+    customers: tuple[CustomerAccount, ...]
+    series: tuple[NumberedSeries, ...]
+    unbalanced: tuple[str, ...]
+    """Journal entries whose lines do not sum to zero."""
+    cash_minor: dict[str, int]
+    """All cash in the journal, by currency."""
+
+
+async def read_accounts(session: AsyncSession, clock_id: str | None) -> Accounts:
+    """Read everything that lives on a test clock; None is real life."""
+    here = col(Invoice.clock_id).is_(None) if clock_id is None else col(Invoice.clock_id) == clock_id
+    invoices = (await session.exec(select(Invoice).where(here).order_by(col(Invoice.number)))).all()
+    lines = (await session.exec(select(JournalLine).join(Invoice).where(here))).all()
+    attempts = (
+        await session.exec(
+            select(PaymentAttempt).join(Invoice).where(here).order_by(col(PaymentAttempt.number))
+        )
+    ).all()
+    notes = (await session.exec(select(CreditNote).join(Invoice).where(here))).all()
+    numbered = [invoice for invoice in invoices if invoice.number is not None]
+    numbers = [(i.series, i.number) for i in numbered if i.number] + [(n.series, n.number) for n in notes]
+    return Accounts(
+        payments=_payments(attempts, lines),
+        invoices=tuple(_invoice(invoice, lines) for invoice in numbered),
+        customers=_customers(lines),
+        series=_series(numbers),
+        unbalanced=_unbalanced(lines),
+        cash_minor=_cash(lines),
+    )
+
+
+def _payments(attempts: Sequence[PaymentAttempt], lines: Sequence[JournalLine]) -> tuple[TakenPayment, ...]:
+    cash = {line.entry: line.amount_minor for line in lines if line.account == CASH}
+    earlier: defaultdict[str, int] = defaultdict(int)
+    taken = []
+    for attempt in attempts:
+        if attempt.state in _TAKEN:
+            taken.append(
+                TakenPayment(
+                    attempt_id=attempt.id,
+                    attempt_number=attempt.number,
+                    trigger=attempt.trigger.value,
+                    retry_number=earlier[attempt.invoice_id],
+                    invoice_id=attempt.invoice_id,
+                    customer_id=attempt.customer_id,
+                    charge=attempt.charge,
+                    currency=attempt.currency,
+                    amount_minor=attempt.amount_minor,
+                    booked_minor=cash.get(f"{PAYMENT}/{attempt.id}", 0),
+                    at=attempt.settled_at or attempt.begun_at,
+                )
+            )
+        earlier[attempt.invoice_id] += attempt.trigger.is_automatic
+    return tuple(sorted(taken, key=lambda payment: (payment.at, payment.attempt_id)))
+
+
+def _invoice(invoice: Invoice, lines: Sequence[JournalLine]) -> InvoiceAccount:
+    booked: defaultdict[str, int] = defaultdict(int)
+    for line in lines:
+        if line.invoice_id == invoice.id and line.account == RECEIVABLE:
+            booked[line.kind] += line.amount_minor
+    return InvoiceAccount(
+        invoice_id=invoice.id,
+        number=invoice.number or "",
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        currency=invoice.currency,
+        status=invoice.status.value,
+        total_minor=invoice.total_minor,
+        credited_minor=invoice.credited_minor,
+        paid_minor=invoice.paid_minor,
+        booked_total_minor=booked[INVOICE],
+        booked_credited_minor=-booked[CREDIT_NOTE],
+        booked_paid_minor=-booked[PAYMENT] - booked[REFUND],
+    )
+
+
+def _customers(lines: Sequence[JournalLine]) -> tuple[CustomerAccount, ...]:
+    sums: defaultdict[tuple[str, str], Counter[tuple[str, str]]] = defaultdict(Counter)
+    for line in lines:
+        sums[line.customer_id, line.currency][line.kind, line.account] += line.amount_minor
+    return tuple(
+        CustomerAccount(
+            customer_id=customer_id,
+            currency=currency,
+            invoiced_minor=booked[INVOICE, RECEIVABLE],
+            credited_minor=-booked[CREDIT_NOTE, RECEIVABLE] - booked[CREDIT_NOTE, BALANCE],
+            paid_minor=booked[PAYMENT, CASH],
+            refunded_minor=-booked[REFUND, CASH],
+            open_minor=_total(booked, RECEIVABLE),
+            balance_minor=-_total(booked, BALANCE),
+            unapplied_minor=-_total(booked, UNAPPLIED),
+        )
+        for (customer_id, currency), booked in sorted(sums.items())
+    )
+
+
+def _total(booked: Counter[tuple[str, str]], account: str) -> int:
+    return sum(amount for (_, where), amount in booked.items() if where == account)
+
+
+def _series(numbered: Iterable[tuple[str, str]]) -> tuple[NumberedSeries, ...]:
+    numbers: defaultdict[str, list[int]] = defaultdict(list)
+    for series, number in numbered:
+        numbers[series].append(int(number.removeprefix(f"{series}-")))
+    return tuple(
+        NumberedSeries(series=series, numbers=tuple(sorted(given)))
+        for series, given in sorted(numbers.items())
+    )
+
+
+def _unbalanced(lines: Sequence[JournalLine]) -> tuple[str, ...]:
+    sums: Counter[str] = Counter()
+    for line in lines:
+        sums[line.entry] += line.amount_minor
+    return tuple(sorted(entry for entry, amount in sums.items() if amount != 0))
+
+
+def _cash(lines: Sequence[JournalLine]) -> dict[str, int]:
+    cash: Counter[str] = Counter()
+    for line in lines:
+        if line.account == CASH:
+            cash[line.currency] += line.amount_minor
+    return dict(cash)
