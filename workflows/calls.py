@@ -17,10 +17,12 @@ with workflow.unsafe.imports_passed_through():
     from billing.payment import Trigger
     from billing.values import Value
     from models.boundary import (
+        AdvanceOrder,
         CaseReport,
         CaseStepOrder,
         ChargeOrder,
         ChargeReport,
+        ClockRun,
         CollectionRun,
         CommandOrder,
         LookOrder,
@@ -38,6 +40,10 @@ CHARGE_TIMEOUT = timedelta(seconds=30)
 HEARTBEAT_TIMEOUT = timedelta(seconds=2)
 QUEUE_PATIENCE = timedelta(minutes=15, seconds=90)
 """For a place in the payments queue and the inline try (engine 5)."""
+ADVANCE_TIMEOUT = timedelta(hours=2)
+ADVANCE_HEARTBEAT_TIMEOUT = timedelta(seconds=20)
+DRAIN_TIMEOUT = timedelta(minutes=5)
+DRAIN_HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 
 PRIORITY_OF = {
     Trigger.CUSTOMER: 1,
@@ -185,3 +191,40 @@ async def _payment(name: str, order: ChargeOrder, queue: str, priority: int, sum
     }
     result: ChargeReport = await workflow.execute_activity(name, order, result_type=ChargeReport, **options)
     return result
+
+
+async def aim_clock(order: AdvanceOrder) -> None:
+    """Write down where a test clock is to go."""
+    await sql_step("aim_clock", order, type(None))
+
+
+async def advance_clock(run: ClockRun) -> None:
+    """Move a test clock to where it was told to go."""
+    await workflow.execute_activity(
+        "advance_clock",
+        run,
+        result_type=type(None),
+        start_to_close_timeout=ADVANCE_TIMEOUT,
+        heartbeat_timeout=ADVANCE_HEARTBEAT_TIMEOUT,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10)
+        ),
+        summary="visit every due instant up to the target",
+    )
+
+
+async def drain_outbox() -> None:
+    """Send what is queued, hand on what came in; what it counts is for the logs.
+
+    Raises:
+        ActivityError: it stopped in a way that no repetition mends.
+    """
+    await workflow.execute_activity(
+        "drain_outbox",
+        start_to_close_timeout=DRAIN_TIMEOUT,
+        heartbeat_timeout=DRAIN_HEARTBEAT_TIMEOUT,
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)
+        ),
+        summary="send what is queued",
+    )

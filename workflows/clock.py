@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 
 from workflows import calls
 
 with workflow.unsafe.imports_passed_through():
     from models.boundary import AdvanceOrder, AdvanceTo, ClockRun
-
-ADVANCE_TIMEOUT = timedelta(hours=2)
-HEARTBEAT_TIMEOUT = timedelta(seconds=20)
 
 
 @workflow.defn(name="clock")
@@ -31,21 +25,12 @@ class ClockWorkflow:
         workflow.set_current_details(f"Test clock `{start.clock_id}`. Send `advance` to move it.")
         await workflow.wait_condition(lambda: self.is_wanted)
         self.is_wanted = False
-        await workflow.execute_activity(
-            "advance_clock",
-            ClockRun(clock_id=self.clock_id),
-            start_to_close_timeout=ADVANCE_TIMEOUT,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            retry_policy=RetryPolicy(
-                initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10)
-            ),
-            summary="visit every due instant up to the target",
-        )
+        await calls.advance_clock(ClockRun(clock_id=self.clock_id))
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(start.model_copy(update={"resume": self.is_wanted}))
 
     @workflow.update(name="advance", description='Move time on: {"to": "2027-03-01T00:00:00Z"}')
     async def advance(self, to: AdvanceTo) -> None:
         """Write the target down and answer; the clock's row tells when it is reached."""
-        await calls.sql_step("aim_clock", AdvanceOrder(clock_id=self.clock_id, to=to.to), type(None))
+        await calls.aim_clock(AdvanceOrder(clock_id=self.clock_id, to=to.to))
         self.is_wanted = True

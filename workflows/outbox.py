@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
+
+from workflows import calls
 
 ROUNDS_PER_RUN = 200
 """Rounds before a run of its own begins, so that histories stay short."""
-ROUND_TIMEOUT = timedelta(minutes=5)
-HEARTBEAT_TIMEOUT = timedelta(seconds=15)
 PAUSE = timedelta(seconds=5)
 
 
@@ -27,15 +26,7 @@ class OutboxWorkflow:
         )
         for _ in range(ROUNDS_PER_RUN):
             try:
-                await workflow.execute_activity(
-                    "drain_outbox",
-                    start_to_close_timeout=ROUND_TIMEOUT,
-                    heartbeat_timeout=HEARTBEAT_TIMEOUT,
-                    retry_policy=RetryPolicy(
-                        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=30)
-                    ),
-                    summary="send what is queued",
-                )
+                await calls.drain_outbox()
             except ActivityError as failure:
                 workflow.logger.warning("The outbox paused: %s", failure.cause)
                 await workflow.sleep(PAUSE)
