@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import cast
 
 import pytest
 from sqlalchemy import event
 from support import factories
 from support.factories import Someone
 from support.mailroom import NINE, RULES, Mailbox, Watch, mailer_of, queued, rows_of
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import ActivityEnvironment
 from typing_extensions import override
 
 from activities.books import outbox as books
 from activities.books.issuing import write_invoice
 from activities.mailer import MailOutcome, OutgoingMail
-from activities.messages import Messages
+from activities.messages import DrainReport, Messages
 from activities.pace import Pace
 from mails.render import RenderedMail
 from models.database import Database
-from models.tables import Invoice, Message, MessageState
+from models.tables import IncomingEvent, Invoice, Message, MessageState
 
 
 @pytest.fixture
@@ -455,3 +459,82 @@ def test_the_pace_grows_to_a_minute_and_ends_with_a_success(watch: Watch) -> Non
     pace.failed(watch.at)
     pace.succeeded()
     assert not pace.rests(watch.at)
+
+
+# The activity that the outbox workflow keeps running
+
+
+class NobodyRuns:
+    """A Temporal client without any workflow."""
+
+    def get_workflow_handle(self, _: str) -> NobodyRuns:
+        return self
+
+    async def signal(self, *_: object, **__: object) -> None:
+        raise RPCError("workflow not found", RPCStatusCode.NOT_FOUND, b"")
+
+
+@pytest.fixture
+def environment() -> ActivityEnvironment:
+    return ActivityEnvironment(client=cast("Client", NobodyRuns()))
+
+
+async def test_a_round_sends_mails_hands_on_events_and_beats(
+    database: Database,
+    outbox: Messages,
+    mailbox: Mailbox,
+    watch: Watch,
+    anna: Someone,
+    *,
+    environment: ActivityEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("activities.messages.ROUND_SECONDS", 0.0)
+    beats: list[object] = []
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    await write(database, queued(anna, "resumed"))
+    async with database.write() as session:
+        session.add(
+            IncomingEvent(
+                id="evt_1",
+                provider="stripe",
+                kind="payment_intent.succeeded",
+                payload={"data": {"object": {"metadata": {"subscription": anna.subscription.id}}}},
+                received_at=watch.at - timedelta(seconds=3),
+            )
+        )
+    assert await environment.run(outbox.drain_outbox) == DrainReport(mails=1, events=1)
+    assert beats
+    assert len(mailbox.letters()) == 1
+    async with database.read() as session:
+        note = (await session.get_one(IncomingEvent, "evt_1")).note
+    assert note == f"for the subscription; nobody runs: subscription/{anna.subscription.id}"
+
+
+async def test_a_round_ends_when_the_worker_stops(outbox: Messages, environment: ActivityEnvironment) -> None:
+    round_ = asyncio.create_task(environment.run(outbox.drain_outbox))
+    await asyncio.sleep(0)
+    environment.worker_shutdown()
+    assert await asyncio.wait_for(round_, 10) == DrainReport()
+
+
+async def test_a_mail_that_was_begun_is_written_down_when_the_round_is_cancelled(
+    database: Database, mailbox: Mailbox, watch: Watch, anna: Someone
+) -> None:
+    await write(database, queued(anna, "resumed"))
+    begun = asyncio.Event()
+
+    class Slow(KilledOnTheWay):
+        @override
+        async def send(self, mail: OutgoingMail) -> MailOutcome:
+            begun.set()
+            await asyncio.sleep(0.2)
+            return await self.mailer.send(mail)
+
+    drain = asyncio.create_task(Messages(database, Slow(mailbox, after=True), RULES, now=watch).drain(10))
+    await begun.wait()
+    drain.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await drain
+    (row,) = await rows_of(database)
+    assert row.state is MessageState.SENT
