@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.books.chase_steps import case_report
-from activities.books.chasing import chase_of, collection_key, follow_attempt, open_collection
+from activities.books.chasing import chase_of, collection_key, follow_attempt, open_collection, to_wake
 from activities.books.config import BookRules
 from activities.books.gate import GateRefused, attempts_of, begin_attempt, live_attempt
 from activities.books.outcomes import record_never_ran, record_outcome
@@ -256,7 +256,11 @@ async def _answer(work: Work, order: ChargeOrder, *, outcome: str = "", refused:
     collection = await work.session.get(Collection, collection_key(invoice))
     case = await case_report(work, invoice, collection) if collection is not None else None
     return ChargeReport(
-        outcome=outcome, refused=refused, subscription=await report(work.session, work.row), case=case
+        outcome=outcome,
+        refused=refused,
+        subscription=await report(work.session, work.row),
+        case=case,
+        wake=await to_wake(work, invoice),
     )
 
 

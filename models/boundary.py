@@ -95,6 +95,8 @@ class ChargeReport(Value):
     subscription: SubscriptionReport | None = None
     case: CaseReport | None = None
     """Where a collection owns the invoice."""
+    wake: tuple[str, ...] = ()
+    """Other invoices whose collections have something to do now."""
 
 
 class CaseStepOrder(Value):

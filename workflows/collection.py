@@ -198,7 +198,7 @@ class CollectionWorkflow:
         if report.case is not None:
             self._adopt(report.case)
         await self._tell_subscription()
-        await self._wake_others()
+        await self._wake_others(report.wake)
 
     async def _attend_to_news(self) -> None:
         """A wish, news of the payment, or that something changed in the rows."""
@@ -230,10 +230,10 @@ class CollectionWorkflow:
             self.told_version = self.case.subscription_version
             await self._hint(f"subscription/{self.run_input.subscription_id}")
 
-    async def _wake_others(self) -> None:
-        if self.case is not None:
-            for invoice_id in self.case.wake:
-                await self._hint(f"collection/{invoice_id}")
+    async def _wake_others(self, also: tuple[str, ...] = ()) -> None:
+        own = self.case.wake if self.case is not None else ()
+        for invoice_id in dict.fromkeys((*own, *also)):
+            await self._hint(f"collection/{invoice_id}")
 
     async def _hint(self, workflow_id: str) -> None:
         try:

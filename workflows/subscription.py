@@ -155,7 +155,7 @@ class SubscriptionWorkflow:
             wish = Wish(
                 trigger=Trigger.SUPPORT, command_id=command.command_id, as_of=self.clock.now, by=command.by
             )
-            await self._tell_collection(report.pass_on_to, wish)
+            await self._tell_collection(report.pass_on_to, "ask", wish)
 
     def _adopt(self, report: SubscriptionReport) -> None:
         self.subscription = report.subscription
@@ -185,6 +185,8 @@ class SubscriptionWorkflow:
             return
         if report.subscription is not None:
             self._adopt(report.subscription)
+        for invoice_id in report.wake:
+            await self._tell_collection(invoice_id, "look", TickTo(now=self.clock.now))
 
     async def _start_collection(self, invoice_id: str) -> None:
         _ = await calls.start_collection(self._hand_over_of(invoice_id))
@@ -199,11 +201,11 @@ class SubscriptionWorkflow:
             as_of=self.clock.now,
         )
 
-    async def _tell_collection(self, invoice_id: str, wish: Wish) -> None:
+    async def _tell_collection(self, invoice_id: str, signal: str, content: Wish | TickTo) -> None:
         """A hint: a collection that is gone has nothing left to do (engine 7)."""
         collection = workflow.get_external_workflow_handle(f"collection/{invoice_id}")
         try:
-            await collection.signal("ask", wish)
+            await collection.signal(signal, content)
         except ApplicationError as gone:
             workflow.logger.info("collection/%s did not hear: %s", invoice_id, gone.message)
 

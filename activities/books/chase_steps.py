@@ -8,7 +8,13 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.chasing import load_case, lock_collection, store_progress
+from activities.books.chasing import (
+    load_case,
+    lock_collection,
+    resting_collections,
+    store_progress,
+    take_down,
+)
 from activities.books.config import BookRules
 from activities.books.crediting import credit_in_full
 from activities.books.gate import Prepares, attempts_of
@@ -98,35 +104,13 @@ async def _what_comes_next(work: Work, invoice: Invoice, collection: Collection)
 
 
 async def _close(work: Work, invoice: Invoice, collection: Collection) -> tuple[str, ...]:
-    """Nothing is owed on it: the chase is over, and what rested beside it moves (engine 8).
-
-    After a payment everything else that is open is charged once, oldest first; the oldest then drives.
-    """
+    """Nothing is owed on it: the chase is over, and the oldest that rested beside it drives (engine 8)."""
     collection.closed_at, collection.outcome = work.at, invoice.status.value
-    others = await _resting_collections(work, invoice)
+    others = await resting_collections(work, invoice)
     if collection.role == Role.DRIVING.value and others:
         await _promote(work, others[0])
-    if invoice.status is InvoiceStatus.PAID and invoice.paid_minor > 0:
-        for other in others:
-            _ask(other, Wish(trigger=Trigger.RETRY, command_id=f"after/{invoice.id}", as_of=work.at))
     await settle_standing(work)
     return tuple(other.invoice_id for other in others)
-
-
-async def _resting_collections(work: Work, invoice: Invoice) -> list[Collection]:
-    """The other chases of the subscription, oldest invoice first."""
-    query = (
-        select(Collection)
-        .join(Invoice, col(Collection.invoice_id) == col(Invoice.id))
-        .where(
-            Collection.subscription_id == work.row.id,
-            Collection.invoice_id != invoice.id,
-            col(Collection.closed_at).is_(None),
-            Collection.role != Role.GATED.value,
-        )
-        .order_by(col(Invoice.period_start))
-    )
-    return list((await work.session.exec(query)).all())
 
 
 async def _promote(work: Work, collection: Collection) -> None:
@@ -139,19 +123,6 @@ async def _promote(work: Work, collection: Collection) -> None:
     store_progress(collection, take_over(case, work.at))
 
 
-def _ask(collection: Collection, wish: Wish) -> None:
-    known = {entry["command_id"] for entry in collection.asked}
-    if wish.command_id in known or wish.as_of is None:
-        return
-    entry: dict[str, Any] = {
-        "trigger": wish.trigger.value,
-        "command_id": wish.command_id,
-        "at": wish.as_of.isoformat(),
-        "by": wish.by,
-    }
-    collection.asked = [*collection.asked, entry]
-
-
 async def ask(
     session: AsyncSession, gateway: Prepares, rules: BookRules, *, invoice_id: str, wish: Wish
 ) -> CaseReport:
@@ -162,7 +133,7 @@ async def ask(
         PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.asked_by == wish.command_id
     )
     if (await session.exec(query)).first() is None:
-        _ask(collection, wish)
+        take_down(collection, wish)
     return await case_report(work, invoice, collection)
 
 
@@ -229,7 +200,7 @@ async def _end(work: Work, invoice: Invoice, collection: Collection, case: Case)
         await carry_out(work, lifecycle.gate_expired(work.row.state, work.at))
         return
     collection.ended = True
-    for other in await _resting_collections(work, invoice):
+    for other in await resting_collections(work, invoice):
         other.ended = True
     policy = case.policy
     facts = {"invoice": invoice.id, "subscription_end": policy.end_for_subscription.value}
@@ -283,5 +254,5 @@ async def ask_for_new_method(
         wish = Wish(
             trigger=Trigger.METHOD_REPLACED, command_id=f"{command_id}/{collection.invoice_id}", as_of=at
         )
-        _ask(collection, wish)
+        take_down(collection, wish)
     return tuple(collection.invoice_id for collection in collections)

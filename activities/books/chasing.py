@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,6 +18,7 @@ from billing.dunning import DEFAULT_POLICIES, GATED, DunningPolicy, default_poli
 from billing.payment import AttemptState, Trigger
 from billing.progress import Progress, after_charge
 from billing.terms import CollectionMethod
+from models.boundary import Wish
 from models.ids import derived_id
 from models.tables import (
     Collection,
@@ -88,6 +90,15 @@ async def _role(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -
     )
     driver = (await session.exec(query)).first()
     return Role.DRIVING.value if driver is None else Role.JOINED.value
+
+
+async def pass_gate(work: Work, invoice: Invoice) -> None:
+    """A gated draft was issued after all: if its payment fails later, it is chased as a first payment (U4)."""
+    collection = await work.session.get(Collection, collection_key(invoice))
+    if collection is not None:
+        collection.role = await _role(work.session, work.row, invoice)
+        collection.policy_version_id = (await policy_for(work.session, work.row, invoice)).id
+        collection.day0 = _day0(work.row, invoice, work.at)
 
 
 async def policy_for(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -> DunningPolicyVersion:
@@ -212,3 +223,45 @@ async def follow_attempt(work: Work, invoice: Invoice, before: Case, attempt: Pa
     store_progress(collection, after_charge(before, after))
     if attempt.state is not AttemptState.QUEUED:
         collection.asked = [wish for wish in collection.asked if wish["at"] > attempt.begun_at.isoformat()]
+
+
+async def resting_collections(work: Work, invoice: Invoice) -> list[Collection]:
+    """The other chases of the subscription, oldest invoice first."""
+    query = (
+        select(Collection)
+        .join(Invoice, col(Collection.invoice_id) == col(Invoice.id))
+        .where(
+            Collection.subscription_id == work.row.id,
+            Collection.invoice_id != invoice.id,
+            col(Collection.closed_at).is_(None),
+            Collection.role != Role.GATED.value,
+        )
+        .order_by(col(Invoice.period_start))
+    )
+    return list((await work.session.exec(query)).all())
+
+
+def take_down(collection: Collection, wish: Wish) -> None:
+    """Keep a wish until it is charged; the same command twice is one wish."""
+    known = {entry["command_id"] for entry in collection.asked}
+    if wish.command_id in known or wish.as_of is None:
+        return
+    entry: dict[str, Any] = {
+        "trigger": wish.trigger.value,
+        "command_id": wish.command_id,
+        "at": wish.as_of.isoformat(),
+        "by": wish.by,
+    }
+    collection.asked = [*collection.asked, entry]
+
+
+async def ask_others(work: Work, paid: Invoice) -> None:
+    """A payment came: what else is open is charged once, oldest first (engine 8)."""
+    for other in await resting_collections(work, paid):
+        wish = Wish(trigger=Trigger.RETRY, command_id=f"after/{paid.id}/{paid.chase}", as_of=work.at)
+        take_down(other, wish)
+
+
+async def to_wake(work: Work, invoice: Invoice) -> tuple[str, ...]:
+    """Other invoices of the subscription that somebody wants charged now."""
+    return tuple(other.invoice_id for other in await resting_collections(work, invoice) if other.asked)

@@ -257,6 +257,7 @@ async def _card_expiring(facts: MailFacts) -> Fields | Moot:
         **facts.next_charge(),
         "method_label": await facts.present_label(),
         "card_expires_on": facts.occurrence_day(),
+        "card_expired": facts.written_on > facts.occurrence_day(),
     }
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.chasing import chase_of, follow_attempt, open_collection
+from activities.books.chasing import ask_others, chase_of, follow_attempt, open_collection, pass_gate
 from activities.books.config import BookRules
 from activities.books.gate import Prepares, attempts_of, is_collectable
 from activities.books.issuing import number_invoice
@@ -158,6 +158,7 @@ async def _write_paid(work: Work, invoice: Invoice, attempt: PaymentAttempt, out
     invoice.payment_state = PaymentState.NONE
     if invoice.open_minor == 0 and invoice.status is not InvoiceStatus.VOID:
         invoice.status, invoice.in_arrears, invoice.paid_at = InvoiceStatus.PAID, False, work.at
+    await ask_others(work, invoice)
     await _write_receipt(work, invoice, attempt)
     emit(work.session, work.row, "invoice.paid", _facts(invoice, attempt), work.at, work.rules.access)
 
@@ -166,6 +167,7 @@ async def _open_gate(work: Work, invoice: Invoice) -> None:
     """A gated draft gets its number when it is paid or processing, in the same transaction (rules 13)."""
     if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
         await number_invoice(work.session, work.row, invoice, work.at, work.rules)
+        await pass_gate(work, invoice)
 
 
 async def _write_declined(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome: Declined) -> None:

@@ -7,15 +7,17 @@ from datetime import date, datetime, timedelta
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.rows import customer_of, invoices_of, usable_method
-from billing.calendar import add_months, at_local_time, first_of_month
+from activities.books.chasing import load_case
+from activities.books.rows import customer_of, get, invoices_of, usable_method
+from activities.books.work import Work
+from billing.calendar import add_months, first_of_month
+from billing.case import Role, ends_at
 from billing.dunning import EndForSubscription
 from billing.lifecycle import Standing
 from billing.payment import AttemptState, Trigger
 from models.boundary import ChargeOrder, Duties
 from models.tables import (
     Collection,
-    DunningPolicyVersion,
     Invoice,
     InvoiceStatus,
     PaymentAttempt,
@@ -25,9 +27,9 @@ from models.tables import (
 )
 
 
-async def standing_of(session: AsyncSession, row: SubscriptionRow) -> Standing:
+async def standing_of(work: Work) -> Standing:
     """The facts from which the status follows; read under the subscription's lock."""
-    invoices = await invoices_of(session, row.id)
+    invoices = await invoices_of(work.session, work.row.id)
     is_open = [i for i in invoices if i.status is InvoiceStatus.OPEN]
     owed = [i for i in invoices if i.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)]
     gated = [i for i in invoices if i.gated]
@@ -37,7 +39,7 @@ async def standing_of(session: AsyncSession, row: SubscriptionRow) -> Standing:
         owed=sum(i.open_minor > 0 for i in owed),
         paid_until=max((i.covers_until for i in invoices if _covers(i)), default=None),
         gated_paid=any(i.status is InvoiceStatus.PAID or _is_processing(i) for i in gated),
-        policy_ends_at=await _policy_end(session, row),
+        policy_ends_at=await _policy_end(work),
     )
 
 
@@ -51,28 +53,21 @@ def _is_processing(invoice: Invoice) -> bool:
     return invoice.status is InvoiceStatus.OPEN and invoice.payment_state is PaymentState.PROCESSING
 
 
-async def _policy_end(session: AsyncSession, row: SubscriptionRow) -> datetime | None:
+async def _policy_end(work: Work) -> datetime | None:
     """When the driving collection will take the service away, if its policy does."""
-    query = (
-        select(Collection, DunningPolicyVersion)
-        .join(DunningPolicyVersion, col(Collection.policy_version_id) == col(DunningPolicyVersion.id))
-        .where(
-            Collection.subscription_id == row.id,
-            Collection.role == "driving",
-            col(Collection.closed_at).is_(None),
-            col(Collection.ended).is_(False),
-        )
+    query = select(Collection).where(
+        Collection.subscription_id == work.row.id,
+        Collection.role == Role.DRIVING.value,
+        col(Collection.closed_at).is_(None),
+        col(Collection.ended).is_(False),
     )
-    ends = [
-        at_local_time(_end_on(collection, version), version.policy.hour, 0, collection.timezone)
-        for collection, version in (await session.exec(query)).all()
-        if version.policy.end_for_subscription is not EndForSubscription.KEEP
-    ]
+    ends = []
+    for collection in (await work.session.exec(query)).all():
+        invoice = await get(work.session, Invoice, collection.invoice_id, field="invoice")
+        case = await load_case(work.session, work.row, invoice, collection, work.rules)
+        if case.policy.end_for_subscription is not EndForSubscription.KEEP:
+            ends.append(ends_at(case, work.at))
     return min(ends, default=None)
-
-
-def _end_on(collection: Collection, version: DunningPolicyVersion) -> date:
-    return collection.end_on or collection.day0 + timedelta(days=version.policy.end_day)
 
 
 async def method_facts(session: AsyncSession, row: SubscriptionRow) -> dict[str, object]:

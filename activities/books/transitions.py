@@ -53,7 +53,7 @@ async def settle_standing(work: Work) -> None:
     session, row, at = work.session, work.row, work.at
     await session.flush()
     for _ in range(4):
-        transition = lifecycle.settle(row.state, await standing_of(session, row), at)
+        transition = lifecycle.settle(row.state, await standing_of(work), at)
         row.state = transition.after
         if not transition.effects:
             break
@@ -155,6 +155,8 @@ async def _credit_unused(work: Work, effect: CreditUnused) -> None:
     for invoice in await invoices_of(work.session, work.row.id):
         if invoice.period_end != state.period.end or invoice.status is InvoiceStatus.DRAFT:
             continue
+        if invoice.covers_until <= effect.from_day:
+            continue  # those days went back before
         billed = Period(
             index=invoice.period_index,
             start=invoice.period_start,
