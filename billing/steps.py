@@ -80,8 +80,9 @@ def _steps(sub: Subscription, now: datetime) -> list[Step]:
         case Status.SCHEDULED:
             return [Step(StepKind.START, boundary, f"the subscription starts on {sub.starts_on}")]
         case Status.TRIALING:
+            notices = [] if sub.cancel_at_end or sub.pause_at_end else _trial_notice(sub)
             return [
-                *_trial_notice(sub),
+                *notices,
                 Step(StepKind.END_TRIAL, boundary, f"the trial ends on {sub.trial_end_on}"),
             ]
         case Status.ACTIVE | Status.PAST_DUE:
@@ -127,11 +128,13 @@ def _renewal_notices(sub: Subscription, now: datetime) -> list[Step]:
 
 
 def _card_notices(sub: Subscription, now: datetime) -> list[Step]:
+    """On the first of the card's last month, and before a charge that falls after it, however long after."""
     expires, end = sub.method_expires_on, sub.boundary_on
-    if expires is None or end is None or local_date(now, sub.timezone) > expires:
+    if expires is None or end is None:
         return []
     why = f"the card is valid until {expires}"
-    days = [(first_of_month(expires), f"{expires}:month")]
+    is_valid = local_date(now, sub.timezone) <= expires
+    days = [(first_of_month(expires), f"{expires}:month")] if is_valid else []
     if end > expires:
         days.append((end - timedelta(days=CARD_NOTICE_DAYS), f"{expires}:charge"))
     steps = []

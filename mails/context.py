@@ -156,6 +156,8 @@ class MailContext(Value):
     """The payment method as the customer knows it, for example `Visa •••• 4242`. None where there is none."""
     card_expires_on: date | None = None
     """Any date in the card's last month."""
+    card_expired: bool = False
+    """Whether that month is over already."""
     paid_on: date | None = None
     service_restored: bool = False
     """Whether the payment brought a suspended service back."""

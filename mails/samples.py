@@ -229,6 +229,12 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
     },
     MailKind.CARD_EXPIRING: {
         "typical": {"method_label": "Visa •••• 4242", "card_expires_on": date(2027, 2, 28), **_NEXT},
+        "expired": {
+            "method_label": "Visa •••• 4242",
+            "card_expires_on": date(2027, 2, 28),
+            "card_expired": True,
+            **_NEXT,
+        },
         "bare": {"method_label": "Visa •••• 4242", "card_expires_on": date(2027, 2, 28), **_NO_LINKS},
     },
     MailKind.TRIAL_ENDING: {
