@@ -30,7 +30,7 @@ from activities.gateway import (
     ProviderUnavailable,
 )
 from activities.launching import Launcher
-from billing.payment import AttemptState, DeclineClass, Declined, Outcome, Unknown
+from billing.payment import AttemptState, Canceled, DeclineClass, Declined, Outcome, Unknown
 from models.boundary import CaseReport, ChargeOrder, ChargeReport
 from models.database import Database
 from models.tables import Collection, Customer, Invoice, PaymentAttempt
@@ -49,6 +49,7 @@ class _Begun:
     request: PreparedRequest
     sent_at: datetime
     is_new: bool
+    supersedes: str | None = None
 
 
 class Payments:
@@ -76,6 +77,7 @@ class Payments:
         if isinstance(begun, ChargeReport):
             return await self._handed_over(order, begun)
         async with _beating():
+            await self._close_superseded(order, begun)
             outcome = await self._send(begun, _as_of(order))
             return await self._handed_over(order, await self._record(order, begun.attempt_id, outcome))
 
@@ -156,8 +158,27 @@ class Payments:
             is_new = attempt.sent_at is None
             attempt.sent_at = attempt.sent_at or datetime.now(UTC)
             return _Begun(
-                attempt.id, PreparedRequest.model_validate(attempt.request), attempt.sent_at, is_new=is_new
+                attempt.id,
+                PreparedRequest.model_validate(attempt.request),
+                attempt.sent_at,
+                is_new=is_new,
+                supersedes=invoice.superseded_intent,
             )
+
+    async def _close_superseded(self, order: ChargeOrder, begun: _Begun) -> None:
+        """The PaymentIntent of another amount is seen cancelled before there is a new one (stripe B2)."""
+        if begun.supersedes is None:
+            return
+        try:
+            outcome = await self._gateway.cancel(begun.supersedes)
+        except ProviderUnavailable as fault:
+            raise _fault(fault) from fault
+        if not isinstance(outcome, Canceled):
+            message = f"The earlier payment {begun.supersedes} of {order.invoice_id} is {outcome.outcome}."
+            raise ApplicationError(message, type="superseded_payment", non_retryable=True)
+        async with self._database.write() as session:
+            _, invoice = await lock_with_subscription(session, order.invoice_id)
+            invoice.superseded_intent = None
 
     async def _send(self, begun: _Begun, as_of: datetime) -> Outcome:
         """The provider's answer; without one for 90 seconds the outcome is unknown (engine 5)."""
@@ -170,9 +191,9 @@ class Payments:
         except ProviderMisconfigured as fault:
             raise ApplicationError(fault.message, type="ProviderMisconfigured") from fault
         except ProviderRefused as refusal:
-            return await self._refused(begun, refusal)
+            return await self._refused(begun, refusal, as_of)
 
-    async def _refused(self, begun: _Begun, refusal: ProviderRefused) -> Outcome:
+    async def _refused(self, begun: _Begun, refusal: ProviderRefused, as_of: datetime) -> Outcome:
         """The provider calls the request wrong: nothing was charged.
 
         A method that it no longer knows needs another one; anything else is a fault for a person.
@@ -180,9 +201,7 @@ class Payments:
         if refusal.reason == "resource_missing" and refusal.field == "payment_method":
             return Declined(code="payment_method_missing", decline_class=DeclineClass.NEW_PAYMENT_METHOD)
         async with self._database.write() as session:
-            await record_never_ran(
-                session, self._gateway, self._rules, attempt_id=begun.attempt_id, at=datetime.now(UTC)
-            )
+            await record_never_ran(session, self._gateway, self._rules, attempt_id=begun.attempt_id, at=as_of)
         raise ApplicationError(refusal.message, type="ProviderRefused", non_retryable=True) from refusal
 
     async def _record(

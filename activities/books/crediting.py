@@ -122,6 +122,8 @@ async def _write(
     if invoice.status is InvoiceStatus.OPEN and invoice.open_minor == 0:
         invoice.status, invoice.in_arrears = InvoiceStatus.PAID, False
         invoice.closed_by = f"credited: {reason}"
+    if use.closes_minor and invoice.payment_intent is not None:
+        supersede_payment(invoice)
     book(
         session,
         entity,
@@ -152,3 +154,9 @@ async def _write(
     emit(session, row, "credit_note.issued", facts, at, rules.access)
     await session.flush()
     return note
+
+
+def supersede_payment(invoice: Invoice) -> None:
+    """The amount changed, which a PaymentIntent cannot follow: the next attempt begins a generation (stripe B2)."""
+    invoice.superseded_intent, invoice.payment_intent = invoice.payment_intent, None
+    invoice.generation += 1

@@ -105,6 +105,8 @@ class Invoice(SQLModel, table=True):
     in_arrears: bool = False
     generation: int = 1
     payment_intent: str | None = Field(default=None, index=True)
+    superseded_intent: str | None = None
+    """PaymentIntent of an earlier generation for another amount: seen cancelled before the next one is made."""
     automatic_collecting: bool = True
     frozen: bool = False
     paid_at: datetime | None = instant()
