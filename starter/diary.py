@@ -34,7 +34,6 @@ from models.tables import (
 class FactKind(StrEnum):
     """What a fact is; the order in which those of one minute are told."""
 
-    ASKED = "asked"
     PLAN = "plan"
     INVOICE = "invoice"
     CHARGE = "charge"
@@ -42,6 +41,7 @@ class FactKind(StrEnum):
     DUNNING = "dunning"
     STATUS = "status"
     ACCESS = "access"
+    ASKED = "asked"
     MAIL = "mail"
 
 

@@ -55,10 +55,11 @@ def print_overview(view: Overview, live: StateAnswer | None = None) -> None:
 def _head(view: Overview, live: StateAnswer | None) -> output.Row:
     seats = f" x {view.quantity}" if view.quantity != 1 else ""
     coming = view.next_invoice
+    clock = f" on clock {view.clock_id}" if view.clock_id else ""
     return {
         "Status": view.status,
         "May use it": f"{'yes' if view.entitled else 'no'}: {view.reason}",
-        "Access until": words.instant(view.access_until),
+        "Access until": words.local(view.access_until, view.timezone),
         "Parked": f"{view.parked.reason} {view.parked.remedy}" if view.parked else None,
         "Plan": f"{view.plan_name}{seats}, every {view.every}",
         "Period": f"{view.period_start} to {view.period_end} (not included)" if view.period_start else None,
@@ -72,7 +73,7 @@ def _head(view: Overview, live: StateAnswer | None) -> output.Row:
         if view.written_off_minor
         else None,
         "Pays by": view.payment_method or "no usable payment method",
-        "Now": f"{words.instant(view.now)}{f' on clock {view.clock_id}' if view.clock_id else ''}",
+        "Now": f"{words.local(view.now, view.timezone)} in {view.timezone}{clock}",
         **_live_fields(live),
         "Id": view.id,
         "Customer": view.customer_reference or view.customer_id,
@@ -103,8 +104,7 @@ def _invoice_line(invoice: InvoiceView) -> output.Row:
 def _ahead_line(step: AheadView, view: Overview) -> output.Row:
     numbers = {invoice.id: invoice.number or "draft" for invoice in view.invoices}
     return {
-        "On": step.on or "when it happens",
-        "At": words.instant(step.at),
+        "When": words.local(step.at, view.timezone) or "when it happens",
         "What": step.what.replace("_", " "),
         "Invoice": numbers.get(step.invoice_id or ""),
         "Why": step.why,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from billing.money import to_major
 
@@ -15,3 +16,8 @@ def amount(minor: int, currency: str) -> str:
 def instant(at: datetime | None) -> str | None:
     """An instant to the minute, in UTC: `2027-01-31 09:00 UTC`."""
     return None if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def local(at: datetime | None, timezone: str) -> str | None:
+    """An instant to the minute, as the clocks of an IANA zone show it: `2027-01-31 10:00`."""
+    return None if at is None else f"{at.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}"
