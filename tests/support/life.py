@@ -24,6 +24,7 @@ import httpx
 import pytest
 from fakes import TEST_KEY, FakeStripe
 from pydantic import SecretStr
+from sqlmodel import col, select
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
@@ -35,12 +36,13 @@ from typing_extensions import override
 from activities.sendgrid_mailer import SendGridMailer
 from activities.stripe_gateway import StripeGateway
 from billing.commands import Command
+from billing.dunning import DunningPolicy
 from models.attributes import ALL_ATTRIBUTES
 from models.boundary import Accepted, SubscriptionState
 from models.database import Database
 from models.ids import new_id
 from models.parties import Address, Contact
-from models.tables import SubscriptionRow
+from models.tables import CreditNote, DunningPolicyVersion, Invoice, SubscriptionRow
 from settings import Settings
 from starter.catalogue import Catalogue
 from starter.clocks import Clocks
@@ -102,6 +104,18 @@ class Person:
         async with self.life.database.read() as session:
             row = await session.get_one(SubscriptionRow, self.subscription_id)
             return [fact.line for fact in await diary_of(session, [row])]
+
+    async def invoices(self) -> list[Invoice]:
+        """Their invoices and drafts, oldest period first."""
+        query = select(Invoice).where(col(Invoice.subscription_id) == self.subscription_id)
+        async with self.life.database.read() as session:
+            return list((await session.exec(query.order_by(col(Invoice.period_start)))).all())
+
+    async def credit_notes(self) -> list[CreditNote]:
+        """Their credit notes, oldest first."""
+        query = select(CreditNote).where(col(CreditNote.customer_id) == self.customer_id)
+        async with self.life.database.read() as session:
+            return list((await session.exec(query.order_by(col(CreditNote.issued_at)))).all())
 
     async def state(self) -> SubscriptionState:
         """What the workflow answers."""
@@ -213,6 +227,25 @@ class Life(ABC):
             )
         )
         await self.catalogue.create_plans(PLANS)
+
+    async def offers(self, reference: str, **terms: Any) -> None:
+        """One more plan: 49.00 a month, unless `terms` say otherwise."""
+        usual = {"name": reference.title(), "currency": "EUR", "every": "1month", "amount": Decimal("49.00")}
+        await self.catalogue.create_plans([NewPlan(reference=reference, **{**usual, **terms})])
+
+    async def writes_policy(self, policy: DunningPolicy) -> None:
+        """One more dunning policy, to be named by the terms of a subscription."""
+        async with self.database.write() as session:
+            key = new_id("pol")
+            session.add(
+                DunningPolicyVersion(
+                    id=key,
+                    name=policy.name,
+                    version=policy.version,
+                    policy=policy,
+                    created_at=datetime.now(UTC),
+                )
+            )
 
     async def new_card(self, owner: str, script: Script) -> str:
         """A card of its own, scripted through Stripe's own metadata."""
