@@ -41,9 +41,10 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=2)
 QUEUE_PATIENCE = timedelta(minutes=15, seconds=90)
 """For a place in the payments queue and the inline try (engine 5)."""
 ADVANCE_TIMEOUT = timedelta(hours=2)
-ADVANCE_HEARTBEAT_TIMEOUT = timedelta(seconds=20)
+ADVANCE_HEARTBEAT_TIMEOUT = timedelta(seconds=5)
+"""So that another worker takes a clock or the outbox over within seconds (engine 25)."""
 DRAIN_TIMEOUT = timedelta(minutes=5)
-DRAIN_HEARTBEAT_TIMEOUT = timedelta(seconds=15)
+DRAIN_HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 
 PRIORITY_OF = {
     Trigger.CUSTOMER: 1,

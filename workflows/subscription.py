@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 from temporalio import workflow
-from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import calls
-from workflows.signals import SignalDesk
-from workflows.timing import WorkflowClock
+from workflows.subscription_doors import SubscriptionDoors, planned
 
 with workflow.unsafe.imports_passed_through():
-    from billing import decide
-    from billing.commands import (
-        Cancel,
-        ChangePlan,
-        ChangeQuantity,
-        Command,
-        KeepSubscription,
-        Pause,
-        Resume,
-        RetryNow,
-        When,
-    )
-    from billing.errors import RelanceError
+    from billing.commands import Command
     from billing.payment import Trigger
     from billing.steps import Step, next_step
-    from billing.subscription import Subscription
     from models.attributes import changes_between, subscription_attributes
     from models.boundary import (
-        Accepted,
         ChargeOrder,
         CollectionRun,
         CommandOrder,
         Duties,
         ParkOrder,
-        PlannedStep,
         StepOrder,
         SubscriptionReport,
         SubscriptionRun,
-        SubscriptionState,
-        Tick,
         TickTo,
         Wish,
     )
@@ -54,21 +34,15 @@ FIRST_RELEASE = "2026-11"
 
 
 @workflow.defn(name="subscription")
-class SubscriptionWorkflow:
+class SubscriptionWorkflow(SubscriptionDoors):
     """One subscription, for as long as it lives."""
 
     @workflow.init
     def __init__(self, start: SubscriptionRun) -> None:
-        self.subscription: Subscription = start.subscription
+        super().__init__(start)
         self.duties = Duties()
-        self.clock = WorkflowClock(start.now)
-        self.inbox: deque[Command] = deque(start.inbox)
-        self.has_news = start.look_first
-        self.is_asked_to_recycle = False
-        self.cancel_was_pressed = False
         self.payments_queue = start.payments_queue
-        self.desk = SignalDesk()
-        self.last_refusal = ""
+        self.cancel_was_pressed = False
         self.shown_attributes = subscription_attributes(start.subscription)
 
     @workflow.run
@@ -76,8 +50,6 @@ class SubscriptionWorkflow:
         """Live one period; then begin the next one in a run of its own."""
         workflow.patched(FIRST_RELEASE)
         await self._shielded_from_cancel(asyncio.create_task(self._live_through_failures()))
-        self.clock.leaving = True
-        await workflow.wait_condition(workflow.all_handlers_finished)
         # No await from here on: what a handler accepts after this would be lost (engine 13).
         if self.subscription.is_over and not self.inbox and self.duties.none:
             return
@@ -101,7 +73,9 @@ class SubscriptionWorkflow:
             except (ActivityError, ApplicationError) as failure:
                 await self._park(failure)
             else:
-                return
+                break
+        self.clock.leaving = True
+        await workflow.wait_condition(workflow.all_handlers_finished)
 
     async def _live(self) -> None:
         while True:
@@ -230,176 +204,8 @@ class SubscriptionWorkflow:
         life.result()
 
     def _show(self, step: Step) -> None:
-        workflow.set_current_details(
-            subscription_details(self.subscription, self._planned(step), self.clock.now)
-        )
+        workflow.set_current_details(subscription_details(self.subscription, planned(step), self.clock.now))
         attributes = subscription_attributes(self.subscription)
         if attributes != self.shown_attributes:
             workflow.upsert_search_attributes(changes_between(self.shown_attributes, attributes))
             self.shown_attributes = attributes
-
-    @staticmethod
-    def _planned(step: Step) -> PlannedStep:
-        return PlannedStep(what=step.kind.value if step.kind else "wait", due=step.due, why=step.why)
-
-    # What support asks
-
-    @workflow.query(name="state", description="Everything about this subscription, and what it does next.")
-    def state(self) -> SubscriptionState:
-        """The subscription and what comes next."""
-        return SubscriptionState(
-            subscription=self.subscription,
-            next=self._planned(next_step(self.subscription, self.clock.now)),
-            now=self.clock.now,
-            queued_commands=len(self.inbox),
-            bad_signals=self.desk.bad,
-            last_bad_signal=self.desk.last_bad,
-            last_refusal=self.last_refusal,
-        )
-
-    # Commands that a caller waits for. Handlers check and enqueue; they await nothing (engine 13).
-
-    def _check(self, command: Command) -> None:
-        """Refuse what cannot be carried out, as things will stand once the queue is worked off."""
-        try:
-            decide.check(self._after_queue(), command, self.clock.now)
-        except RelanceError as refusal:
-            raise ApplicationError(
-                refusal.message, refusal.field, type=refusal.code, non_retryable=True
-            ) from refusal
-
-    def _after_queue(self) -> Subscription:
-        subscription = self.subscription
-        for queued in self.inbox:
-            try:
-                subscription = decide.accept(subscription, queued, self.clock.now).after
-            except RelanceError:
-                continue
-        return subscription
-
-    def _enqueue(self, command: Command) -> Accepted:
-        self.clock.hear(command.as_of)
-        self.inbox.append(command)
-        return Accepted(command_id=command.command_id, subscription=self._after_queue())
-
-    @workflow.update(
-        name="change_plan", description='Another plan from the period\'s end: {"command_id", "plan_id"}'
-    )
-    async def change_plan(self, command: ChangePlan) -> Accepted:
-        """Change the plan at the period's end."""
-        return self._enqueue(command)
-
-    @change_plan.validator
-    def _check_change_plan(self, command: ChangePlan) -> None:
-        self._check(command)
-
-    @workflow.update(
-        name="change_quantity", description='Other seats from the period\'s end: {"command_id", "quantity"}'
-    )
-    async def change_quantity(self, command: ChangeQuantity) -> Accepted:
-        """Change the number of seats at the period's end."""
-        return self._enqueue(command)
-
-    @change_quantity.validator
-    def _check_change_quantity(self, command: ChangeQuantity) -> None:
-        self._check(command)
-
-    @workflow.update(name="cancel", description='The end: {"command_id", "when": "now" or "period_end"}')
-    async def cancel(self, command: Cancel) -> Accepted:
-        """Cancel; *now* closes the gate to automatic charges before it is answered (engine 4)."""
-        if command.when is When.NOW:
-            await calls.stop_collecting(self.subscription.id, self.clock.now)
-        return self._enqueue(command)
-
-    @cancel.validator
-    def _check_cancel(self, command: Cancel) -> None:
-        self._check(command)
-
-    @workflow.update(name="keep", description='Take back a cancel or pause that is pending: {"command_id"}')
-    async def keep(self, command: KeepSubscription) -> Accepted:
-        """Take back a pending cancel or pause."""
-        return self._enqueue(command)
-
-    @keep.validator
-    def _check_keep(self, command: KeepSubscription) -> None:
-        self._check(command)
-
-    @workflow.update(
-        name="pause", description='Pause: {"command_id", "when": "now" or "period_end", "credit"}'
-    )
-    async def pause(self, command: Pause) -> Accepted:
-        """Pause, keeping the anchor."""
-        return self._enqueue(command)
-
-    @pause.validator
-    def _check_pause(self, command: Pause) -> None:
-        self._check(command)
-
-    @workflow.update(
-        name="resume", description='Resume, also when parked: {"command_id"}, or with "issue": [dates]'
-    )
-    async def resume(self, command: Resume) -> Accepted:
-        """Go on after a pause, after unpaid, or after being parked."""
-        return self._enqueue(command)
-
-    @resume.validator
-    def _check_resume(self, command: Resume) -> None:
-        self._check(command)
-
-    @workflow.update(name="retry_now", description='Charge what is open at once: {"command_id"}')
-    async def retry_now(self, command: RetryNow) -> Accepted:
-        """Pass a retry on to the collection that drives."""
-        return self._enqueue(command)
-
-    @retry_now.validator
-    def _check_retry_now(self, command: RetryNow) -> None:
-        self._check(command)
-
-    @workflow.update(name="tick", description="Test clocks only: move this subscription's time on.")
-    async def tick(self, to: TickTo) -> Tick:
-        """Move on and answer when everything due is done."""
-        return await self.clock.tick(to)
-
-    # Facts and fire-and-forget
-
-    @workflow.signal(
-        name="change_plan", description='As the update, without an answer: {"command_id", "plan_id"}'
-    )
-    def change_plan_signal(self, raw: RawValue) -> None:
-        """Change the plan, fire and forget."""
-        self._receive(raw, ChangePlan, "change_plan")
-
-    @workflow.signal(name="cancel", description='As the update, without an answer: {"command_id", "when"}')
-    def cancel_signal(self, raw: RawValue) -> None:
-        """Cancel, fire and forget."""
-        self._receive(raw, Cancel, "cancel")
-
-    def _receive(self, raw: RawValue, kind: type[ChangePlan] | type[Cancel], signal: str) -> None:
-        command = self.desk.decode(raw, kind, signal=signal)
-        if command is None:
-            return
-        try:
-            decide.check(self._after_queue(), command, self.clock.now)
-        except RelanceError as refusal:
-            self.desk.refuse(signal, refusal)
-            return
-        self._enqueue(command)
-
-    @workflow.signal(name="look", description="Something changed in the books: read them again.")
-    def look(self, raw: RawValue) -> None:
-        """A hint that the rows have changed; it brings the sender's time along."""
-        hint = self.desk.decode(raw, TickTo, signal="look")
-        if hint is not None:
-            self.clock.hear(hint.now)
-            self.has_news = True
-
-    @workflow.signal(name="payment_settled", description="The provider has news: read the books again.")
-    def payment_settled(self, raw: RawValue) -> None:
-        """A hint that a payment moved."""
-        if self.desk.decode(raw, dict[str, str], signal="payment_settled") is not None:
-            self.has_news = True
-
-    @workflow.signal(name="recycle", description="Begin a new run with the same state, to take up new code.")
-    def recycle(self) -> None:
-        """Continue as new at the next quiet moment (engine 29)."""
-        self.is_asked_to_recycle = True
