@@ -86,9 +86,9 @@ def accept(sub: Subscription, command: Command, at: datetime) -> Transition:
         raise AlreadyEnded(sub)
     match command:
         case ChangePlan():
-            return _change_plan(sub, command)
+            return _change_terms(sub, _other_plan(sub, command), command, at)
         case ChangeQuantity(quantity=quantity):
-            return _change_terms(sub, with_quantity(sub.pending_terms or sub.terms, quantity))
+            return _change_terms(sub, with_quantity(sub.pending_terms or sub.terms, quantity), command, at)
         case Cancel(when=When.NOW):
             return _cancel_now(sub, at)
         case Cancel():
@@ -128,32 +128,41 @@ def _check_change(sub: Subscription) -> None:
         )
 
 
-def _change_plan(sub: Subscription, command: ChangePlan) -> Transition:
+def _other_plan(sub: Subscription, command: ChangePlan) -> Terms:
     if command.terms is None:
         raise InvalidInput("The plan's terms were not looked up.", field="plan")
     quantity = command.quantity if command.quantity is not None else _kept_quantity(sub, command.terms)
-    return _change_terms(sub, with_quantity(command.terms, quantity))
+    return with_quantity(command.terms, quantity)
 
 
 def _kept_quantity(sub: Subscription, terms: Terms) -> int:
     return (sub.pending_terms or sub.terms).quantity if terms.has_unit_price else 1
 
 
-def _change_terms(sub: Subscription, terms: Terms) -> Transition:
+def _change_terms(
+    sub: Subscription, terms: Terms, command: ChangePlan | ChangeQuantity, at: datetime
+) -> Transition:
     _check_change(sub)
     if terms.currency != sub.terms.currency:
         raise PlanCurrencyMismatch(sub, terms)
     if sub.status in (Status.SCHEDULED, Status.TRIALING):
-        # Nothing is billed yet: it simply starts with other terms, and a trial keeps its end (rules 3, U1).
-        after = sub.model_copy(
-            update={"terms": terms.model_copy(update={"trial_days": sub.terms.trial_days})}
-        )
-        return Transition(after, (Emit("subscription.plan_changed", {"to": terms.plan_name}),))
+        return _begin_with(sub, terms, command, at)
     pending = None if terms == sub.terms else terms
     return Transition(
         sub.model_copy(update={"pending_terms": pending}),
         (Emit("subscription.change_scheduled", {"to": terms.plan_name}),),
     )
+
+
+def _begin_with(
+    sub: Subscription, terms: Terms, command: ChangePlan | ChangeQuantity, at: datetime
+) -> Transition:
+    """Nothing is billed yet: it simply starts with other terms, and a trial keeps its end (rules 3, U1)."""
+    after = sub.model_copy(update={"terms": terms.model_copy(update={"trial_days": sub.terms.trial_days})})
+    data = {"from": sub.terms.plan_name, "to": terms.plan_name, "quantity": str(terms.quantity)}
+    effective_on = max(sub.starts_on, local_date(at, sub.timezone))
+    notify = Notify("plan_changed", f"{effective_on}:{command.command_id}", data)
+    return Transition(after, (notify, Emit("subscription.plan_changed", data)))
 
 
 def _cancel_now(sub: Subscription, at: datetime) -> Transition:
