@@ -13,7 +13,14 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.books.chase_steps import case_report
-from activities.books.chasing import chase_of, collection_key, follow_attempt, open_collection, to_wake
+from activities.books.chasing import (
+    chase_of,
+    collection_key,
+    first_wish,
+    follow_attempt,
+    open_collection,
+    to_wake,
+)
 from activities.books.config import BookRules
 from activities.books.gate import GateRefused, attempts_of, begin_attempt, live_attempt
 from activities.books.outcomes import record_never_ran, record_outcome
@@ -103,7 +110,7 @@ class Payments:
             return await self._report(order)
         async with _beating():
             try:
-                outcome = await self._find_out(attempt, _as_of(order))
+                outcome = await self._find_out(attempt, _as_of(order), only_look=order.only_look)
             except (ProviderUnavailable, ProviderMisconfigured):
                 return await self._looked(order, attempt)
         if isinstance(outcome, NeverRan):
@@ -145,7 +152,7 @@ class Payments:
                 number=order.number,
                 trigger=order.trigger,
                 at=_as_of(order),
-                asked_by=order.asked_by,
+                asked_by=await first_wish(session, invoice, order.trigger),
             )
             if isinstance(attempt, GateRefused):
                 if invoice.owner == "subscription":  # which goes on; a collection drops what stays queued
@@ -228,13 +235,16 @@ class Payments:
         """The provider could not be asked: the attempt stays as it is, to be asked for again later."""
         return await self._record(order, attempt.id, Unknown(), looked=True)
 
-    async def _find_out(self, attempt: PaymentAttempt, as_of: datetime) -> Outcome | NeverRan:
+    async def _find_out(
+        self, attempt: PaymentAttempt, as_of: datetime, *, only_look: bool
+    ) -> Outcome | NeverRan:
         intent = attempt.payment_intent
         if attempt.state is AttemptState.QUEUED or attempt.sent_at is None:
             return NeverRan(payment_intent=intent or "")
-        if attempt.state is AttemptState.ACTION_REQUIRED and intent is not None:
+        waits_for_payer = attempt.state is AttemptState.ACTION_REQUIRED
+        if waits_for_payer and intent is not None and not only_look:
             return await self._gateway.cancel(intent)
-        if attempt.state is AttemptState.PROCESSING and intent is not None:
+        if (waits_for_payer or attempt.state is AttemptState.PROCESSING) and intent is not None:
             return await self._gateway.look(intent, since=attempt.begun_at, as_of=as_of)
         if datetime.now(UTC) - attempt.sent_at < KEY_LIFETIME:
             request = PreparedRequest.model_validate(attempt.request)

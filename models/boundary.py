@@ -56,7 +56,8 @@ class ChargeOrder(Value):
     trigger: Trigger
     as_of: datetime | None = None
     """The business instant; set by the workflow that asks."""
-    asked_by: str = ""
+    only_look: bool = False
+    """When settling: there is news of the payment, so one that waits for the payer is looked at, not closed."""
     hand_over: CollectionRun | None = None
     """With what a collection is started where the outcome isn't "paid"; None where one owns the invoice."""
 

@@ -153,9 +153,9 @@ class CollectionWorkflow:
             self.not_before = self.clock.now + PAUSE_AFTER_REFUSAL
         await self._learn(report)
 
-    async def _settle(self) -> None:
-        """Ask the provider what became of the attempt that is under way."""
-        order = self._order(Trigger.RETRY, None)
+    async def _settle(self, *, only_look: bool = False) -> None:
+        """Ask the provider what became of the attempt that is under way; one that waits for the payer is closed."""
+        order = self._order(Trigger.RETRY, None).model_copy(update={"only_look": only_look})
         try:
             report = await calls.settle_attempt(order, queue=self.run_input.payments_queue)
         except ActivityError as error:
@@ -214,7 +214,7 @@ class CollectionWorkflow:
             return
         if self.payment_moved:
             self.payment_moved = False
-            await self._settle()
+            await self._settle(only_look=True)
             return
         self.has_news = False
         self._adopt(await calls.look_at_case(self.run_input.invoice_id, self.clock.now))

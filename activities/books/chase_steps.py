@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import col, select
@@ -187,9 +187,7 @@ def _mail_facts(case: Case, at: datetime) -> dict[str, Any]:
         "decline_class": failure.verdict.value if failure and failure.verdict else None,
         "attempted_on": str(local_date(failure.begun_at, case.timezone)) if failure else None,
         "next_try_on": str(local_date(next_try, case.timezone)) if next_try else None,
-        "deadline_on": str(
-            ends_on(case, at) - timedelta(days=1)
-        ),  # the last day to act: the end comes in the morning
+        "ends_on": str(ends_on(case, at)),
         "consequence": case.policy.end_for_subscription.value,
     }
 

@@ -265,3 +265,10 @@ async def ask_others(work: Work, paid: Invoice) -> None:
 async def to_wake(work: Work, invoice: Invoice) -> tuple[str, ...]:
     """Other invoices of the subscription that somebody wants charged now."""
     return tuple(other.invoice_id for other in await resting_collections(work, invoice) if other.asked)
+
+
+async def first_wish(session: AsyncSession, invoice: Invoice, trigger: Trigger) -> str:
+    """The command that asked for a charge of this kind, oldest first; empty where nobody did."""
+    collection = await session.get(Collection, collection_key(invoice))
+    asked = collection.asked if collection is not None else []
+    return next((wish["command_id"] for wish in asked if wish["trigger"] == trigger.value), "")

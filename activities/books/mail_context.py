@@ -328,7 +328,7 @@ async def _owed(facts: MailFacts, invoice: Invoice) -> Fields:
     The row names the day of the end, whose step comes at 09:00: the last day to act is the one before.
     """
     lines = await facts.lines(invoice)
-    ends_on = facts.day("deadline_on")
+    ends_on = facts.day("ends_on")
     over = facts.sub.is_over
     return {
         "plan_name": lines[0].plan_name if lines else facts.sub.terms.plan_name,

@@ -37,16 +37,20 @@ async def standing_of(work: Work) -> Standing:
         open_invoices=tuple(i.id for i in is_open),
         in_arrears=tuple(i.id for i in is_open if i.in_arrears),
         owed=sum(i.open_minor > 0 for i in owed),
-        paid_until=max((i.covers_until for i in invoices if _covers(i)), default=None),
+        covered_until=max((i.covers_until for i in invoices if _covers(i)), default=None),
         gated_paid=any(i.status is InvoiceStatus.PAID or _is_processing(i) for i in gated),
         policy_ends_at=await _policy_end(work),
     )
 
 
 def _covers(invoice: Invoice) -> bool:
-    """Whether the invoice pays for time: paid by money or worth nothing, not closed by a credit alone."""
+    """Whether its time need not be billed again: paid by money or worth nothing, or still open.
+
+    One that a credit alone closed covers nothing.
+    """
     was_paid = invoice.paid_minor > 0 or invoice.total_minor == 0
-    return invoice.status is InvoiceStatus.PAID and was_paid and invoice.covers_until > invoice.period_start
+    counts = invoice.status is InvoiceStatus.OPEN or (invoice.status is InvoiceStatus.PAID and was_paid)
+    return counts and invoice.covers_until > invoice.period_start
 
 
 def _is_processing(invoice: Invoice) -> bool:

@@ -162,7 +162,7 @@ CHASED = {
     "decline_class": "retry_later",
     "attempted_on": "2027-01-01",
     "next_try_on": "2027-01-02",
-    "deadline_on": "2027-01-22",  # the day of the end, whose step comes at 09:00
+    "ends_on": "2027-01-22",  # the day of the end, whose step comes at 09:00
     "consequence": "suspend",
     "amount_minor": 3480,
 }

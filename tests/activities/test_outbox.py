@@ -357,7 +357,7 @@ async def ben(database: Database, anna: Someone) -> Someone:
 def reminder(
     someone: Someone, invoice: Invoice, *, at: datetime = NINE, ends_on: str = "2027-02-22"
 ) -> Message:
-    context = {"deadline_on": ends_on, "consequence": "suspend"}
+    context = {"ends_on": ends_on, "consequence": "suspend"}
     return queued(
         someone,
         "payment_reminder",
