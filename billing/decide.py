@@ -131,12 +131,18 @@ def _check_change(sub: Subscription) -> None:
 def _other_plan(sub: Subscription, command: ChangePlan) -> Terms:
     if command.terms is None:
         raise InvalidInput("The plan's terms were not looked up.", field="plan")
-    quantity = command.quantity if command.quantity is not None else _kept_quantity(sub, command.terms)
-    return with_quantity(command.terms, quantity)
+    is_undone = sub.pending_terms is not None and command.plan_id == sub.terms.plan_id
+    terms = sub.terms if is_undone else command.terms
+    quantity = command.quantity if command.quantity is not None else _kept_quantity(sub, terms)
+    return with_quantity(terms, quantity)
 
 
 def _kept_quantity(sub: Subscription, terms: Terms) -> int:
-    return (sub.pending_terms or sub.terms).quantity if terms.has_unit_price else 1
+    """The seats that were asked for last; a plan without seats in between does not forget them."""
+    if not terms.has_unit_price:
+        return 1
+    pending = sub.pending_terms
+    return pending.quantity if pending is not None and pending.has_unit_price else sub.terms.quantity
 
 
 def _change_terms(
@@ -167,7 +173,7 @@ def _begin_with(
 
 def _cancel_now(sub: Subscription, at: datetime) -> Transition:
     if sub.status is Status.PAUSED and sub.access_ends_at is not None:
-        return _schedule_cancel(sub, sub.access_ends_at)
+        return _cancel_at_end(sub, at)
     return lifecycle.cancel_now(sub, at)
 
 
@@ -213,7 +219,7 @@ def _pause(sub: Subscription, command: Pause, at: datetime) -> Transition:
 def _resume(sub: Subscription, command: Resume, at: datetime) -> Transition:
     if sub.parked is not None:
         return lifecycle.unpark(sub, command.issue)
-    if sub.status is Status.UNPAID and sub.open_invoices:
+    if sub.status is Status.UNPAID and sub.owed:
         raise Refused(
             "Something is still owed: the subscription comes back by itself once it is paid.", field="status"
         )

@@ -94,11 +94,13 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
     kept = tuple(key for key in after.notified if key.startswith("card_expiring"))
     after = after.model_copy(update={"notified": kept})
     if len(issues) > catch_up_limit:
-        return _park_for_catch_up(after, at, issues)
+        return _park_for_catch_up(after, at, effects, issues)
     return Transition(after, (*effects, *issues))
 
 
-def _park_for_catch_up(sub: Subscription, at: datetime, issues: list[Effect]) -> Transition:
+def _park_for_catch_up(
+    sub: Subscription, at: datetime, effects: tuple[Effect, ...], issues: list[Effect]
+) -> Transition:
     drafts = [
         Issue(issue.period, issue.terms, issue.reason, draft=True, delay_days=issue.delay_days)
         for issue in issues
@@ -109,7 +111,9 @@ def _park_for_catch_up(sub: Subscription, at: datetime, issues: list[Effect]) ->
         since=at,
         remedy="Look at the drafts and resume, naming the period starts to issue; the others are dropped.",
     )
-    return Transition(sub.model_copy(update={"parked": parked}), (*drafts, Emit("subscription.parked")))
+    return Transition(
+        sub.model_copy(update={"parked": parked}), (*effects, *drafts, Emit("subscription.parked"))
+    )
 
 
 def _missed_renewal_notice(sub: Subscription) -> bool:
@@ -174,7 +178,7 @@ def end_access(sub: Subscription, at: datetime) -> Transition:
 
 def give_up(sub: Subscription, at: datetime) -> Transition:
     """Unpaid for too long (U10)."""
-    return _end(sub, at, "unpaid for too long")
+    return _end(sub, at, "unpaid for too long").then(SettleDebtOnCancel())
 
 
 def mark_notified(sub: Subscription, step: Step) -> Transition:
@@ -188,7 +192,8 @@ def cancel_now(sub: Subscription, at: datetime) -> Transition:
     ended = _end(sub, at, "canceled now")
     if sub.status is Status.INCOMPLETE:
         return Transition(ended.after, (DropGatedDraft(), *ended.effects))
-    credit = _credit_unused(sub, at, "canceled now") if sub.status.bills else ()
+    was_billed = sub.status.bills or sub.status is Status.UNPAID
+    credit = _credit_unused(sub, at, "canceled now") if was_billed else ()
     return Transition(ended.after, (*credit, *ended.effects, SettleDebtOnCancel()))
 
 
@@ -206,27 +211,25 @@ def pause_now(sub: Subscription, at: datetime, *, credit: bool) -> Transition:
 
 
 def resume(sub: Subscription, at: datetime) -> Transition:
-    """Back from a pause or from unpaid: a part period only for time that no paid invoice covers."""
+    """Back from a pause or from unpaid: a part period only for time that no invoice covers already."""
     today = local_date(at, sub.timezone)
     after, effects = _apply_pending(sub, anchor_on=today) if not _covers(sub, today) else (sub, ())
     if after.anchor is None:
         transition = _first_period(after, today, gate=False, first_payment=True)
         return Transition(_as_active(transition.after), (*effects, *transition.effects))
     after = _as_active(after)
-    if _covers(after, today):
-        covering = after.schedule.period_on(today)
-        return Transition(
-            after.model_copy(update={"period": covering}), (*effects, Emit("subscription.resumed"))
-        )
-    period = after.schedule.part_from(max(today, after.paid_until or today))
-    issue = Issue(period, after.terms, InvoiceReason.RESUME)
-    return Transition(
-        after.model_copy(update={"period": period}), (*effects, Emit("subscription.resumed"), issue)
-    )
+    effects = (*effects, Emit("subscription.resumed"))
+    covering = after.schedule.period_on(today)
+    not_covered_from = max(today, after.covered_until or today)
+    if not_covered_from >= covering.end:
+        return Transition(after.model_copy(update={"period": covering}), effects)
+    part = after.schedule.part_from(not_covered_from)
+    issue = Issue(part, after.terms, InvoiceReason.RESUME)
+    return Transition(after.model_copy(update={"period": part}), (*effects, issue))
 
 
 def _covers(sub: Subscription, day: date) -> bool:
-    return sub.paid_until is not None and sub.paid_until > day
+    return sub.covered_until is not None and sub.covered_until > day
 
 
 def _as_active(sub: Subscription) -> Subscription:
@@ -265,7 +268,7 @@ class Standing:
         open_invoices: ids of invoices that are issued and open, oldest first.
         in_arrears: those among them that are in arrears (rules 20).
         owed: number of open or uncollectible invoices (U11).
-        paid_until: first day that no paid invoice covers.
+        covered_until: first day that no invoice covers which is paid, or open and still to be paid.
         gated_paid: whether the gated draft was paid or is processing.
         policy_ends_at: when the driving collection will take the service away, if it does.
     """
@@ -273,18 +276,20 @@ class Standing:
     open_invoices: tuple[str, ...]
     in_arrears: tuple[str, ...]
     owed: int
-    paid_until: date | None
+    covered_until: date | None
     gated_paid: bool
     policy_ends_at: datetime | None
 
 
 def settle(sub: Subscription, standing: Standing, at: datetime) -> Transition:
     """What the state of the invoices means for the status; asked after every change of one."""
+    was_owed = sub.owed
     sub = sub.model_copy(
         update={
             "open_invoices": standing.open_invoices,
             "in_arrears": standing.in_arrears,
-            "paid_until": standing.paid_until,
+            "owed": standing.owed,
+            "covered_until": standing.covered_until,
         }
     )
     match sub.status:
@@ -303,7 +308,7 @@ def settle(sub: Subscription, standing: Standing, at: datetime) -> Transition:
             return Transition(sub.model_copy(update=update), (Emit("subscription.recovered"),))
         case Status.PAST_DUE:
             return Transition(sub.model_copy(update={"policy_ends_at": standing.policy_ends_at}))
-        case Status.UNPAID if not standing.owed:
+        case Status.UNPAID if was_owed and not standing.owed:
             transition = resume(sub, at)
             return transition.then(Emit("subscription.recovered"))
         case Status.PAUSED if sub.suspended and not standing.in_arrears:
@@ -313,15 +318,19 @@ def settle(sub: Subscription, standing: Standing, at: datetime) -> Transition:
 
 
 def end_of_policy(sub: Subscription, end: EndForSubscription, at: datetime) -> Transition:
-    """The dunning policy ends for the subscription (rules 24, U7, U8)."""
+    """The dunning policy ends for the subscription (rules 24, U7, U8).
+
+    Where it has ended for the invoice by a credit, `owed` is 0 by now, and what is suspended comes back by a new
+    method or `resume` only (U11).
+    """
     if sub.is_over or end is EndForSubscription.KEEP or sub.status is Status.UNPAID:
+        return Transition(sub)
+    if sub.cancel_at_end and sub.status is not Status.PAUSED:
         return Transition(sub)
     if end is EndForSubscription.CANCEL:
         return _end(sub, at, "the dunning policy ended")
     if sub.status is Status.PAUSED:
         return Transition(sub.model_copy(update={"suspended": True}))
-    if sub.cancel_at_end:
-        return Transition(sub)
     after = sub.model_copy(
         update={
             "status": Status.UNPAID,

@@ -75,8 +75,8 @@ class Subscription(Value):
     """The current or last billed period; None before the first."""
     trial_end_on: date | None = None
     """First day after the trial."""
-    paid_until: date | None = None
-    """First day that no paid invoice covers."""
+    covered_until: date | None = None
+    """First day that no invoice covers which is paid, or open and still to be paid."""
     boundary_offset_seconds: int = 0
     """Deterministic spread of the work instants within a window (engine 23)."""
     pending_terms: Terms | None = None
@@ -97,6 +97,8 @@ class Subscription(Value):
     end_reason: str | None = None
     open_invoices: tuple[str, ...] = ()
     in_arrears: tuple[str, ...] = ()
+    owed: int = 0
+    """Number of open or uncollectible invoices: what is paid before it comes back from unpaid (U11)."""
     gated_invoice: str | None = None
     has_method: bool = False
     method_expires_on: date | None = None
@@ -197,9 +199,12 @@ class Subscription(Value):
         if self.status is Status.PAUSED:
             return self.access_ends_at
         boundary = self.boundary_on
-        if boundary is not None and (self.cancel_at_end or self.pause_at_end or self._trial_leads_nowhere):
-            return starts_at(boundary, self.timezone)
-        return self.policy_ends_at if self.status is Status.PAST_DUE else None
+        by_policy = self.policy_ends_at if self.status is Status.PAST_DUE else None
+        if boundary is None or not (self.cancel_at_end or self.pause_at_end or self._trial_leads_nowhere):
+            return by_policy
+        ends_at = starts_at(boundary, self.timezone)
+        # The policy's end does nothing once a cancel is pending (U7), but comes before a pause.
+        return ends_at if by_policy is None or self.cancel_at_end else min(ends_at, by_policy)
 
     @property
     def _trial_leads_nowhere(self) -> bool:
