@@ -144,7 +144,7 @@ def _is_under_way(row: Message, now: datetime) -> bool:
 
 def _urgency(row: Message) -> tuple[str, datetime, str]:
     """The mail is written from the row whose deadline comes first."""
-    return (row.context.get("deadline_on") or "9999", row.at, row.id)
+    return (row.context.get("ends_on") or "9999", row.at, row.id)
 
 
 async def _joined(session: AsyncSession, row: Message, day: Sequence[Message]) -> bool:
