@@ -1,4 +1,4 @@
-"""`python -m sandbox up | down | status`: the sandbox, for people and for `relance sandbox`."""
+"""`python -m sandbox up | demo | down | status`: the sandbox, for people and for `relance sandbox`."""
 
 from __future__ import annotations
 

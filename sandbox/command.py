@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,8 @@ def run(argv: Sequence[str]) -> int:
         match asked.verb:
             case "up":
                 return asyncio.run(_up(asked))
+            case "demo":
+                return asyncio.run(_demo(asked))
             case "down":
                 return _down(asked.folder)
             case _:
@@ -59,25 +62,38 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="start everything and stay until Ctrl-C")
     up.add_argument("--fresh", action="store_true", help="keep nothing: data in memory or deleted at the end")
-    up.add_argument("--free-ports", action="store_true", help="use any ports that are free")
     up.add_argument(
         "--only", metavar="SERVICE", nargs="+", choices=ALL, help=f"start only some of: {', '.join(ALL)}"
     )
+    demo = verbs.add_parser("demo", help="a year of billing in front of your eyes, checked to the cent")
+    demo.add_argument("--keep", action="store_true", help="leave everything running afterwards, until Ctrl-C")
+    demo.add_argument(
+        "--only", metavar="CUSTOMER", nargs="+", help="some of the customers, by their references"
+    )
+    demo.add_argument("--until", type=date.fromisoformat, metavar="DATE", help="another end, as 2027-06-30")
+    demo.add_argument("--catalogue", type=Path, metavar="FILE", help="plans, instead of the demo's own")
+    demo.add_argument("--customers", type=Path, metavar="FILE", help="customers, instead of the demo's own")
+    down = verbs.add_parser("down", help="stop the sandbox that runs in this folder")
+    status = verbs.add_parser("status", help="say whether a sandbox runs here, and where its doors are")
+    status.add_argument("--json", action="store_true", help="print JSON, for programs")
+    for verb in (up, demo):
+        _add_ports(verb)
+    for verb in (up, demo, down, status):
+        verb.add_argument(
+            "--folder", type=Path, default=DEFAULT, help="the sandbox's own folder (%(default)s)"
+        )
+    return parser
+
+
+def _add_ports(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--free-ports", action="store_true", help="use any ports that are free")
     for door in DOORS:
-        up.add_argument(
+        verb.add_argument(
             f"--{door.replace('_', '-')}-port",
             type=port,
             metavar="PORT",
             help=f"{TITLES[door]}, also set by {SETTINGS[door]}",
         )
-    down = verbs.add_parser("down", help="stop the sandbox that runs in this folder")
-    status = verbs.add_parser("status", help="say whether a sandbox runs here, and where its doors are")
-    status.add_argument("--json", action="store_true", help="print JSON, for programs")
-    for verb in (up, down, status):
-        verb.add_argument(
-            "--folder", type=Path, default=DEFAULT, help="the sandbox's own folder (%(default)s)"
-        )
-    return parser
 
 
 def _ports(asked: argparse.Namespace) -> Ports:
@@ -105,6 +121,35 @@ async def _up(asked: argparse.Namespace) -> int:
     except asyncio.CancelledError:
         _tell("Stopped.")
     return 0 if stop.complete else 128 + stop.number
+
+
+async def _demo(asked: argparse.Namespace) -> int:
+    # What the demo needs of the application takes a second to import: not for `up`, `down` and `status`.
+    from sandbox.demo import catalogue, people
+
+    offered = catalogue.read_catalogue(asked.catalogue or catalogue.FILE)
+    cast = people.read_cast(asked.customers or people.FILE)
+    cast = cast.only(asked.only) if asked.only else cast
+    cast = cast.until(asked.until) if asked.until else cast
+    sandbox = Sandbox(folder=asked.folder, ports=_ports(asked), say=_tell)
+    stop = _Stop(sandbox)
+    stop.listen(asyncio.current_task())
+    _tell("Starting the sandbox ...")
+    status = 1
+    try:
+        async with sandbox:
+            from sandbox.demo.run import perform
+
+            _tell(f"\n{_block(sandbox)}\n")
+            status = 0 if await perform(sandbox, offered, cast) else 1
+            if asked.keep:
+                _tell(f"\nEverything is still running. Ctrl-C stops it.\n\n{_block(sandbox)}\n")
+                stop.complete = True
+                await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        _tell("Stopped.")
+        return status if stop.complete else 128 + stop.number
+    return status
 
 
 class _Stop:

@@ -31,6 +31,12 @@ def up(context: typer.Context) -> None:
 
 
 @app.command(context_settings=_ALL_ELSE_IS_THEIRS)
+def demo(context: typer.Context) -> None:
+    """A year of billing in front of your eyes, checked to the cent; --keep leaves it running; see `demo --help`."""
+    _become("demo", context.args)
+
+
+@app.command(context_settings=_ALL_ELSE_IS_THEIRS)
 def down(context: typer.Context) -> None:
     """Stop the sandbox that runs in this folder."""
     _become("down", context.args)
