@@ -18,6 +18,7 @@ from billing.effects import (
     SettleDebtOnCancel,
     Transition,
 )
+from billing.lifecycle import Standing
 from billing.subscription import Status, Subscription
 from billing.terms import Price, PricingModel, Terms
 
@@ -115,6 +116,19 @@ def a_subscription(status: Status = Status.ACTIVE, **changes: Any) -> Subscripti
 def in_paid_time(**changes: Any) -> Subscription:
     """Paused, with access to the end of June, which is paid."""
     return a_subscription(Status.PAUSED, **_PAID_JUNE | {"access_ends_at": MIDNIGHT_1_JULY} | changes)
+
+
+def books(*invoices: str, arrears: tuple[str, ...] = (), **changes: Any) -> Standing:
+    """What the books say: open invoices, which of them are in arrears; June is covered."""
+    given: dict[str, Any] = {
+        "open_invoices": invoices,
+        "in_arrears": arrears,
+        "owed": len(invoices),
+        "covered_until": date(2041, 7, 1),
+        "gated_paid": False,
+        "policy_ends_at": None,
+    }
+    return Standing(**given | changes)
 
 
 def told(before: Subscription, transition: Transition) -> list[str]:
