@@ -1,0 +1,220 @@
+"""The command line as a person and a program meet it: exit status, messages, JSON, and nothing half done."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fakes import TEST_KEY, FakeStripe
+
+from models.schema import migrate
+from starter.cli import main
+
+SELLER = [
+    "entity", "create", "--name", "Exemple SAS", "--sender", "factures@example.com",
+    "--line1", "12 rue de la Paix", "--postal-code", "75002", "--city", "Paris",
+]  # fmt: skip
+PLAN = ["plan", "create", "--name", "Pro", "--reference", "pro", "--currency", "EUR"]
+
+
+class Terminal:
+    """Runs command lines in this process and keeps what they printed."""
+
+    def __init__(self, captured: pytest.CaptureFixture[str]) -> None:
+        self._captured = captured
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        status = main(words)
+        printed = self._captured.readouterr()
+        return status, printed.out, printed.err
+
+    def json(self, *words: str) -> tuple[int, object]:
+        status, out, err = self(*words, "--json")
+        return status, json.loads(out if status == 0 else err)
+
+
+@pytest.fixture
+def relance(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    fake_stripe: FakeStripe,
+) -> Terminal:
+    url = f"sqlite:///{tmp_path / 'relance.db'}"
+    migrate(url.replace("sqlite", "sqlite+aiosqlite", 1))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setenv("STRIPE_API_KEY", TEST_KEY)
+    monkeypatch.setenv("STRIPE_API_BASE", fake_stripe.base)
+    return Terminal(capsys)
+
+
+def test_a_plan_needs_a_seller_first(relance: Terminal) -> None:
+    status, out, err = relance(*PLAN, "--amount", "29.00")
+    assert (status, out) == (1, "")
+    assert err == (
+        "Error: There is no legal entity yet. Create the seller first: relance entity create --help\n"
+    )
+
+
+def test_plans_read_in_major_units_for_people_and_as_they_are_for_programs(relance: Terminal) -> None:
+    assert relance(*SELLER)[0] == 0
+    assert relance(*PLAN, "--amount", "29.00")[1] == "The plan Pro is on offer: pro\n"
+    _, out, _ = relance("plan", "list")
+    assert "29.00 EUR" in out
+    _, plans = relance.json("plan", "list")
+    assert isinstance(plans, list)
+    assert [plan["terms"]["prices"][0]["unit_amount"] for plan in plans] == ["29.00"]
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "message"),
+    [
+        (["--amount", "-1"], "unit_amount", "The unit price -1 is negative. Give 0 or more."),
+        (
+            ["--amount", "1", "--currency", "EURO"],
+            "currency",
+            "'EURO' is no currency in use. Give its ISO 4217 code in capitals, for example EUR.",
+        ),
+    ],
+)
+def test_a_bad_plan_is_refused_in_one_sentence(
+    relance: Terminal, words: list[str], field: str, message: str
+) -> None:
+    relance(*SELLER)
+    status, answer = relance.json(*PLAN, *words)
+    assert status == 1
+    assert isinstance(answer, dict)
+    assert (answer["error"]["field"], answer["error"]["message"]) == (field, message)
+    assert relance.json("plan", "list") == (0, [])
+
+
+def test_a_bad_interval_and_zone_are_refused(relance: Terminal) -> None:
+    relance(*SELLER)
+    status, _, err = relance(*PLAN, "--amount", "1", "--every", "fortnightly")
+    assert status == 1
+    assert err.startswith("Error: 'fortnightly' is not an interval. Give a count of 1 to 9999 and a unit")
+    status, _, err = relance(
+        "customer", "create", "--name", "A", "--email", "a@example.com", "--timezone", "Europe/Pari"
+    )
+    assert (status, err) == (
+        1,
+        "Error: 'Europe/Pari' is not a time zone of the tz database. Give one like Europe/Paris or UTC.\n",
+    )
+
+
+def test_a_missing_option_is_wrong_usage(relance: Terminal) -> None:
+    status, _, err = relance("plan", "create", "--name", "Pro")
+    assert status == 2
+    assert "Missing option '--amount'" in err
+
+
+CATALOGUE = """
+[[plan]]
+reference = "pro"
+name = "Pro"
+currency = "EUR"
+every = "monthly"
+amount = 29.90
+
+[[plan]]
+reference = "team"
+name = "Team"
+currency = "EUR"
+every = "annual"
+prices = [{ id = "seat", model = "per_unit", unit_amount = "12.5" }, { id = "base", unit_amount = 99 }]
+"""
+
+
+def test_a_catalogue_is_loaded_once(relance: Terminal, tmp_path: Path) -> None:
+    relance(*SELLER)
+    file = tmp_path / "plans.toml"
+    file.write_text(CATALOGUE)
+    first, again = relance.json("plan", "load", str(file)), relance.json("plan", "load", str(file))
+    assert first[0] == 0
+    assert first == again
+    _, out, _ = relance("plan", "list")
+    assert "29.90 EUR" in out
+    assert "12.5 EUR a seat + 99 EUR" in out
+
+
+def test_a_catalogue_is_loaded_whole_or_not_at_all(relance: Terminal, tmp_path: Path) -> None:
+    relance(*SELLER)
+    file = tmp_path / "plans.toml"
+    file.write_text(CATALOGUE.replace('"annual"', '"yearly"'))
+    status, _, err = relance("plan", "load", str(file))
+    assert status == 1
+    assert err.startswith("Error: Plan team: 'yearly' is not an interval.")
+    assert relance.json("plan", "list") == (0, [])
+    file.write_text("[[plan")
+    assert relance("plan", "load", str(file))[2].startswith(f"Error: {file} is no TOML")
+
+
+def test_a_customer_and_a_card(relance: Terminal) -> None:
+    relance(*SELLER)
+    create = ("customer", "create", "--name", "Anna", "--email", "anna@example.com", "--reference", "anna")
+    assert relance(*create)[0] == 0
+    assert relance(*create)[0] == 0
+    status, _, err = relance("customer", "card", "set", "anna", "pm_card_chargeDeclined")
+    assert status == 1
+    assert err.startswith("Error: The payment method was not saved: the bank declined")
+    assert relance("customer", "card", "set", "anna", "pm_card_visa")[1].startswith("Saved: visa 4242")
+    _, out, _ = relance("customer", "show", "anna")
+    assert "visa 4242" in out
+    assert "anna@example.com" in out
+    _, customers = relance.json("customer", "list")
+    assert isinstance(customers, list)
+    assert [customer["reference"] for customer in customers] == ["anna"]
+
+
+def test_without_a_stripe_key_no_customer_is_made(relance: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    relance(*SELLER)
+    monkeypatch.delenv("STRIPE_API_KEY")
+    status, answer = relance.json("customer", "create", "--name", "Anna", "--email", "anna@example.com")
+    assert status == 1
+    assert isinstance(answer, dict)
+    assert answer["error"]["code"] == "settings_problem"
+    assert answer["error"]["message"].startswith("Set STRIPE_API_KEY in the environment or in .env")
+    assert relance.json("customer", "list") == (0, [])
+
+
+def test_without_temporal_no_subscription_is_started(relance: Terminal) -> None:
+    relance(*SELLER)
+    relance(*PLAN, "--amount", "29.00")
+    relance("customer", "create", "--name", "Anna", "--email", "anna@example.com", "--reference", "anna")
+    status, _, err = relance("subscription", "start", "--customer", "anna", "--plan", "pro")
+    assert (status, err) == (
+        1,
+        "Error: Temporal cannot be reached at 127.0.0.1:1: start it or set TEMPORAL_ADDRESS.\n",
+    )
+    assert relance.json("subscription", "list") == (0, [])
+    assert relance("doctor")[0] == 1
+
+
+def test_dates_and_instants_that_are_none_are_refused(relance: Terminal) -> None:
+    status, _, err = relance("clock", "create", "--now", "tomorrow")
+    assert (status, err) == (
+        1,
+        "Error: 'tomorrow' is no instant. Give one as 2027-01-31T09:00:00Z, or a date.\n",
+    )
+    assert relance("clock", "create", "--now", "2027-01-31T09:00:00")[0] == 1
+    assert relance("clock", "create", "--now", "2027-01-31", "--id", "clk_a")[0] == 0
+    assert "2027-01-31 00:00 UTC" in relance("clock", "list")[1]
+    status, _, err = relance("clock", "advance", "clk_a", "2027-01-30")
+    assert status == 1
+    assert err.startswith("Error: The clock stands at 2027-01-31T00:00:00+00:00; time only grows.")
+
+
+def test_what_is_not_there_is_said_so(relance: Terminal) -> None:
+    assert relance("subscription", "show", "nothing")[2] == "Error: There is no subscription nothing.\n"
+    assert relance("invoice", "show", "F-1")[2] == "Error: There is no invoice F-1.\n"
+    assert relance.json("invoice", "list") == (0, [])
+
+
+def test_a_database_that_is_behind_is_not_touched(
+    relance: Terminal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'empty.db'}")
+    status, _, err = relance("plan", "list")
+    assert status == 1
+    assert err.endswith("Run: relance db migrate\n")
