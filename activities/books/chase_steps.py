@@ -19,15 +19,16 @@ from activities.books.config import BookRules
 from activities.books.crediting import credit_in_full
 from activities.books.gate import Prepares, attempts_of
 from activities.books.notices import emit, write_mail
-from activities.books.rows import customer_of, lock_with_subscription
-from activities.books.transitions import carry_out, settle_standing
+from activities.books.rows import customer_of, lock_invoice, lock_with_subscription
+from activities.books.standing import standing_of
+from activities.books.transitions import carry_out, settle_standing, write_off
 from activities.books.work import Work
 from billing import lifecycle
 from billing.calendar import local_date
 from billing.case import Case, Role, ends_on
 from billing.chase import Mail, NextStep, StepKind, next_step
 from billing.dunning import EndForInvoice
-from billing.payment import Trigger
+from billing.payment import AttemptState, Trigger
 from billing.progress import after_notice, take_over, timeline
 from models.boundary import CaseReport, CaseStepOrder, LookOrder, Wish
 from models.tables import Collection, Invoice, InvoiceStatus, PaymentAttempt
@@ -160,21 +161,31 @@ async def _write_notice(
     store_progress(collection, after_notice(case, step, local_date(work.at, case.timezone)))
     if invoice.status is InvoiceStatus.OPEN:
         invoice.in_arrears = True
-    after = await load_case(work.session, work.row, invoice, collection, work.rules)
-    await write_mail(
-        work.session,
-        await customer_of(work.session, invoice),
-        kind=MAIL_KINDS[step.mail],
-        step=step.key or step.mail.value,
-        occurrence=str(invoice.chase),
-        at=work.at,
-        subscription=work.row,
-        invoice=invoice,
-        context=_mail_facts(after, work.at),
-    )
+    if not _was_asked_to_authenticate(case, step.mail, work.at):
+        after = await load_case(work.session, work.row, invoice, collection, work.rules)
+        await write_mail(
+            work.session,
+            await customer_of(work.session, invoice),
+            kind=MAIL_KINDS[step.mail],
+            step=step.key or step.mail.value,
+            occurrence=str(invoice.chase),
+            at=work.at,
+            subscription=work.row,
+            invoice=invoice,
+            context=_mail_facts(after, work.at),
+        )
     facts = {"invoice": invoice.id, "step": step.key, "why": step.why.because.value}
     emit(work.session, work.row, "dunning.step", facts, work.at, work.rules.access)
     await settle_standing(work)
+
+
+def _was_asked_to_authenticate(case: Case, mail: Mail, at: datetime) -> bool:
+    """Whether the outcome of today's try wrote its own mail, which says more: one is enough for a step."""
+    if mail not in (Mail.PAYMENT_FAILED, Mail.REMINDER) or not case.attempts:
+        return False
+    last = case.attempts[-1]
+    is_of_today = local_date(last.begun_at, case.timezone) == local_date(at, case.timezone)
+    return last.state is AttemptState.ACTION_REQUIRED and is_of_today
 
 
 def _mail_facts(case: Case, at: datetime) -> dict[str, Any]:
@@ -197,15 +208,26 @@ async def _end(work: Work, invoice: Invoice, collection: Collection, case: Case)
     if case.role is Role.GATED:
         await carry_out(work, lifecycle.gate_expired(work.row.state, work.at))
         return
-    collection.ended = True
-    for other in await resting_collections(work, invoice):
-        other.ended = True
     policy = case.policy
     facts = {"invoice": invoice.id, "subscription_end": policy.end_for_subscription.value}
     emit(work.session, work.row, "dunning.ended", facts, work.at, work.rules.access)
-    match policy.end_for_invoice:
+    ended = [collection, *await resting_collections(work, invoice)]
+    for chase in ended:
+        chase.ended = True
+        await _end_for_invoice(work, chase.invoice_id, policy.end_for_invoice)
+    await work.session.flush()
+    owed = (await standing_of(work)).owed
+    state = work.row.state.model_copy(update={"owed": owed})
+    await carry_out(work, lifecycle.end_of_policy(state, policy.end_for_subscription, work.at))
+
+
+async def _end_for_invoice(work: Work, invoice_id: str, end: EndForInvoice) -> None:
+    invoice = await lock_invoice(work.session, invoice_id)
+    if invoice.status is not InvoiceStatus.OPEN:
+        return
+    match end:
         case EndForInvoice.UNCOLLECTIBLE:
-            _write_off(invoice, "the dunning policy ended")
+            write_off(invoice, "the dunning policy ended")
         case EndForInvoice.CREDIT:
             await credit_in_full(
                 work.session,
@@ -217,15 +239,9 @@ async def _end(work: Work, invoice: Invoice, collection: Collection, case: Case)
                 rules=work.rules,
             )
         case EndForInvoice.LEAVE_OPEN if work.row.state.is_over:
-            _write_off(invoice, "the dunning policy ended after the cancel")
+            write_off(invoice, "the dunning policy ended after the cancel")
         case EndForInvoice.LEAVE_OPEN:
-            pass
-    await carry_out(work, lifecycle.end_of_policy(work.row.state, policy.end_for_subscription, work.at))
-
-
-def _write_off(invoice: Invoice, why: str) -> None:
-    """We stop asking; the debt and the document remain (rules 11)."""
-    invoice.status, invoice.in_arrears, invoice.closed_by = InvoiceStatus.UNCOLLECTIBLE, False, why
+            pass  # if the policy cancels the subscription too, its end writes it off
 
 
 async def open_collections_of(session: AsyncSession, customer_id: str) -> list[Collection]:
