@@ -20,6 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from sandbox.environment import past_proxies
 from sandbox.folder import DEFAULT, Running, running_in
 from sandbox.ports import DOORS, SETTINGS, TITLES, Ports, free_ports, port, ports_from
 from sandbox.problems import SandboxProblem
@@ -131,6 +132,7 @@ async def _demo(asked: argparse.Namespace) -> int:
     cast = people.read_cast(asked.customers or people.FILE)
     cast = cast.only(asked.only) if asked.only else cast
     cast = cast.until(asked.until) if asked.until else cast
+    os.environ.update(past_proxies(os.environ))
     sandbox = Sandbox(folder=asked.folder, ports=_ports(asked), say=_tell)
     stop = _Stop(sandbox)
     stop.listen(asyncio.current_task())

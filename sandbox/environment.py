@@ -69,7 +69,14 @@ def child_environment(outside: Mapping[str, str], variables: Mapping[str, str]) 
         for name, value in outside.items()
         if name not in ours and not name.startswith((*_FOREIGN, "RELANCE_SANDBOX"))
     }
-    return {**kept, **variables, "PYTHONUNBUFFERED": "1"}
+    return {**kept, **past_proxies(outside), **variables, "PYTHONUNBUFFERED": "1"}
+
+
+def past_proxies(outside: Mapping[str, str]) -> dict[str, str]:
+    """Variables that keep a person's proxy out of calls within this machine."""
+    listed = [outside[name] for name in ("NO_PROXY", "no_proxy") if outside.get(name)]
+    hosts = ",".join([*listed[:1], LOOPBACK, "localhost"])
+    return {"NO_PROXY": hosts, "no_proxy": hosts}
 
 
 def write_env(file: Path, variables: Mapping[str, str]) -> None:

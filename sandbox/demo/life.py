@@ -127,6 +127,7 @@ class Life:
         )
         self.customers.append(Customer(person, customer.id, started.subscription_id, now))
         self._telling.introduce(started.subscription_id, person)
+        self._telling.say(now, started.subscription_id, f"signs up for {person.plan}")
         await self._relance.wait_for_first_payment(started.subscription_id)
 
     async def _do(self, customer: Customer, now: datetime) -> None:

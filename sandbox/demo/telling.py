@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,6 +21,8 @@ from starter.client import RelanceClient
 from starter.diary import Fact, FactKind
 
 LOOK_EVERY_SECONDS: Final = 0.7
+REST_FACTOR: Final = 12
+"""Reading all diaries takes longer as the year goes by: it gets this small a part of a core at most."""
 NAME_WIDTH: Final = 20
 EVERYDAY: Final = ("mail receipt", "mail invoice_issued", "access begins")
 """Left out of the lines."""
@@ -89,9 +92,12 @@ class Telling:
         self._said.append(fact)
 
     async def _read_along(self) -> None:
+        took = 0.0
         while True:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await asyncio.sleep(max(LOOK_EVERY_SECONDS, REST_FACTOR * took))
+            began = time.monotonic()
             await self._tell_new(before=self._now)
+            took = time.monotonic() - began
 
     async def _tell_new(self, *, before: datetime | None) -> None:
         """Tells what was not told yet; `before` the clock's minute only, since that one may not be over."""
@@ -108,7 +114,7 @@ class Telling:
     def _tell(self, person: Person, facts: Sequence[Fact]) -> None:
         if not any(_is_of_interest(fact) for fact in facts):
             return
-        words = Text(", ").join(Text(fact.sentence, style=_style(fact.sentence)) for fact in facts)
+        words = Text(", ").join(Text(_briefly(f.sentence), style=_style(f.sentence)) for f in facts)
         name = Text(f"{person.name[:NAME_WIDTH]:<{NAME_WIDTH}}  ", style="bold")
         self._console.print(Text.assemble(f"{facts[0].on}  ", name, words), soft_wrap=True, highlight=False)
 
@@ -125,6 +131,13 @@ def _is_of_interest(fact: Fact) -> bool:
     if fact.kind is FactKind.CHARGE:
         return not fact.sentence.startswith("charge paid")
     return fact.kind is not FactKind.INVOICE
+
+
+def _briefly(sentence: str) -> str:
+    """The sentence without what goes without saying: `declined: insufficient funds`."""
+    sentence = sentence.removeprefix("charge ").removeprefix("status ").removesuffix(" issued")
+    what, colon, why = sentence.partition(": ")
+    return f"{what}{colon}{why.replace('_', ' ')}"
 
 
 def _style(sentence: str) -> str:
