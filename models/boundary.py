@@ -84,6 +84,8 @@ class SubscriptionReport(Value):
     """Why a command that had been accepted could not be carried out any more."""
     pass_on_to: str | None = None
     """The invoice whose collection a `retry_now` is meant for."""
+    wake: tuple[str, ...] = ()
+    """Invoices whose collections have to look at their rows again."""
 
 
 class ChargeReport(Value):

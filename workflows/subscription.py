@@ -87,7 +87,7 @@ class SubscriptionWorkflow(SubscriptionDoors):
             if not await self.clock.until(step.due, or_woken=self._is_woken, why=step.why):
                 await self._attend_to_news()
                 continue
-            self._adopt(await self._take(step))
+            await self._follow(await self._take(step))
             if step.kind is not None and step.kind.closes_run:
                 await self._do_duties()
                 return
@@ -124,12 +124,17 @@ class SubscriptionWorkflow(SubscriptionDoors):
         order = CommandOrder(subscription_id=self.subscription.id, command=command, as_of=self.clock.now)
         report = await calls.apply_command(order)
         self.last_refusal = report.refused
-        self._adopt(report)
+        await self._follow(report)
         if report.pass_on_to is not None:
             wish = Wish(
                 trigger=Trigger.SUPPORT, command_id=command.command_id, as_of=self.clock.now, by=command.by
             )
             await self._tell_collection(report.pass_on_to, "ask", wish)
+
+    async def _follow(self, report: SubscriptionReport) -> None:
+        self._adopt(report)
+        for invoice_id in report.wake:
+            await self._tell_collection(invoice_id, "look", TickTo(now=self.clock.now))
 
     def _adopt(self, report: SubscriptionReport) -> None:
         self.subscription = report.subscription
@@ -192,7 +197,7 @@ class SubscriptionWorkflow(SubscriptionDoors):
         order = ParkOrder(
             subscription_id=self.subscription.id, reason=reason, remedy=remedy, as_of=self.clock.now
         )
-        self._adopt(await calls.park(order))
+        await self._follow(await calls.park(order))
 
     async def _shielded_from_cancel(self, life: asyncio.Task[None]) -> None:
         """A Cancel in the UI reaches the flag, never a charge in flight (engine 4)."""

@@ -113,3 +113,17 @@ async def duties_of(session: AsyncSession, row: SubscriptionRow) -> Duties:
         .order_by(col(Collection.day0))
     )
     return Duties(charge=tuple(orders), collect=tuple((await session.exec(starts)).all()))
+
+
+async def running_chases(session: AsyncSession, row: SubscriptionRow) -> tuple[str, ...]:
+    """The invoices of the subscription that a collection is chasing, oldest first."""
+    query = (
+        select(Collection.invoice_id)
+        .where(
+            Collection.subscription_id == row.id,
+            col(Collection.started_at).is_not(None),
+            col(Collection.closed_at).is_(None),
+        )
+        .order_by(col(Collection.day0))
+    )
+    return tuple((await session.exec(query)).all())

@@ -15,7 +15,7 @@ from activities.books.config import BookRules
 from activities.books.gate import Prepares, live_attempt
 from activities.books.issuing import rate_of
 from activities.books.rows import entity_of, lock_subscription, lock_with_subscription
-from activities.books.standing import duties_of, method_facts
+from activities.books.standing import duties_of, method_facts, running_chases
 from activities.books.transitions import carry_out, settle_standing
 from activities.books.work import Work
 from billing import lifecycle
@@ -41,10 +41,24 @@ async def look(
     return await report(session, row)
 
 
-async def report(session: AsyncSession, row: SubscriptionRow, *, refused: str = "") -> SubscriptionReport:
-    """What a workflow is told after every step."""
+async def report(
+    session: AsyncSession, row: SubscriptionRow, *, refused: str = "", wakes_chases: bool = False
+) -> SubscriptionReport:
+    """What a workflow is told after every step.
+
+    Args:
+        session: the step's transaction.
+        row: the subscription.
+        refused: why a command could not be carried out.
+        wakes_chases: whether what its chases plan may have changed: a credit, a stop, an end, parked or not.
+    """
     await session.flush()
-    return SubscriptionReport(subscription=row.state, duties=await duties_of(session, row), refused=refused)
+    return SubscriptionReport(
+        subscription=row.state,
+        duties=await duties_of(session, row),
+        refused=refused,
+        wake=await running_chases(session, row) if wakes_chases else (),
+    )
 
 
 async def take_step(
@@ -58,7 +72,7 @@ async def take_step(
     if is_it and step.due is not None and step.due <= order.as_of:
         work = Work(session, gateway, rules, row, order.as_of)
         await carry_out(work, await _transition(work, step))
-    return await report(session, row)
+    return await report(session, row, wakes_chases=row.state.is_over)
 
 
 async def _transition(work: Work, step: Step) -> Transition:
@@ -102,7 +116,8 @@ async def apply_command(
         # `stop_collecting` was for the time until here; from now on each invoice says for itself.
         row.automatic_collecting = True
     if known is not None:
-        return await report(session, row, refused="" if known.outcome == "applied" else known.outcome)
+        refused = "" if known.outcome == "applied" else known.outcome
+        return await report(session, row, refused=refused, wakes_chases=True)
     outcome, passed_on = "applied", None
     try:
         command = await with_terms(session, row, command)
@@ -124,7 +139,8 @@ async def apply_command(
             at=order.as_of,
         )
     )
-    answer = await report(session, row, refused="" if outcome == "applied" else outcome)
+    refused = "" if outcome == "applied" else outcome
+    answer = await report(session, row, refused=refused, wakes_chases=True)
     return answer.model_copy(update={"pass_on_to": passed_on})
 
 
@@ -162,7 +178,7 @@ async def park(
     row = await lock_subscription(session, order.subscription_id)
     transition = lifecycle.park(row.state, order.as_of, reason=order.reason, remedy=order.remedy)
     await carry_out(Work(session, gateway, rules, row, order.as_of), transition)
-    return await report(session, row)
+    return await report(session, row, wakes_chases=True)
 
 
 async def hand_over(

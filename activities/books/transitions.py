@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from sqlmodel import col, select
 
-from activities.books.chasing import collection_key, open_collection
+from activities.books.chasing import collection_key, open_collection, policy_for
 from activities.books.config import BookRules
 from activities.books.crediting import credit_unused
 from activities.books.gate import begin_attempt
@@ -42,9 +42,12 @@ from models.tables import (
 
 async def carry_out(work: Work, transition: Transition) -> None:
     """Store the subscription's new value, carry out its effects, and settle what follows from them."""
+    has_ended = transition.after.is_over and not work.row.state.is_over
     work.row.state = transition.after
     for effect in transition.effects:
         await _carry_out_effect(work, effect)
+    if has_ended:
+        await _write_off_what_dunning_left_open(work)
     await settle_standing(work)
 
 
@@ -188,8 +191,7 @@ async def _settle_debt(work: Work) -> None:
             continue
         invoice.automatic_collecting = False
         if after is AfterCancel.WRITE_OFF:
-            invoice.status = InvoiceStatus.UNCOLLECTIBLE
-            invoice.closed_by = "written off at the cancel, by the policy"
+            write_off(invoice, "written off at the cancel, by the policy")
 
 
 async def _after_cancel(work: Work, invoice: Invoice) -> AfterCancel:
@@ -199,7 +201,28 @@ async def _after_cancel(work: Work, invoice: Invoice) -> AfterCancel:
         .where(Collection.id == collection_key(invoice))
     )
     version = (await work.session.exec(query)).first()
-    return version.policy.after_cancel if version is not None else AfterCancel.ASK
+    version = version or await policy_for(work.session, work.row, invoice)
+    return version.policy.after_cancel
+
+
+async def _write_off_what_dunning_left_open(work: Work) -> None:
+    """Nobody asks any more for what a dunning policy that is over left open (rules 21)."""
+    query = (
+        select(Invoice)
+        .join(Collection, col(Collection.invoice_id) == col(Invoice.id))
+        .where(
+            Collection.subscription_id == work.row.id,
+            Invoice.status == InvoiceStatus.OPEN,
+            col(Collection.ended).is_(True),
+        )
+    )
+    for invoice in (await work.session.exec(query)).all():
+        write_off(invoice, "the dunning policy and the subscription have ended")
+
+
+def write_off(invoice: Invoice, why: str) -> None:
+    """We stop asking; the debt and the document remain (rules 11)."""
+    invoice.status, invoice.in_arrears, invoice.closed_by = InvoiceStatus.UNCOLLECTIBLE, False, why
 
 
 async def _drop_gated(work: Work) -> None:
