@@ -33,6 +33,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 from typing_extensions import override
 
+from activities.messages import Messages, OutboxRules
 from activities.sendgrid_mailer import SendGridMailer
 from activities.stripe_gateway import StripeGateway
 from billing.commands import Command
@@ -89,6 +90,15 @@ def program(distribution: str, name: str) -> str:
     raise FileNotFoundError(f"{distribution} has no program {name}")
 
 
+@dataclass(frozen=True)
+class Letter:
+    """A mail as it arrived."""
+
+    kind: str
+    subject: str
+    text: str
+
+
 @dataclass
 class Person:
     """A customer with one subscription, and what happened to them."""
@@ -116,6 +126,17 @@ class Person:
         query = select(CreditNote).where(col(CreditNote.customer_id) == self.customer_id)
         async with self.life.database.read() as session:
             return list((await session.exec(query.order_by(col(CreditNote.issued_at)))).all())
+
+    async def letters(self) -> list[Letter]:
+        """The mails that reached them; what waits is sent first. Oldest first."""
+        settings = self.life.settings
+        mailer = SendGridMailer(api_key="SG.test", api_base=settings.sendgrid_api_base)
+        await Messages(self.life.database, mailer, OutboxRules.of(settings)).drain()
+        async with httpx.AsyncClient() as http:
+            kept = (await http.get(f"{settings.sendgrid_api_base}/api/messages")).json()["messages"]
+        mine = [mail for mail in kept if mail["to"][0]["email"] == f"{self.reference}@example.com"]
+        mine.sort(key=lambda mail: mail["custom_args"]["as_of"])
+        return [Letter(mail["custom_args"]["kind"], mail["subject"], mail["text"]) for mail in mine]
 
     async def state(self) -> SubscriptionState:
         """What the workflow answers."""
