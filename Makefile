@@ -41,5 +41,8 @@ lock: install  ## pin again what pyproject.toml asks for
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --all-extras -o requirements-dev.lock
 
+histories: install  ## record again the histories that are replayed by the tests; on purpose only
+	PYTHONPATH=.:tests $(BIN)/python -m support.record_histories
+
 clean:  ## remove what make built
 	rm -rf $(VENV) .sandbox build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -23,9 +24,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def temporal_server() -> Iterator[str]:
-    """The address of a dev server with our search attributes."""
+@contextmanager
+def dev_server() -> Iterator[str]:
+    """The address of a dev server with our search attributes, while the block lasts."""
     port = free_port()
     attributes = [f"{key.name}={TYPES[key.indexed_value_type.name]}" for key in ALL_ATTRIBUTES]
     command = [
@@ -41,6 +42,13 @@ def temporal_server() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def temporal_server() -> Iterator[str]:
+    """The address of a dev server for the session."""
+    with dev_server() as address:
+        yield address
 
 
 def _wait_until_open(port: int) -> None:

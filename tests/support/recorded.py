@@ -1,0 +1,40 @@
+"""Recorded histories: files of JSON as the Temporal UI and command line give it, compressed.
+
+A history downloaded from the UI of a running system can be put beside them (compressed) as it is.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+from temporalio.client import WorkflowHistory
+
+FOLDER = Path(__file__).parents[1] / "histories"
+ENDING = ".json.gz"
+
+
+def files() -> list[Path]:
+    """Every recorded history."""
+    return sorted(FOLDER.glob(f"*{ENDING}"))
+
+
+def name_of(path: Path) -> str:
+    """`retries-2-collection-1`: the life, the picture, what it is of, the run."""
+    return path.name.removesuffix(ENDING)
+
+
+def text_of(path: Path) -> str:
+    """The file's JSON."""
+    return gzip.decompress(path.read_bytes()).decode()
+
+
+def read(path: Path) -> WorkflowHistory:
+    """The history in a file."""
+    return WorkflowHistory.from_json(name_of(path), text_of(path))
+
+
+def write(name: str, text: str) -> None:
+    """Keep a history; the same text gives the same file."""
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{name}{ENDING}").write_bytes(gzip.compress(text.encode(), mtime=0))
