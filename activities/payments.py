@@ -40,7 +40,7 @@ from activities.launching import Launcher
 from billing.payment import AttemptState, Canceled, DeclineClass, Declined, Outcome, Unknown
 from models.boundary import CaseReport, ChargeOrder, ChargeReport
 from models.database import Database
-from models.tables import Collection, Customer, Invoice, PaymentAttempt
+from models.tables import Collection, Customer, Invoice, InvoiceStatus, PaymentAttempt
 
 INLINE_TRY: Final = timedelta(seconds=90)
 """Real time after the first sending at which an attempt without an answer is `unknown` (engine 5)."""
@@ -123,7 +123,7 @@ class Payments:
 
     @activity.defn(name="close_payment")
     async def close_payment(self, order: ChargeOrder) -> ChargeReport:
-        """Make sure that nothing more is paid on an invoice that is about to be dropped (U3).
+        """Make sure that nothing more is paid on a draft that is dropped, or about to be (U3).
 
         Raises:
             ApplicationError: a transport fault, retried by Temporal.
@@ -131,7 +131,7 @@ class Payments:
         async with self._database.read() as session:
             invoice = await get(session, Invoice, order.invoice_id, field="invoice")
             newest = next(reversed(await attempts_of(session, order.invoice_id)), None)
-        if invoice.payment_intent is None or newest is None:
+        if invoice.payment_intent is None or newest is None or invoice.status is InvoiceStatus.PAID:
             return await self._report(order)
         try:
             outcome = await self._gateway.cancel(invoice.payment_intent)

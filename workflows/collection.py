@@ -53,6 +53,7 @@ class CollectionWorkflow:
         self.inbox: deque[Wish] = deque()
         self.has_news = False
         self.payment_moved = False
+        self.payment_closed = False
         self.is_asked_to_recycle = False
         self.cancel_was_pressed = False
         self.not_before: datetime | None = None
@@ -98,6 +99,7 @@ class CollectionWorkflow:
                 await self._take(step)
             else:
                 await self._attend_to_news()
+        await self._close_what_was_dropped()
 
     @property
     def _step(self) -> NextStep:
@@ -167,12 +169,21 @@ class CollectionWorkflow:
 
     async def _close_gate(self, step: NextStep) -> None:
         """A gated draft is dropped only once its payment is seen cancelled; what was paid first wins (U3)."""
-        report = await calls.close_payment(
-            self._order(Trigger.FIRST, None), queue=self.run_input.payments_queue
-        )
-        await self._learn(report)
+        await self._close_payment()
         if not self._is_closed():
             await self._write(step)
+
+    async def _close_what_was_dropped(self) -> None:
+        """A cancel drops a gated draft at once; its payment must not go through behind it (rules 13)."""
+        is_gated = self.case is not None and self.case.role is Role.GATED and self.case.attempts > 0
+        if is_gated and self._is_closed() and not self.payment_closed:
+            await self._close_payment()
+
+    async def _close_payment(self) -> None:
+        order = self._order(Trigger.FIRST, None)
+        report = await calls.close_payment(order, queue=self.run_input.payments_queue)
+        self.payment_closed = True
+        await self._learn(report)
 
     async def _write(self, step: NextStep) -> None:
         order = CaseStepOrder(
