@@ -27,6 +27,7 @@ SETTLE_SECONDS: Final = 60
 """Real seconds after which a settle that is not quiet says who and why."""
 TICK_SECONDS: Final = 20
 PEER_SECONDS: Final = 60
+BEAT_SECONDS: Final = 1.0
 _OVER: Final = (Status.CANCELED.value, Status.INCOMPLETE_EXPIRED.value)
 
 
@@ -242,4 +243,4 @@ class _NotQuiet(Exception):
 async def _beat() -> None:
     while True:
         activity.heartbeat()
-        await asyncio.sleep(2)
+        await asyncio.sleep(BEAT_SECONDS)
