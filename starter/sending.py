@@ -8,8 +8,10 @@ from typing import Final, TypeVar
 
 from temporalio.client import (
     Client,
+    WorkflowHandle,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -22,6 +24,8 @@ Answer = TypeVar("Answer")
 
 PATIENCE_SECONDS: Final = 15.0
 """How long a command may take to be answered. Handlers answer at once, so this is for restarts and hand-overs."""
+TRY_SECONDS: Final = 2.0
+"""How long one try may hang: a command that came while a run was closing can be left without any answer."""
 GONE_SECONDS: Final = 2.0
 """How long an execution may be missing: between two runs it is not."""
 _FIRST_PAUSE: Final = 0.05
@@ -74,14 +78,9 @@ async def send_command(
     while True:
         left = begun + patience - loop.time()
         try:
-            result: Answer = await handle.execute_update(
-                name,
-                content,
-                id=command_id,
-                result_type=answer,
-                rpc_timeout=timedelta(seconds=max(left, _FIRST_PAUSE)),
+            return await _ask_once(
+                handle, name, content, command_id=command_id, answer=answer, seconds=min(left, TRY_SECONDS)
             )
-            return result  # noqa: TRY300 - the answer ends the loop
         except WorkflowUpdateFailedError as failure:
             _raise_unless_cut_off(failure)
         except WorkflowUpdateRPCTimeoutOrCancelledError:
@@ -95,6 +94,29 @@ async def send_command(
             )
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+async def _ask_once(
+    handle: WorkflowHandle[object, object],
+    name: str,
+    content: Value,
+    *,
+    command_id: str,
+    answer: type[Answer],
+    seconds: float,
+) -> Answer:
+    """One try. In two steps, because the SDK bounds only the first of them by a timeout otherwise."""
+    timeout = timedelta(seconds=max(seconds, _FIRST_PAUSE))
+    update = await handle.start_update(
+        name,
+        content,
+        id=command_id,
+        result_type=answer,
+        wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+        rpc_timeout=timeout,
+    )
+    result: Answer = await update.result(rpc_timeout=timeout)
+    return result
 
 
 def _raise_unless_cut_off(failure: WorkflowUpdateFailedError) -> None:
