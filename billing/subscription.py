@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from pydantic import model_validator
+
 from billing.calendar import Period, Schedule, local_date, starts_at
 from billing.terms import Terms
+from billing.upgrade import SCHEMA_NUMBER, upgraded
 from billing.values import Value
-
-SCHEMA_NUMBER = 1
 
 
 class Status(StrEnum):
@@ -109,6 +111,11 @@ class Subscription(Value):
     """The renewal notice was not sent in time: leaving at any time refunds pro rata (rules 30)."""
     parked: Parked | None = None
     clock_id: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bring_up(cls, state: object) -> object:
+        return upgraded(state) if isinstance(state, Mapping) else state
 
     @property
     def is_over(self) -> bool:

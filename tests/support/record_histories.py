@@ -13,16 +13,19 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from fakes import FakeStripe
 from sqlmodel import select
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 
+from billing.upgrade import SCHEMA_NUMBER
 from models.database import Database
 from models.schema import migrate
-from models.tables import Collection
+from models.tables import Collection, SubscriptionRow
 from sandbox.mailbox.app import create_app
 from sandbox.stripe.server import running
 from support import recorded
@@ -45,19 +48,19 @@ class Album:
         self._name = name
         self._client = client
         self._lengths: dict[str, int] = {}
-        self._pictures = 0
+        self.pictures = 0
         self.kept: dict[str, str] = {}
 
     async def take(self, workflow_ids: list[str]) -> None:
         """Keep the runs of these executions that changed since the last picture."""
-        self._pictures += 1
+        self.pictures += 1
         for place, workflow_id in enumerate(workflow_ids):
             for number, history in enumerate(await runs_of(self._client, workflow_id), start=1):
                 if self._lengths.get(history.run_id) == len(history.events) or not has_decided(history):
                     continue
                 self._lengths[history.run_id] = len(history.events)
                 kind = f"{workflow_id.split('/')[0]}{place or ''}"
-                self.kept[f"{self._name}-{self._pictures}-{kind}-run{number}"] = self._without_traces(history)
+                self.kept[f"{self._name}-{self.pictures}-{kind}-run{number}"] = self._without_traces(history)
 
     def _without_traces(self, history: WorkflowHistory) -> str:
         """Nothing that tells on which machine it was recorded."""
@@ -91,17 +94,45 @@ async def executions_of(world: Life, person: Person) -> list[str]:
     return [f"subscription/{person.subscription_id}", *(f"collection/{invoice}" for invoice in invoices)]
 
 
-async def record(name: str, story: Story, opens: Opens, database: Database) -> dict[str, str]:
-    """Live one life; the histories of its runs, by name."""
+@dataclass
+class Kept:
+    """What was recorded so far, by name."""
+
+    histories: dict[str, str] = field(default_factory=dict)
+    states: dict[str, Any] = field(default_factory=dict)
+
+    def write(self) -> None:
+        """Replace what was recorded before; states of earlier schemas stay."""
+        for old in recorded.files():
+            old.unlink()
+        for name, text in self.histories.items():
+            recorded.write(name, text)
+        recorded.STATES.mkdir(exist_ok=True)
+        states = json.dumps(self.states, indent=1, sort_keys=True)
+        (recorded.STATES / f"{SCHEMA_NUMBER}.json").write_text(f"{states}\n")
+
+
+async def record(name: str, story: Story, opens: Opens, database: Database) -> Kept:
+    """Live one life, and keep what its pictures show."""
+    kept = Kept()
     async with opens(database) as world:
         album = Album(name, world.client)
         async with aclosing(story(world)) as pictures:
             async for person in pictures:
                 await album.take(await executions_of(world, person))
+                kept.states[f"{name}-{album.pictures}"] = await stored_state(world, person)
         if name == WITH_SERVANTS:
             await album.take([f"clock/{world.clock_id}", "outbox"])
     sys.stdout.write(f"{name}: {len(album.kept)} histories\n")
-    return album.kept
+    kept.histories = album.kept
+    return kept
+
+
+async def stored_state(world: Life, person: Person) -> object:
+    """The subscription as its row keeps it."""
+    async with world.database.read() as session:
+        row = await session.get_one(SubscriptionRow, person.subscription_id)
+        return row.state.model_dump(mode="json")
 
 
 @asynccontextmanager
@@ -117,10 +148,10 @@ async def fresh_database() -> AsyncIterator[Database]:
             await database.close()
 
 
-async def record_all(stripe_base: str, mailbox: str, server: str) -> dict[str, str]:
-    """Every life in a world of its own; all histories, by name."""
+async def record_all(stripe_base: str, mailbox: str, server: str) -> Kept:
+    """Every life in a world of its own."""
     fake = FakeStripe(stripe_base)
-    kept: dict[str, str] = {}
+    kept = Kept()
 
     @asynccontextmanager
     async def on_a_clock(database: Database) -> AsyncIterator[Life]:
@@ -136,7 +167,9 @@ async def record_all(stripe_base: str, mailbox: str, server: str) -> dict[str, s
         for name, story in lives.items():
             fake.post("reset")
             async with fresh_database() as database:
-                kept |= await record(name, story, opens, database)
+                one = await record(name, story, opens, database)
+            kept.histories |= one.histories
+            kept.states |= one.states
     return kept
 
 
@@ -144,10 +177,7 @@ def main() -> None:
     """Replace all recorded histories."""
     with running() as stripe_base, serving(create_app()) as mailbox, dev_server() as server:
         kept = asyncio.run(record_all(stripe_base, mailbox, server))
-    for old in recorded.files():
-        old.unlink()
-    for name, text in kept.items():
-        recorded.write(name, text)
+    kept.write()
     sys.stdout.write(f"{len(recorded.files())} histories in {recorded.FOLDER.name}\n")
 
 

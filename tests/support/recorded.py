@@ -11,6 +11,9 @@ from pathlib import Path
 from temporalio.client import WorkflowHistory
 
 FOLDER = Path(__file__).parents[1] / "histories"
+STATES = FOLDER / "states"
+"""What rows held when the pictures were taken: one file for each number of the state's schema, never rewritten
+once another number is in force."""
 ENDING = ".json.gz"
 
 
