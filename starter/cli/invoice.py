@@ -63,23 +63,23 @@ def show(key: Key, *, as_json: output.JsonFlag = False) -> None:
         output.show_json(found)
         return
     view = found.invoice
+    facts: dict[str, object] = {
+        "Id": view.id,
+        "Status": f"{view.status}, payment {view.payment_state}{', in arrears' if view.in_arrears else ''}",
+        "Subscription": found.subscription_id,
+        "Period": f"{view.period_start} to {view.period_end} (not included)",
+        "Issued on": view.issued_on,
+        "Due on": view.due_on,
+        "Net": words.amount(found.net_minor, view.currency),
+        "VAT": words.amount(found.vat_minor, view.currency),
+        "Total": words.amount(view.total_minor, view.currency),
+        "Credited": words.amount(view.credited_minor, view.currency) if view.credited_minor else None,
+        "Paid": words.amount(view.paid_minor, view.currency),
+        "Open": words.amount(view.open_minor, view.currency),
+        "Closed by": view.closed_by or None,
+    }
     output.show_fields(
-        {
-            "Id": view.id,
-            "Status": f"{view.status}, payment {view.payment_state}{', in arrears' if view.in_arrears else ''}",
-            "Subscription": found.subscription_id,
-            "Period": f"{view.period_start} to {view.period_end} (not included)",
-            "Issued on": view.issued_on,
-            "Due on": view.due_on,
-            "Net": words.amount(found.net_minor, view.currency),
-            "VAT": words.amount(found.vat_minor, view.currency),
-            "Total": words.amount(view.total_minor, view.currency),
-            "Credited": words.amount(view.credited_minor, view.currency) if view.credited_minor else None,
-            "Paid": words.amount(view.paid_minor, view.currency),
-            "Open": words.amount(view.open_minor, view.currency),
-            "Closed by": view.closed_by or None,
-        },
-        title=view.number or "Draft",
+        {name: fact for name, fact in facts.items() if fact is not None}, title=view.number or "Draft"
     )
     output.show_table(
         [
