@@ -33,6 +33,13 @@ def read_catalogue(file: Path = FILE) -> Catalogue:
 
 
 async def load(catalogue: Catalogue, relance: RelanceClient) -> None:
-    """Puts everything on offer."""
+    """Puts everything on offer, under ids that one recognises in the Temporal UI."""
     await relance.create_entity(catalogue.seller)
-    await relance.create_plans(catalogue.plan)
+    await relance.create_plans(
+        [
+            plan
+            if plan.id or not plan.reference
+            else plan.model_copy(update={"id": f"plan_{plan.reference}"})
+            for plan in catalogue.plan
+        ]
+    )

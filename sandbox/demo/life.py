@@ -103,6 +103,7 @@ class Life:
         customer = await self._relance.create_customer(
             NewCustomer.model_validate(
                 {
+                    "id": f"cus_{person.reference}",
                     "reference": person.reference,
                     "name": person.name,
                     "kind": person.kind,
@@ -118,6 +119,7 @@ class Life:
             await self._relance.set_payment_method(customer.id, token)
         started = await self._relance.start_subscription(
             NewSubscription(
+                id=f"sub_{person.reference}",
                 reference=person.reference,
                 customer=customer.id,
                 plan=person.plan,

@@ -114,7 +114,7 @@ Event = Annotated[
 class Person(_Data):
     """A customer with one subscription."""
 
-    reference: str = Field(min_length=1, max_length=40)
+    reference: str = Field(pattern="^[A-Za-z0-9_-]{1,40}$")
     name: str = Field(min_length=1)
     story: str
     kind: CustomerKind = CustomerKind.CONSUMER
