@@ -108,8 +108,9 @@ async def _close(work: Work, invoice: Invoice, collection: Collection) -> tuple[
     """Nothing is owed on it: the chase is over, and the oldest that rested beside it drives (engine 8)."""
     collection.closed_at, collection.outcome = work.at, invoice.status.value
     others = await resting_collections(work, invoice)
-    if collection.role == Role.DRIVING.value and others:
-        await _promote(work, others[0])
+    chased = [other for other in others if not other.ended]
+    if collection.role == Role.DRIVING.value and chased:
+        await _promote(work, chased[0])
     await settle_standing(work)
     return tuple(other.invoice_id for other in others)
 

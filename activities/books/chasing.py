@@ -80,13 +80,17 @@ def _day0(row: SubscriptionRow, invoice: Invoice, at: datetime) -> date:
 
 
 async def _role(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -> str:
-    """The oldest invoice that is chased drives; a younger one joins it (engine 8)."""
+    """The oldest invoice that is chased drives; a younger one joins it (engine 8).
+
+    One whose policy has ended drives nothing any more: each later invoice runs its own (rules 24).
+    """
     if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
         return Role.GATED.value
     query = select(Collection).where(
         Collection.subscription_id == row.id,
         Collection.role == Role.DRIVING.value,
         col(Collection.closed_at).is_(None),
+        col(Collection.ended).is_(False),
     )
     driver = (await session.exec(query)).first()
     return Role.DRIVING.value if driver is None else Role.JOINED.value
