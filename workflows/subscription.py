@@ -52,6 +52,7 @@ class SubscriptionWorkflow(SubscriptionDoors):
         await self._shielded_from_cancel(asyncio.create_task(self._live_through_failures()))
         # No await from here on: what a handler accepts after this would be lost (engine 13).
         if self.subscription.is_over and not self.inbox and self.duties.none:
+            self._show(next_step(self.subscription, self.clock.now))
             return
         workflow.continue_as_new(
             start.model_copy(
