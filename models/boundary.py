@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from billing.asking import Refusal
 from billing.case import Role
 from billing.chase import NextStep
 from billing.commands import Command
@@ -26,6 +27,8 @@ class CaseReport(Value):
     attempts: int
     last_decline: str = ""
     payment_state: str = "none"
+    no_asking: Refusal | None = None
+    """Why a person may not have it charged now."""
     closed: bool = False
     subscription_version: int = 0
     """Counts the changes of the subscription: the collection tells its workflow when this has grown."""

@@ -315,10 +315,10 @@ class CollectionWorkflow:
             )
         if self._is_closed():
             raise ApplicationError("Nothing is owed on this invoice any more.", "invoice", type="not_open")
-        if self.case is not None and self.case.payment_state in ("processing", "unknown"):
-            raise ApplicationError(
-                "A payment is under way; wait for its outcome.", "invoice", type="under_way"
-            )
+        refusal = self.case.no_asking if self.case is not None else None
+        now = max(self.clock.now, wish.as_of or self.clock.now)
+        if refusal is not None and (refusal.not_before is None or now < refusal.not_before):
+            raise ApplicationError(refusal.message, "invoice", type=refusal.reason.value)
 
     def _take_down(self, wish: Wish) -> WishAccepted:
         self.clock.hear(wish.as_of)

@@ -24,6 +24,7 @@ from activities.books.standing import standing_of
 from activities.books.transitions import carry_out, settle_standing, write_off
 from activities.books.work import Work
 from billing import lifecycle
+from billing.asking import may_ask
 from billing.calendar import local_date
 from billing.case import Case, Role, ends_on
 from billing.chase import Mail, NextStep, StepKind, next_step
@@ -92,6 +93,7 @@ async def case_report(work: Work, invoice: Invoice, collection: Collection) -> C
         attempts=len(case.attempts),
         last_decline=(failure.decline_code or "") if failure is not None else "",
         payment_state=invoice.payment_state.value,
+        no_asking=may_ask(case, Trigger.CUSTOMER, work.at),
         closed=step.kind is StepKind.CLOSED,
         subscription_version=work.row.version,
         wake=wake,
@@ -128,13 +130,17 @@ async def _promote(work: Work, collection: Collection) -> None:
 async def ask(
     session: AsyncSession, gateway: Prepares, rules: BookRules, *, invoice_id: str, wish: Wish
 ) -> CaseReport:
-    """A person asks that the invoice be charged now; the same command twice is one wish (engine 3)."""
+    """A person asks that the invoice be charged now; the same command twice is one wish (engine 3).
+
+    What may not be charged now is not kept for later: nobody expects a charge on another day.
+    """
     assert wish.as_of is not None  # noqa: S101 - the workflow fills it in
     work, invoice, collection = await _locked(session, gateway, rules, invoice_id, wish.as_of)
     query = select(PaymentAttempt).where(
         PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.asked_by == wish.command_id
     )
-    if (await session.exec(query)).first() is None:
+    case = await load_case(session, work.row, invoice, collection, rules)
+    if (await session.exec(query)).first() is None and may_ask(case, wish.trigger, wish.as_of) is None:
         take_down(collection, wish)
     return await case_report(work, invoice, collection)
 
