@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from datetime import timedelta
 from typing import Final, TypeVar
 
@@ -26,6 +27,8 @@ PATIENCE_SECONDS: Final = 15.0
 """How long a command may take to be answered. Handlers answer at once, so this is for restarts and hand-overs."""
 TRY_SECONDS: Final = 2.0
 """How long one try may hang: a command that came while a run was closing can be left without any answer."""
+AT_ONCE: Final = 3
+"""Commands of one process that one execution is asked at the same time."""
 GONE_SECONDS: Final = 2.0
 """How long an execution may be missing: between two runs it is not."""
 _FIRST_PAUSE: Final = 0.05
@@ -64,7 +67,7 @@ async def send_command(
         content: its one argument.
         command_id: what makes asking again the same as asking once.
         answer: the type of the result.
-        patience: seconds to go on.
+        patience: seconds to go on, once it is this command's turn.
 
     Raises:
         CommandRefused: the workflow refuses it, for good.
@@ -72,7 +75,40 @@ async def send_command(
         NoWorker: nobody answered.
         TemporalUnreachable: the server said something that asking again does not mend.
     """
-    handle = client.get_workflow_handle(workflow_id)
+    async with _turn(workflow_id):
+        return await _ask_until_answered(
+            client.get_workflow_handle(workflow_id),
+            name,
+            content,
+            command_id=command_id,
+            answer=answer,
+            patience=patience,
+        )
+
+
+def _turn(workflow_id: str) -> asyncio.Semaphore:
+    """A place among those who ask this execution: the server takes ten at once and makes all others wait long."""
+    turns = _turns.setdefault(asyncio.get_running_loop(), weakref.WeakValueDictionary())
+    turn = turns.get(workflow_id)
+    if turn is None:
+        turn = turns[workflow_id] = asyncio.Semaphore(AT_ONCE)
+    return turn
+
+
+_turns: weakref.WeakKeyDictionary[
+    asyncio.AbstractEventLoop, weakref.WeakValueDictionary[str, asyncio.Semaphore]
+] = weakref.WeakKeyDictionary()
+
+
+async def _ask_until_answered(
+    handle: WorkflowHandle[object, object],
+    name: str,
+    content: Value,
+    *,
+    command_id: str,
+    answer: type[Answer],
+    patience: float,
+) -> Answer:
     loop = asyncio.get_running_loop()
     begun, pause = loop.time(), _FIRST_PAUSE
     while True:
@@ -86,7 +122,7 @@ async def send_command(
         except WorkflowUpdateRPCTimeoutOrCancelledError:
             _raise_if_cancelled()
         except RPCError as error:
-            _raise_unless_passing(error, workflow_id, waited=loop.time() - begun)
+            _raise_unless_passing(error, handle.id, waited=loop.time() - begun)
         if loop.time() + pause >= begun + patience:
             raise NoWorker(
                 f"Nobody answered within {patience:g} s. See that a worker runs (relance worker), then ask again "

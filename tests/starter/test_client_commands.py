@@ -1,5 +1,6 @@
 """Commands through the client, with workers up, on a test clock."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -168,6 +169,42 @@ async def test_the_customer_pays_now(world: ClockedLife) -> None:
         ]
         assert [line.net_minor for line in document.lines] == [4900]
     assert (await ben.state()).subscription.status == "active"
+
+
+async def test_a_hundred_commands_across_ten_boundaries_are_each_carried_out_once(world: ClockedLife) -> None:
+    anna = await world.signs_up(plan="team", quantity=2)
+    async with client_of(world) as client:
+
+        async def ask(number: int) -> None:
+            await asyncio.sleep(number * 0.05)  # spread over the year that passes meanwhile
+            seats, command = 2 + number % 5, f"{anna.subscription_id}/{number}"
+            if number % 3 == 0:
+                await client.send_change_plan(
+                    anna.subscription_id, "team", quantity=seats, command_id=command
+                )
+            else:
+                await client.change_quantity(anna.subscription_id, seats, command_id=command)
+
+        await asyncio.gather(world.until("2041-12-05"), *(ask(number) for number in range(100)))
+        for number in range(100):
+            outcome = await client.wait_for(f"{anna.subscription_id}/{number}")
+            assert outcome.applied, outcome
+        invoices = await client.list_invoices(subscription=anna.subscription_id)
+        assert sorted(str(invoice.period_start) for invoice in invoices) == [
+            "2041-01-31",
+            "2041-02-28",
+            "2041-03-31",
+            "2041-04-30",
+            "2041-05-31",
+            "2041-06-30",
+            "2041-07-31",
+            "2041-08-31",
+            "2041-09-30",
+            "2041-10-31",
+            "2041-11-30",
+        ]
+        assert {invoice.status for invoice in invoices} == {"paid"}
+        assert (await anna.state()).bad_signals == 0
 
 
 async def test_the_doctor_starts_again_what_was_terminated(world: ClockedLife) -> None:
