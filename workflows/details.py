@@ -7,8 +7,14 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.calendar import Interval
     from billing.chase import NextStep
+    from billing.errors import RelanceError
+    from billing.lines import lines_for
+    from billing.money import to_major
     from billing.subscription import Subscription
+    from billing.terms import Terms
+    from billing.upcoming import next_issue
     from models.boundary import CaseReport, PlannedStep
 
 
@@ -16,17 +22,19 @@ def subscription_details(sub: Subscription, following: PlannedStep, now: datetim
     """The first thing that ops read about a subscription."""
     rows = [
         ("Status", f"**{sub.status.value}**, {'entitled' if sub.entitled_at(now) else 'not entitled'}"),
-        ("Plan", f"{sub.terms.plan_name} x {sub.terms.quantity}, every {sub.terms.interval}"),
+        ("Plan", f"{_plan(sub.terms)}, every {_in_words(sub.terms.interval)}"),
         ("Period", f"{sub.period.start} to {sub.period.end}" if sub.period else "none yet"),
-        ("Next", f"{following.what}: {following.why}"),
+        ("Next", following.why or following.what),
         ("On", f"{following.due:%Y-%m-%d %H:%M} UTC" if following.due else "when it happens"),
+        ("Next invoice", _next_invoice(sub)),
     ]
     if sub.open_invoices:
         rows.append(("Open invoices", ", ".join(f"`{invoice}`" for invoice in sub.open_invoices)))
     if sub.in_arrears:
-        rows.append(("In arrears", ", ".join(f"`{invoice}`" for invoice in sub.in_arrears)))
+        chased = ", ".join(f"`collection/{invoice}`" for invoice in sub.in_arrears)
+        rows.append(("In arrears", f"{chased}: there is what was tried, and what comes next"))
     if sub.pending_terms is not None:
-        rows.append(("Pending change", f"{sub.pending_terms.plan_name} x {sub.pending_terms.quantity}"))
+        rows.append(("Pending change", _plan(sub.pending_terms)))
     if sub.cancel_at_end:
         rows.append(("Pending", "cancel at the period's end"))
     if sub.pause_at_end:
@@ -40,16 +48,15 @@ def collection_details(report: CaseReport | None) -> str:
     """The first thing that ops read about the chase of an invoice."""
     if report is None:
         return "Taking the invoice over."
-    amount = f"{report.amount_minor} minor units {report.currency}"
+    amount = f"{to_major(report.amount_minor, report.currency)} {report.currency}"
     rows = [
         ("Invoice", f"`{report.invoice_id}` of `subscription/{report.subscription_id}`"),
         ("Owed", amount),
-        ("Role", report.role.value),
         ("Attempts", str(report.attempts)),
         ("Last decline", report.last_decline or "none"),
-        ("Next", report.step.kind.value),
-        ("Why", report.step.why.sentence()),
+        ("Next", f"**{report.step.kind.value}**: {report.step.why.sentence()}"),
         ("On", f"{report.step.due:%Y-%m-%d %H:%M} UTC" if report.step.due else "when it happens"),
+        ("Role", report.role.value),
     ]
     return _table(rows)
 
@@ -57,6 +64,27 @@ def collection_details(report: CaseReport | None) -> str:
 def chase_step(step: NextStep) -> PlannedStep:
     """A step of a chase, for people."""
     return PlannedStep(what=step.kind.value, due=step.due, why=step.why.sentence())
+
+
+def _plan(terms: Terms) -> str:
+    return terms.plan_name if terms.quantity == 1 else f"{terms.plan_name} x {terms.quantity}"
+
+
+def _in_words(interval: Interval) -> str:
+    return f"{interval.unit}" if interval.count == 1 else f"{interval.count} {interval.unit}s"
+
+
+def _next_invoice(sub: Subscription) -> str:
+    """When it comes and what it will be; details never stop a workflow, whatever cannot be told."""
+    try:
+        issue = next_issue(sub)
+        if issue is None:
+            return "none"
+        minor = sum(line.amount_minor for line in lines_for(issue.terms, issue.period))
+    except RelanceError as problem:
+        return problem.message
+    tax = "with tax" if issue.terms.tax_included else "before tax"
+    return f"{to_major(minor, issue.terms.currency)} {issue.terms.currency} {tax}, on {issue.period.start}"
 
 
 def _table(rows: list[tuple[str, str]]) -> str:
