@@ -271,6 +271,7 @@ class Standing:
         covered_until: first day that no invoice covers which is paid, or open and still to be paid.
         gated_paid: whether the gated draft was paid or is processing.
         policy_ends_at: when the driving collection will take the service away, if it does.
+        new_method: whether a payment method was given since the service was cut.
     """
 
     open_invoices: tuple[str, ...]
@@ -279,6 +280,7 @@ class Standing:
     covered_until: date | None
     gated_paid: bool
     policy_ends_at: datetime | None
+    new_method: bool = False
 
 
 def settle(sub: Subscription, standing: Standing, at: datetime) -> Transition:
@@ -308,7 +310,7 @@ def settle(sub: Subscription, standing: Standing, at: datetime) -> Transition:
             return Transition(sub.model_copy(update=update), (Emit("subscription.recovered"),))
         case Status.PAST_DUE:
             return Transition(sub.model_copy(update={"policy_ends_at": standing.policy_ends_at}))
-        case Status.UNPAID if was_owed and not standing.owed:
+        case Status.UNPAID if not standing.owed and (was_owed or standing.new_method):
             transition = resume(sub, at)
             return transition.then(Emit("subscription.recovered"))
         case Status.PAUSED if sub.suspended and not standing.in_arrears:

@@ -74,7 +74,7 @@ KINDS: dict[MailKind, MailSpec] = {
     ),
     MailKind.SUBSCRIPTION_SUSPENDED: MailSpec(
         purpose="The policy ended and the service is suspended: what is owed, and how it comes back.",
-        requires=("open_invoices", "effective_on"),
+        requires=("effective_on",),
     ),
     MailKind.SUBSCRIPTION_CANCELED: MailSpec(
         purpose="The subscription has ended: by whom, when, with what effects, and what is still owed.",

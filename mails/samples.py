@@ -167,6 +167,11 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
             "deadline_on": date(2027, 5, 22),
             **_NO_LINKS,
         },
+        "nothing_owed": {
+            "effective_on": date(2027, 2, 21),
+            "deadline_on": date(2027, 5, 22),
+            "pay_url": None,
+        },
     },
     MailKind.SUBSCRIPTION_CANCELED: {
         "typical": {

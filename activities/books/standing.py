@@ -40,7 +40,17 @@ async def standing_of(work: Work) -> Standing:
         covered_until=max((i.covers_until for i in invoices if _covers(i)), default=None),
         gated_paid=any(i.status is InvoiceStatus.PAID or _is_processing(i) for i in gated),
         policy_ends_at=await _policy_end(work),
+        new_method=await _has_new_method(work),
     )
+
+
+async def _has_new_method(work: Work) -> bool:
+    """Whether the customer gave a payment method since the service was cut (U11)."""
+    cut_at = work.row.state.unpaid_since
+    if cut_at is None:
+        return False
+    method = await usable_method(work.session, await customer_of(work.session, work.row))
+    return method is not None and method.created_at > cut_at
 
 
 def _covers(invoice: Invoice) -> bool:

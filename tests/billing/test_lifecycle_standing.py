@@ -120,6 +120,15 @@ def test_u11_what_the_end_credited_does_not_bring_it_back_by_itself() -> None:
     assert settled(unpaid, books(covered_until=date(2041, 6, 1))) == ["covered_until: 2041-06-01"]
 
 
+def test_u11_a_new_method_does_bring_it_back() -> None:
+    sub = a_subscription(Status.PAST_DUE, open_invoices=(), in_arrears=(), owed=0)
+    unpaid = lifecycle.end_of_policy(sub, EndForSubscription.SUSPEND, NOW).after
+    after = lifecycle.settle(unpaid, books(covered_until=date(2041, 6, 1), new_method=True), NOW)
+    assert after.after.status is Status.ACTIVE
+    owing = books("in_1", covered_until=date(2041, 6, 1), new_method=True)
+    assert lifecycle.settle(unpaid, owing, NOW).after.status is Status.UNPAID
+
+
 def test_u8_paying_lifts_the_hold_on_a_resume() -> None:
     sub = a_subscription(Status.PAUSED, suspended=True, covered_until=date(2041, 7, 1))
     assert settled(sub, books()) == ["suspended: False"]
