@@ -289,4 +289,5 @@ def _command(ask: Callable[[RelanceClient], Awaitable[Accepted]], *, wait: bool,
         return
     after = accepted.subscription
     output.say(f"{'Done' if outcome else 'Accepted'}: {accepted.command_id}")
-    output.say(f"Status {after.status.value}: {after.entitlement_reason}.")
+    status, reason = after.status.value, after.entitlement_reason
+    output.say(f"Status {status}." if reason == status else f"Status {status}: {reason}.")

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starter.cli import output, words
 
 if TYPE_CHECKING:
     from starter.overview import AheadView, InvoiceView, Overview
     from starter.reading import StateAnswer
+
+_WHAT: Final = {
+    "boundary": "the period ends",
+    "end_trial": "the trial ends",
+    "end_access": "access ends",
+    "give_up": "cancel",
+    "notify": "mail",
+    "end": "the chase ends",
+    "settle": "ask the provider",
+    "rest": "wait",
+}
+"""Steps whose names say little to somebody who does not know the code."""
 
 
 def print_overview(view: Overview, live: StateAnswer | None = None) -> None:
@@ -105,7 +117,7 @@ def _ahead_line(step: AheadView, view: Overview) -> output.Row:
     numbers = {invoice.id: invoice.number or "draft" for invoice in view.invoices}
     return {
         "When": words.local(step.at, view.timezone) or "when it happens",
-        "What": step.what.replace("_", " "),
+        "What": _WHAT.get(step.what, step.what.replace("_", " ")),
         "Invoice": numbers.get(step.invoice_id or ""),
         "Why": step.why,
     }
