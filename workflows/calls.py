@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from billing.payment import Trigger
@@ -33,6 +33,8 @@ with workflow.unsafe.imports_passed_through():
     )
 
 Answer = TypeVar("Answer")
+Failure = ActivityError | ApplicationError
+"""What a failed activity raises: a local one raises its own error, or an ActivityError when time is up."""
 
 SQL_PATIENCE = timedelta(seconds=2)
 """How long a SQL step may take as a local activity; a failing one grows history (engine 17)."""
@@ -56,16 +58,29 @@ SETTLE_PRIORITY = 2
 RETRY_PRIORITY = 4
 
 
-def is_fault_for_a_person(error: ActivityError) -> bool:
+def root_of(failure: Failure) -> FailureError:
+    """The failure that the activity itself raised, or the timeout that it met."""
+    if isinstance(failure, ActivityError) and isinstance(failure.cause, FailureError):
+        return failure.cause
+    return failure
+
+
+def is_fault_for_a_person(failure: Failure) -> bool:
     """Whether asking again cannot help."""
-    return isinstance(error.cause, ApplicationError) and error.cause.non_retryable
+    root = root_of(failure)
+    return isinstance(root, ApplicationError) and root.non_retryable
+
+
+def problem(failure: Failure) -> str:
+    """What went wrong, on one line."""
+    return " ".join(root_of(failure).message.split())
 
 
 async def sql_step(name: str, order: Value, answer: type[Answer], *, summary: str = "") -> Answer:
     """One transaction: as a local activity, or, when the database is slow or away, as an ordinary one.
 
     Raises:
-        ActivityError: a fault that asking again cannot mend.
+        ActivityError, ApplicationError: a fault that asking again cannot mend.
     """
     try:
         result: Answer = await workflow.execute_local_activity(
@@ -76,8 +91,8 @@ async def sql_step(name: str, order: Value, answer: type[Answer], *, summary: st
             retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_attempts=3),
             summary=summary or None,
         )
-    except ActivityError as error:
-        if is_fault_for_a_person(error):
+    except (ActivityError, ApplicationError) as failure:
+        if is_fault_for_a_person(failure):
             raise
         result = await workflow.execute_activity(
             name,

@@ -78,7 +78,7 @@ class CollectionWorkflow:
             try:
                 await self._chase()
             except (ActivityError, ApplicationError) as failure:
-                self.trouble = " ".join(str(failure.cause or failure).split())[:300]
+                self.trouble = calls.problem(failure)[:300]
                 workflow.set_current_details(
                     f"**Waits for a person**: {self.trouble}. Mend it, then send `look`."
                 )

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.commands import Command
     from billing.payment import Trigger
     from billing.steps import Step, next_step
+    from billing.subscription import Parked
     from models.attributes import changes_between, subscription_attributes
     from models.boundary import (
         ChargeOrder,
@@ -61,6 +62,8 @@ class SubscriptionWorkflow(SubscriptionDoors):
                     "now": self.clock.test_now,
                     "inbox": tuple(self.inbox),
                     "look_first": self.has_news or not self.duties.none,
+                    "bad_signals": self.desk.bad,
+                    "last_bad_signal": self.desk.last_bad,
                 }
             ),
             search_attributes=subscription_attributes(self.subscription),
@@ -189,10 +192,16 @@ class SubscriptionWorkflow(SubscriptionDoors):
         except ApplicationError as gone:
             workflow.logger.info("collection/%s did not hear: %s", invoice_id, gone.message)
 
-    async def _park(self, failure: ActivityError | ApplicationError) -> None:
-        cause = failure.cause if isinstance(failure.cause, ApplicationError) else failure
-        reason = " ".join(str(cause.message).split())[:200]
-        await self._write_parked(reason, "Mend the cause, then send `resume`.")
+    async def _park(self, failure: calls.Failure) -> None:
+        reason = calls.problem(failure)[:200]
+        remedy = "Mend the cause, then send `resume`."
+        try:
+            await self._write_parked(reason, remedy)
+        except (ActivityError, ApplicationError) as second:
+            # The books cannot even write that down; an error that left from here would close the execution.
+            workflow.logger.error("%s cannot be parked: %s", self.subscription.id, calls.problem(second))
+            parked = Parked(reason=reason, since=self.clock.now, remedy=remedy)
+            self.subscription = self.subscription.model_copy(update={"parked": parked})
 
     async def _write_parked(self, reason: str, remedy: str) -> None:
         order = ParkOrder(

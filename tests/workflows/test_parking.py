@@ -1,0 +1,73 @@
+"""Nothing ends a subscription but its end: whatever fails, it waits for a person and goes on when told to."""
+
+import pytest
+from support.life import Begins
+
+from activities.books import steps
+from billing.commands import Resume
+
+
+async def broken(*_: object) -> None:
+    raise LookupError("the row of the policy is gone")
+
+
+class Flaky:
+    """A database that is away for some calls."""
+
+    def __init__(self, name: str, times: int) -> None:
+        self._real = getattr(steps, name)
+        self.left = times
+
+    async def __call__(self, *arguments: object) -> object:
+        if self.left > 0:
+            self.left -= 1
+            raise ConnectionError("the database is away")
+        return await self._real(*arguments)
+
+
+async def test_a_database_that_is_away_is_asked_again(life: Begins, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than a local activity goes on: an ordinary one takes over, without end (engine 17)."""
+    async with life("2041-01-31") as world:
+        anna = await world.signs_up()
+        away = Flaky("take_step", times=5)
+        monkeypatch.setattr(steps, "take_step", away)
+        await world.until("2041-03-02")
+        assert away.left == 0
+        assert (await anna.state()).subscription.parked is None
+        assert "2041-02-28 charge paid 58.80" in await anna.diary()
+
+
+@pytest.mark.parametrize("life", ["clocked"], indirect=True)
+async def test_a_fault_parks_and_resume_goes_on(life: Begins, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with life("2041-01-31") as world:
+        anna = await world.signs_up()
+        with monkeypatch.context() as fault:
+            fault.setattr(steps, "take_step", broken)
+            await world.until("2041-03-02")
+            state = await anna.state()
+            assert state.subscription.parked is not None
+            assert state.subscription.parked.reason == "LookupError: the row of the policy is gone"
+            assert state.subscription.status == "active"
+        await anna.tells(Resume(command_id="mended"))
+        await world.until("2041-03-03")
+        assert (await anna.state()).subscription.parked is None
+        assert "2041-03-02 charge paid 58.80" in await anna.diary()
+
+
+@pytest.mark.parametrize("life", ["clocked"], indirect=True)
+async def test_it_parks_also_when_the_books_cannot_write_that_down(
+    life: Begins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with life("2041-01-31") as world:
+        anna = await world.signs_up()
+        with monkeypatch.context() as fault:
+            fault.setattr(steps, "take_step", broken)
+            fault.setattr(steps, "park", broken)
+            await world.until("2041-03-02")
+            state = await anna.state()
+            assert state.subscription.parked is not None
+            assert state.subscription.parked.reason == "LookupError: the row of the policy is gone"
+        await anna.tells(Resume(command_id="mended"))
+        await world.until("2041-03-03")
+        assert (await anna.state()).subscription.parked is None
+        assert "2041-03-02 charge paid 58.80" in await anna.diary()
