@@ -173,6 +173,9 @@ class SubscriptionRun(Value):
     """Commands that were accepted and not yet carried out."""
     look_first: bool = False
     """Read the rows before anything else: after a start by the doctor."""
+    bad_signals: int = 0
+    """How many signals could not be taken, ever."""
+    last_bad_signal: str = ""
     payments_queue: str = "relance-payments"
 
 

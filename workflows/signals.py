@@ -16,9 +16,10 @@ T = TypeVar("T")
 class SignalDesk:
     """Decodes what signals bring, and counts and shows what could not be taken."""
 
-    def __init__(self) -> None:
-        self.bad = 0
-        self.last_bad = ""
+    def __init__(self, bad: int = 0, last_bad: str = "") -> None:
+        """Go on counting where the run before this one stopped."""
+        self.bad = bad
+        self.last_bad = last_bad
 
     def decode(self, raw: RawValue, kind: type[T], *, signal: str) -> T | None:
         """The signal's value, or None when it is no such thing.

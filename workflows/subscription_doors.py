@@ -55,7 +55,7 @@ class SubscriptionDoors:
         self.inbox: deque[Command] = deque(start.inbox)
         self.has_news = start.look_first
         self.is_asked_to_recycle = False
-        self.desk = SignalDesk()
+        self.desk = SignalDesk(start.bad_signals, start.last_bad_signal)
         self.last_refusal = ""
 
     # What support asks
