@@ -26,10 +26,10 @@ def subscription_details(sub: Subscription, following: PlannedStep, now: datetim
         ("Period", f"{sub.period.start} to {sub.period.end}" if sub.period else "none yet"),
         ("Next", following.why or following.what),
         ("On", f"{following.due:%Y-%m-%d %H:%M} UTC" if following.due else "when it happens"),
-        ("Next invoice", _next_invoice(sub)),
+        ("Amount", _next_invoice(sub)),
     ]
     if sub.open_invoices:
-        rows.append(("Open invoices", ", ".join(f"`{invoice}`" for invoice in sub.open_invoices)))
+        rows.append(("Open", ", ".join(f"`{invoice}`" for invoice in sub.open_invoices)))
     if sub.in_arrears:
         chased = ", ".join(f"`collection/{invoice}`" for invoice in sub.in_arrears)
         rows.append(("In arrears", f"{chased}: there is what was tried, and what comes next"))
@@ -50,10 +50,11 @@ def collection_details(report: CaseReport | None) -> str:
         return "Taking the invoice over."
     amount = f"{to_major(report.amount_minor, report.currency)} {report.currency}"
     rows = [
-        ("Invoice", f"`{report.invoice_id}` of `subscription/{report.subscription_id}`"),
+        ("Invoice", f"`{report.invoice_id}`"),
+        ("Of", f"`subscription/{report.subscription_id}`"),
         ("Owed", amount),
         ("Attempts", str(report.attempts)),
-        ("Last decline", report.last_decline or "none"),
+        ("Declined", report.last_decline or "none"),
         ("Next", f"**{report.step.kind.value}**: {report.step.why.sentence()}"),
         ("On", f"{report.step.due:%Y-%m-%d %H:%M} UTC" if report.step.due else "when it happens"),
         ("Role", report.role.value),
