@@ -12,13 +12,12 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion, WorkflowIDConflictPolicy
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.bookkeeping import Books
 from activities.books.config import BookRules
-from activities.books.notices import AccessRules
 from activities.clocks import TestClocks
 from activities.gateway import PaymentGateway
 from activities.launching import Launcher
@@ -55,19 +54,6 @@ class SearchAttributesMissing(RelanceError):
     """The namespace lacks search attributes that the workflows set."""
 
 
-def book_rules(settings: Settings) -> BookRules:
-    """The seller's choices among the settings, as the books take them."""
-    return BookRules(
-        access=AccessRules(
-            window=timedelta(minutes=settings.boundary_window_minutes),
-            grace=timedelta(hours=settings.access_grace_hours),
-        ),
-        gated_for=timedelta(hours=settings.gated_hours),
-        catch_up_limit=settings.catch_up_limit,
-        minimum_minor=settings.minimum_charge_minor,
-    )
-
-
 def workflow_runner() -> SandboxedWorkflowRunner:
     """The sandbox that workflows run in: the same for workers and for the replay of recorded histories."""
     return SandboxedWorkflowRunner(
@@ -79,7 +65,7 @@ def build_workers(
     client: Client, settings: Settings, database: Database, gateway: PaymentGateway, mailer: Mailer
 ) -> tuple[Worker, Worker]:
     """The two workers of a process: workflows and books, and the capped payments queue (engine 26)."""
-    rules = book_rules(settings)
+    rules = BookRules.of(settings)
     books = Books(database, gateway, rules)
     launcher = Launcher(database, gateway, rules, client, task_queue=settings.task_queue)
     payments = Payments(database, gateway, rules, launcher)
@@ -96,6 +82,7 @@ def build_workers(
             *activities_of(clocks),
         ],
         workflow_runner=workflow_runner(),
+        deployment_config=_build(settings),
         max_cached_workflows=settings.workflow_cache,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         graceful_shutdown_timeout=GRACE,
@@ -108,6 +95,12 @@ def build_workers(
         graceful_shutdown_timeout=GRACE,
     )
     return main, charges
+
+
+def _build(settings: Settings) -> WorkerDeploymentConfig:
+    """Stamps what the worker does with the build's name, by which `relance ops recycle` tells old runs."""
+    version = WorkerDeploymentVersion(deployment_name="relance", build_id=settings.build_id)
+    return WorkerDeploymentConfig(version=version, use_worker_versioning=False)
 
 
 def activities_of(party: object) -> Sequence[Callable[..., Any]]:
