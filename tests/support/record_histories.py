@@ -55,7 +55,7 @@ class Album:
         """Keep the runs of these executions that changed since the last picture."""
         self.pictures += 1
         for place, workflow_id in enumerate(workflow_ids):
-            for number, history in enumerate(await runs_of(self._client, workflow_id), start=1):
+            for number, history in enumerate(await recorded.runs_of(self._client, workflow_id), start=1):
                 if self._lengths.get(history.run_id) == len(history.events) or not has_decided(history):
                     continue
                 self._lengths[history.run_id] = len(history.events)
@@ -72,18 +72,6 @@ class Album:
 def has_decided(history: WorkflowHistory) -> bool:
     """Whether a worker has taken up this run; before, there is nothing to replay."""
     return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for event in history.events)
-
-
-async def runs_of(client: Client, workflow_id: str) -> list[WorkflowHistory]:
-    """Every run of an execution, first to last."""
-    found: list[WorkflowHistory] = []
-    run_id: str | None = None
-    while run_id != "":
-        history = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
-        found.append(history)
-        started = history.events[0].workflow_execution_started_event_attributes
-        run_id = started.continued_execution_run_id
-    return found[::-1]
 
 
 async def executions_of(world: Life, person: Person) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-from temporalio.client import WorkflowHistory
+from temporalio.client import Client, WorkflowHistory
 
 FOLDER = Path(__file__).parents[1] / "histories"
 STATES = FOLDER / "states"
@@ -41,3 +41,15 @@ def write(name: str, text: str) -> None:
     """Keep a history; the same text gives the same file."""
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}{ENDING}").write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+async def runs_of(client: Client, workflow_id: str) -> list[WorkflowHistory]:
+    """Every run of an execution, first to last."""
+    found: list[WorkflowHistory] = []
+    run_id: str | None = None
+    while run_id != "":
+        history = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
+        found.append(history)
+        started = history.events[0].workflow_execution_started_event_attributes
+        run_id = started.continued_execution_run_id
+    return found[::-1]
