@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chase_steps import ask_for_new_method
 from activities.books.rows import get, lock
+from activities.books.steps import bring_back
 from activities.gateway import MethodFacts
 from billing.declines import support_words
 from billing.errors import InvalidInput
@@ -170,6 +171,7 @@ class Customers:
             now = await self._to.now(session, customer.clock_id)
             method = await _save(session, customer.id, facts, now)
             charging = await ask_for_new_method(session, customer_id=customer.id, command_id=command, at=now)
+            await bring_back(session, self._to.gateway(), self._to.rules, customer_id=customer.id, at=now)
         if temporal is not None:
             await hint(temporal, (f"{COLLECTION}{invoice_id}" for invoice_id in charging), now)
             await hint(temporal, (f"{SUBSCRIPTION}{id_}" for id_ in subscriptions), now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import open_collection
@@ -26,6 +27,7 @@ from billing.errors import InvalidInput
 from billing.lines import lines_for
 from billing.payment import AttemptState
 from billing.steps import Step, StepKind, next_step
+from billing.subscription import Status
 from billing.tax import totals
 from billing.terms import CollectionMethod
 from models.boundary import CommandOrder, LookOrder, ParkOrder, StepOrder, SubscriptionReport
@@ -179,6 +181,19 @@ async def park(
     transition = lifecycle.park(row.state, order.as_of, reason=order.reason, remedy=order.remedy)
     await carry_out(Work(session, gateway, rules, row, order.as_of), transition)
     return await report(session, row, wakes_chases=True)
+
+
+async def bring_back(
+    session: AsyncSession, gateway: Prepares, rules: BookRules, *, customer_id: str, at: datetime
+) -> None:
+    """A new method brings back what was suspended and owes nothing, because the policy credited it (U11)."""
+    query = select(SubscriptionRow.id).where(
+        SubscriptionRow.customer_id == customer_id, SubscriptionRow.status == Status.UNPAID.value
+    )
+    for subscription_id in (await session.exec(query.order_by(col(SubscriptionRow.id)))).all():
+        row = await lock_subscription(session, subscription_id)
+        if row.state.status is Status.UNPAID and not row.state.owed:
+            await carry_out(Work(session, gateway, rules, row, at), lifecycle.resume(row.state, at))
 
 
 async def hand_over(

@@ -47,6 +47,7 @@ async def carry_out(work: Work, transition: Transition) -> None:
     for effect in transition.effects:
         await _carry_out_effect(work, effect)
     if has_ended:
+        await _drop_drafts(work, "the subscription ended")
         await _write_off_what_dunning_left_open(work)
     await settle_standing(work)
 
@@ -233,6 +234,13 @@ async def _drop_gated(work: Work) -> None:
                 "the gate closed" if not work.command_id else "canceled before the first payment"
             )
     work.row.state = work.row.state.model_copy(update={"gated_invoice": None})
+
+
+async def _drop_drafts(work: Work, why: str) -> None:
+    """Drafts of missed periods that nobody decided on before the end are not issued any more."""
+    for invoice in await invoices_of(work.session, work.row.id):
+        if invoice.status is InvoiceStatus.DRAFT and not invoice.gated:
+            invoice.status, invoice.closed_by = InvoiceStatus.VOID, why
 
 
 async def _decide_drafts(work: Work, starts: tuple[date, ...] | None) -> None:

@@ -9,6 +9,7 @@ from support.diaries import fell_behind, joined, renewed
 from support.life import Begins, Life, Person
 
 from billing.commands import Cancel, ChangePlan, Pause, Resume, RetryNow, When
+from billing.dunning import MONTHLY, EndForInvoice
 from models.tables import InvoiceStatus
 from starter.problems import CommandRefused
 
@@ -219,4 +220,44 @@ async def test_unpaid_is_not_resumed_by_asking_and_ends_after_90_days(life: Begi
             "2041-07-10 mail receipt",
             *renewed("2041-08-01", "58.80"),
             *renewed("2041-09-01", "58.80"),
+        ]
+
+
+async def test_u11_what_the_end_credited_comes_back_by_a_new_card_or_by_asking(life: Begins) -> None:
+    """Suspended, and nothing is owed any more: it waits to be wanted again, and then bills from that day on."""
+    async with life("2041-05-01") as world:
+        generous = MONTHLY.model_copy(update={"name": "generous", "end_for_invoice": EndForInvoice.CREDIT})
+        await world.writes_policy(generous)
+        card = await world.signs_up("card", card=FAILS, dunning_policy="generous")
+        asks = await world.signs_up(
+            "asks", card=["ok", *["insufficient_funds"] * 5, "ok"], dunning_policy="generous"
+        )
+        await world.until("2041-07-10")
+        await card.replaces_card()
+        await asks.tells(Resume(command_id="resume"))
+        await world.until("2041-08-02")
+        ended = [
+            *TO_THE_5TH,
+            *DAY_7,
+            *DAY_14,
+            "2041-06-22 credit note 58.80 issued",
+            "2041-06-22 dunning ended: suspend",
+            "2041-06-22 status unpaid",
+            "2041-06-22 access ends",
+            "2041-06-22 mail subscription_suspended",
+        ]
+        returned = [
+            "2041-07-10 invoice 41.72 issued",
+            "2041-07-10 charge paid 41.72",
+            "2041-07-10 status active",
+            "2041-07-10 access begins",
+            "2041-07-10 mail invoice_issued",
+            "2041-07-10 mail receipt",
+        ]
+        assert await card.diary() == [*ended, *returned, *renewed("2041-08-01", "58.80")]
+        assert await asks.diary() == [
+            *ended,
+            *returned,
+            "2041-07-10 mail resumed",
+            *renewed("2041-08-01", "58.80"),
         ]
