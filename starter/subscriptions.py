@@ -12,7 +12,7 @@ from activities.books.standing import method_facts
 from activities.books.transitions import store
 from billing import decide
 from billing.calendar import local_date
-from billing.commands import BaseCommand, Cancel, ChangePlan
+from billing.commands import BaseCommand, Cancel, ChangePlan, RetryNow
 from billing.errors import InvalidInput
 from billing.payment import Trigger
 from billing.subscription import CustomerKind, Status, Subscription
@@ -182,7 +182,7 @@ class Subscriptions:
         if known is not None:
             return _answered_before(row, known, command)
         if row.state.is_over:
-            raise decide.AlreadyEnded(row.state)
+            return await self._tell_ended(row, command)
         options = {} if patience is None else {"patience": patience}
         return await send_command(
             await self._to.temporal(),
@@ -193,6 +193,16 @@ class Subscriptions:
             answer=Accepted,
             **options,
         )
+
+    async def _tell_ended(self, row: SubscriptionRow, command: BaseCommand) -> Accepted:
+        """What was owed at the end can still be charged when a person asks; nothing else is taken (U6)."""
+        if not isinstance(command, RetryNow) or not row.state.open_invoices:
+            raise decide.AlreadyEnded(row.state)
+        wish = Wish(
+            trigger=Trigger.SUPPORT, command_id=command.command_id, as_of=command.as_of, by=command.by
+        )
+        await self._ask(row.state.open_invoices[0], "retry_now", wish)
+        return Accepted(command_id=command.command_id, subscription=row.state)
 
     async def send(self, key: str, command: ChangePlan | Cancel) -> None:
         """Ask by a Signal, without waiting for an answer: a refusal is only counted and logged.
@@ -235,10 +245,13 @@ class Subscriptions:
             as_of=now if invoice.clock_id is not None else None,
             by=by,
         )
+        return await self._ask(invoice_id, "pay_now", wish)
+
+    async def _ask(self, invoice_id: str, door: str, wish: Wish) -> WishAccepted:
         return await send_command(
             await self._to.temporal(),
             f"{COLLECTION}{invoice_id}",
-            "pay_now",
+            door,
             wish,
             command_id=wish.command_id,
             answer=WishAccepted,

@@ -9,6 +9,7 @@ from support.diaries import fell_behind, joined, renewed
 from support.life import Begins, Life, Person
 
 from billing.commands import Cancel, ChangePlan, Pause, Resume, RetryNow, When
+from billing.decide import AlreadyEnded
 from billing.dunning import MONTHLY, EndForInvoice
 from models.tables import InvoiceStatus
 from starter.problems import CommandRefused
@@ -93,11 +94,17 @@ async def test_paying_what_a_cancel_left(life: Begins) -> None:
     """27 of 30 days of 58.80 are credited, 52.92; the rest is asked for, never charged by itself, and then paid."""
     async with life("2041-05-01") as world:
         anna = await world.signs_up("anna", card=["ok", "insufficient_funds", "insufficient_funds", "ok"])
+        bert = await world.signs_up("bert", card=["ok", "insufficient_funds", "insufficient_funds", "ok"])
         await world.until("2041-06-03")
         await anna.tells(Cancel(command_id="cancel", when=When.NOW))
+        await bert.tells(Cancel(command_id="cancel-too", when=When.NOW))
         await world.until("2041-06-10")
         await pays_now(anna)
+        await support_retries(bert)
         await world.until("2041-07-02")
+        with pytest.raises(AlreadyEnded):
+            await support_retries(bert)
+        assert await bert.diary() == await anna.diary()
         assert await anna.diary() == [
             *DAY_0,
             *DAY_1,
