@@ -260,8 +260,13 @@ def take_down(collection: Collection, wish: Wish) -> None:
 
 
 async def ask_others(work: Work, paid: Invoice) -> None:
-    """A payment came: what else is open is charged once, oldest first (engine 8)."""
+    """A payment came: what else is open is charged once, oldest first (engine 8).
+
+    An invoice whose first charge is still to come keeps its own day (rules 4).
+    """
     for other in await resting_collections(work, paid):
+        if other.done_through_day < 0:
+            continue
         wish = Wish(trigger=Trigger.RETRY, command_id=f"after/{paid.id}/{paid.chase}", as_of=work.at)
         take_down(other, wish)
 
