@@ -89,4 +89,5 @@ def _next_invoice(sub: Subscription) -> str:
 
 
 def _table(rows: list[tuple[str, str]]) -> str:
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in rows)])
+    # The UI puts no space between columns: no-break spaces do.
+    return "\n".join(["| | |", "| --- | --- |", *(f"| {name}\u00a0\u00a0 | {text} |" for name, text in rows)])
