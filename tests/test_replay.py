@@ -43,7 +43,7 @@ def is_asleep(path: Path) -> bool:
 
 
 def test_every_life_was_recorded() -> None:
-    assert {path.name.split("-")[0] for path in FILES} == set(LIVES)
+    assert {path.name.split("-")[0] for path in FILES} >= set(LIVES)
 
 
 @pytest.mark.parametrize("life", LIVES)
