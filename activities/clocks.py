@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
 import httpx
@@ -108,7 +110,7 @@ class TestClocks:
             beat.cancel()
 
     async def _advance(self, clock_id: str) -> None:
-        async with httpx.AsyncClient(timeout=PEER_SECONDS) as http:
+        async with httpx.AsyncClient(timeout=PEER_SECONDS, verify=_tls()) as http:
             round_ = _Round()
             now, target = await self._read(clock_id)
             await self._settle(clock_id, now, round_, await self._members(clock_id))
@@ -238,6 +240,12 @@ _PASSING: Final = frozenset(
 
 class _NotQuiet(Exception):
     """Something on the clock does not come to rest; the message names it."""
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Made once: it reads every certificate of the machine, which takes longer than most advances."""
+    return httpx.create_ssl_context()
 
 
 async def _beat() -> None:
