@@ -11,27 +11,28 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.chasing import open_collection
+from activities.books.chasing import chase_of, open_collection
 from activities.books.config import BookRules
 from activities.books.gate import Prepares, live_attempt
 from activities.books.issuing import rate_of
-from activities.books.rows import entity_of, lock_subscription, lock_with_subscription
+from activities.books.rows import entity_of, get, lock_subscription, lock_with_subscription
 from activities.books.standing import duties_of, method_facts, running_chases
 from activities.books.transitions import carry_out, settle_standing
 from activities.books.work import Work
 from billing import lifecycle
+from billing.asking import may_ask
 from billing.commands import Cancel, ChangePlan, Command, RetryNow, When
 from billing.decide import Refused, accept
 from billing.effects import Transition
 from billing.errors import InvalidInput
 from billing.lines import lines_for
-from billing.payment import AttemptState
+from billing.payment import AttemptState, Trigger
 from billing.steps import Step, StepKind, next_step
 from billing.subscription import Status
 from billing.tax import totals
 from billing.terms import CollectionMethod
 from models.boundary import CommandOrder, LookOrder, ParkOrder, StepOrder, SubscriptionReport
-from models.tables import CommandRow, InvoiceStatus, PaymentState, Plan, SubscriptionRow
+from models.tables import CommandRow, Invoice, InvoiceStatus, PaymentState, Plan, SubscriptionRow
 
 
 async def look(
@@ -119,16 +120,18 @@ async def apply_command(
         row.automatic_collecting = True
     if known is not None:
         refused = "" if known.outcome == "applied" else known.outcome
-        return await report(session, row, refused=refused, wakes_chases=True)
+        again = await report(session, row, refused=refused, wakes_chases=True)
+        return again if refused else again.model_copy(update={"pass_on_to": _meant(row, command)})
+    work = Work(session, gateway, rules, row, order.as_of, command.command_id)
     outcome, passed_on = "applied", None
     try:
         command = await with_terms(session, row, command)
         transition = accept(row.state, command, order.as_of)
+        passed_on = await _passed_on(work, command)
     except (Refused, InvalidInput) as refusal:
         outcome = refusal.message
     else:
-        await carry_out(Work(session, gateway, rules, row, order.as_of, command.command_id), transition)
-        passed_on = _passed_on(row, command)
+        await carry_out(work, transition)
     session.add(
         CommandRow(
             id=command.command_id,
@@ -146,11 +149,27 @@ async def apply_command(
     return answer.model_copy(update={"pass_on_to": passed_on})
 
 
-def _passed_on(row: SubscriptionRow, command: Command) -> str | None:
-    """A retry goes to the oldest open invoice, whose collection charges (engine 3)."""
+def _meant(row: SubscriptionRow, command: Command) -> str | None:
+    """The invoice that a retry is about: the oldest that is open, whose collection charges (engine 3)."""
     if not isinstance(command, RetryNow):
         return None
     return row.state.gated_invoice or next(iter(row.state.open_invoices), None)
+
+
+async def _passed_on(work: Work, command: Command) -> str | None:
+    """The invoice whose collection is to make a try of support's.
+
+    Raises:
+        Refused: it may not be charged now (rules 23, U15).
+    """
+    invoice_id = _meant(work.row, command)
+    if invoice_id is None:
+        return None
+    case = await chase_of(work, await get(work.session, Invoice, invoice_id, field="invoice"))
+    refusal = may_ask(case, Trigger.SUPPORT, work.at) if case is not None else None
+    if refusal is not None:
+        raise Refused(refusal.message, field="invoice")
+    return invoice_id
 
 
 async def with_terms(session: AsyncSession, row: SubscriptionRow, command: Command) -> Command:
