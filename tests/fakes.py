@@ -40,6 +40,10 @@ class FakeStripe:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def faults_are_over(self) -> None:
+        """Nothing goes wrong any more."""
+        httpx.delete(f"{self.base}/_fake/faults", timeout=20).raise_for_status()
+
 
 @pytest.fixture(scope="session")
 def _fake_stripe_server() -> Iterator[str]:
