@@ -154,6 +154,7 @@ class Life:
                 await self._relance.change_plan(subscription, event.plan)
             case people.ChangesQuantity():
                 await self._relance.change_quantity(subscription, event.quantity)
+                self._telling.say(customer.acted_at, subscription, f"asks for {event.quantity} seats")
             case people.Cancels():
                 await self._relance.cancel(subscription, when=event.when)
             case people.Keeps():
