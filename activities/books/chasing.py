@@ -107,15 +107,14 @@ async def pass_gate(work: Work, invoice: Invoice) -> None:
 
 async def policy_for(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -> DunningPolicyVersion:
     """The latest version of the policy that an invoice starts its chase with, and keeps."""
-    terms = row.state.terms
     if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
-        default = GATED
-    else:
-        default = default_policy(
-            terms.interval,
-            is_first_payment=invoice.first_payment,
-            by_transfer=terms.collection_method is CollectionMethod.TRANSFER,
-        )
+        return await latest_version(session, GATED.name, GATED)
+    terms = row.state.terms
+    default = default_policy(
+        terms.interval,
+        is_first_payment=invoice.first_payment,
+        by_transfer=terms.collection_method is CollectionMethod.TRANSFER,
+    )
     return await latest_version(session, terms.dunning_policy or default.name, default)
 
 

@@ -4,6 +4,7 @@ import pytest
 from support.life import Begins, Life, Person
 
 from billing.commands import Cancel, ChangePlan, Pause
+from models.boundary import CollectionState
 from models.tables import InvoiceStatus
 from starter.problems import CommandRefused
 
@@ -69,10 +70,16 @@ async def test_never_paid(life: Begins) -> None:
     """After 23 hours the draft is dropped, its PaymentIntent cancelled, and the next number is the next one."""
     async with life("2041-01-31") as world:
         first = await world.signs_up("felix")
-        anna = await world.signs_up("anna", card={"then": "insufficient_funds"})
+        anna = await world.signs_up("anna", card={"then": "insufficient_funds"}, dunning_policy="annual")
         nobody = await world.signs_up("nora", card=None)
         await world.until("2041-02-01", hour=8)
         assert (await anna.state()).subscription.status == "incomplete"
+        (draft,) = await anna.invoices()
+        chase = await world.client.get_workflow_handle(f"collection/{draft.id}").query(
+            "state", result_type=CollectionState
+        )
+        assert chase.case is not None
+        assert chase.case.step.why.policy == "gated v1"
         await world.until("2041-02-01", hour=10)
         after = await world.signs_up("zoe")
 
