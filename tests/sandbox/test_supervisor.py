@@ -67,7 +67,7 @@ async def test_a_sandbox_runs_while_the_block_does(tmp_path: Path) -> None:
     }
     assert mails == {"status": "ok", "messages": 0}
     assert settings.boundary_window_minutes == 0
-    assert settings.clock_peers == (settings.stripe_api_base,)
+    assert settings.clock_peers == (f"{settings.stripe_api_base}/_fake/clock",)
     assert connect_config(settings)["target_host"] == sandbox.addresses["temporal"]
     assert known is not None
     assert set(known.processes) == {"temporal", "mailbox"}
@@ -97,6 +97,7 @@ async def test_real_accounts_do_not_leak_into_the_sandbox(
     monkeypatch.setenv("TEMPORAL_API_KEY", "real")
     monkeypatch.setenv("TEMPORAL_PROFILE", "production")
     monkeypatch.setenv("RELANCE_PAYMENTS_PER_SECOND", "50")
+    monkeypatch.setenv("NO_PROXY", "intranet.example")
     async with Sandbox(
         folder=tmp_path, services=["mailbox"], overrides={"MAIL_FROM": "a@b.example"}
     ) as sandbox:
@@ -106,6 +107,7 @@ async def test_real_accounts_do_not_leak_into_the_sandbox(
     assert "TEMPORAL_PROFILE" not in told
     assert told["RELANCE_PAYMENTS_PER_SECOND"] == "50"
     assert told["MAIL_FROM"] == "a@b.example"
+    assert told["NO_PROXY"] == told["no_proxy"] == "intranet.example,127.0.0.1,localhost"
 
 
 @pytest.fixture
