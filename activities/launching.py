@@ -8,13 +8,14 @@ from typing import Final
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.bookkeeping import faults_for_a_person
 from activities.books import chase_steps
 from activities.books.config import BookRules
 from activities.books.gate import Prepares
 from models.attributes import collection_attributes
-from models.boundary import CaseReport, CollectionRun, LookOrder
+from models.boundary import CaseReport, CollectionRun, LookOrder, TickTo
 from models.database import Database
 
 TASK_TIMEOUT: Final = timedelta(seconds=3)
@@ -45,15 +46,23 @@ class Launcher:
         return case
 
     async def launch(self, run: CollectionRun, case: CaseReport) -> None:
-        """Start the workflow; one that runs already counts as started, a closed one is begun anew (rules 16)."""
-        await self._client.start_workflow(
-            "collection",
-            run.model_copy(update={"case": case}),
-            id=f"collection/{run.invoice_id}",
-            task_queue=self._task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            task_timeout=TASK_TIMEOUT,
-            search_attributes=collection_attributes(case, run.clock_id),
-            static_summary=f"chase of one invoice of {run.subscription_id}",
-        )
+        """Start the workflow; a closed one is begun anew (rules 16).
+
+        One that runs already counts as started, and is told to look: it may have come before the invoice.
+        """
+        workflow_id = f"collection/{run.invoice_id}"
+        try:
+            await self._client.start_workflow(
+                "collection",
+                run.model_copy(update={"case": case}),
+                id=workflow_id,
+                task_queue=self._task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                task_timeout=TASK_TIMEOUT,
+                search_attributes=collection_attributes(case, run.clock_id),
+                static_summary=f"chase of one invoice of {run.subscription_id}",
+            )
+        except WorkflowAlreadyStartedError:
+            assert run.as_of is not None  # noqa: S101 - the subscription says when
+            await self._client.get_workflow_handle(workflow_id).signal("look", TickTo(now=run.as_of))
