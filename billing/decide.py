@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from billing import lifecycle
 from billing.calendar import local_date
@@ -218,6 +218,7 @@ def _pause(sub: Subscription, command: Pause, at: datetime) -> Transition:
 
 def _resume(sub: Subscription, command: Resume, at: datetime) -> Transition:
     if sub.parked is not None:
+        _check_starts(sub, command.issue or ())
         return lifecycle.unpark(sub, command.issue)
     if sub.status is Status.UNPAID and sub.owed:
         raise Refused(
@@ -232,6 +233,22 @@ def _resume(sub: Subscription, command: Resume, at: datetime) -> Transition:
             return _keep(sub)
         raise Refused(f"A subscription that is {sub.status.value} has nothing to resume.", field="status")
     return lifecycle.resume(sub, at).then(Notify("resumed", str(local_date(at, sub.timezone))))
+
+
+def _check_starts(sub: Subscription, starts: tuple[date, ...]) -> None:
+    """Refuses a date on which no period began: a slip would drop the draft that was meant (rules 4)."""
+    for start in starts:
+        if not _has_begun_on(sub, start):
+            raise InvalidInput(
+                f"No period that has begun starts on {start}. Name the first days of the drafts to issue.",
+                field="issue",
+            )
+
+
+def _has_begun_on(sub: Subscription, day: date) -> bool:
+    if sub.period is None or sub.anchor is None or not sub.anchor <= day <= sub.period.start:
+        return False
+    return sub.schedule.period_on(day).start == day
 
 
 def _retry_now(sub: Subscription) -> Transition:

@@ -591,6 +591,14 @@ def test_resume_unparks(command: Command, drafts: str) -> None:
     assert told(sub, accept(sub, command, NOW)) == ["parked: None", drafts, "event subscription.unparked"]
 
 
+@pytest.mark.parametrize("day", [date(2041, 4, 1), date(2041, 5, 2), date(2041, 7, 1)])
+def test_resume_names_only_periods_that_have_begun(day: date) -> None:
+    sub = a_subscription(parked=Parked(reason="r", since=NOW, remedy="m"))
+    assert refusal(sub, Resume(command_id="c", issue=(date(2041, 5, 1), day))) == (
+        f"issue: No period that has begun starts on {day}. Name the first days of the drafts to issue."
+    )
+
+
 def test_the_periods_are_those_of_the_samples() -> None:
     """The samples lie on the calendar on which they say they lie."""
     assert a_subscription().schedule.periods(2) == [MAY, JUNE]
