@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := settings.py worker.py activities billing mails migrations models sandbox starter workflows tests bench
 
 .PHONY: help install demo test lint format up clean lock histories
 

@@ -349,10 +349,6 @@ class Settings(BaseSettings):
         self.need("stripe_webhook_secret", to="take Stripe's webhooks")
         return tuple(secret.get_secret_value() for secret in self.stripe_webhook_secret)
 
-    def minimum_charge(self, currency: str) -> int:
-        """The least amount that is charged, in minor units of `currency` (ISO 4217); 0 if none is known."""
-        return self.minimum_charge_minor.get(currency, 0)
-
 
 def load_settings(folder: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
     """Reads and checks the configuration.

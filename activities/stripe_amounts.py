@@ -47,9 +47,3 @@ def to_stripe(amount_minor: int, currency: str) -> int:
     if amount_minor % step:
         raise NotChargeable(amount_minor, currency, step)
     return amount_minor * _TIMES.get(currency, 1) // _DIVIDED_BY.get(currency, 1)
-
-
-def from_stripe(amount: int, currency: str) -> int:
-    """ISO 4217 minor units for an amount that Stripe reports; `currency` in capitals or not."""
-    code = currency.upper()
-    return amount * _DIVIDED_BY.get(code, 1) // _TIMES.get(code, 1)

@@ -62,10 +62,3 @@ class Locale(StrEnum):
 
     FR = "fr"
     EN = "en"
-
-
-class MethodKind(StrEnum):
-    """The kinds of payment methods."""
-
-    CARD = "card"
-    SEPA_DEBIT = "sepa_debit"

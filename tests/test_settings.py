@@ -33,9 +33,9 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
     assert settings.gated_hours == 23
     assert settings.access_grace_hours == 24
     assert settings.unpaid_cancel_days == 90
-    assert settings.minimum_charge("EUR") == 50
-    assert settings.minimum_charge("GBP") == 30
-    assert settings.minimum_charge("XXX") == 0
+    assert settings.minimum_charge_minor["EUR"] == 50
+    assert settings.minimum_charge_minor["GBP"] == 30
+    assert "XXX" not in settings.minimum_charge_minor
     assert settings.clock_peers == ()
     assert settings.sandbox is None
 
@@ -83,9 +83,9 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
     assert settings.payments_per_second == 2.5
     assert settings.build_id == "2027.1"
     assert settings.unpaid_cancel_days == 0
-    assert settings.minimum_charge("EUR") == 100
-    assert settings.minimum_charge("JPY") == 80
-    assert settings.minimum_charge("USD") == 50
+    assert settings.minimum_charge_minor["EUR"] == 100
+    assert settings.minimum_charge_minor["JPY"] == 80
+    assert settings.minimum_charge_minor["USD"] == 50
     assert settings.clock_peers == ("http://127.0.0.1:12111", "http://127.0.0.1:9999")
     assert connect_config(settings, environ={}) == {
         "target_host": "temporal:7233",

@@ -28,11 +28,6 @@ class WorkflowClock:
         self._woken: Callable[[], bool] = lambda: False
 
     @property
-    def is_test(self) -> bool:
-        """Whether time stands still until it is told to advance."""
-        return self._now is not None
-
-    @property
     def now(self) -> datetime:
         """The present instant, in UTC."""
         return workflow.now() if self._now is None else self._now

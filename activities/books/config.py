@@ -23,7 +23,6 @@ class BookRules:
         catch_up_limit: periods that may fall due at once (rules 4).
         unpaid_cancel_days: after how many days unpaid a subscription is cancelled (U10).
         minimum_minor: the least that can be charged, per currency (rules 10).
-        boundary_window: over how long the work of one instant is spread (engine 23).
     """
 
     access: AccessRules = field(
@@ -33,7 +32,6 @@ class BookRules:
     catch_up_limit: int = 2
     unpaid_cancel_days: int = 90
     minimum_minor: Mapping[str, int] = field(default_factory=lambda: {"EUR": 50})
-    boundary_window: timedelta = timedelta(0)
 
     @classmethod
     def of(cls, settings: Settings) -> BookRules:
@@ -45,7 +43,6 @@ class BookRules:
             catch_up_limit=settings.catch_up_limit,
             unpaid_cancel_days=settings.unpaid_cancel_days,
             minimum_minor=settings.minimum_charge_minor,
-            boundary_window=window,
         )
 
     def minimum(self, currency: str) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.config import BookRules
@@ -211,9 +211,3 @@ async def attempts_of(session: AsyncSession, invoice_id: str) -> list[PaymentAtt
 async def live_attempt(session: AsyncSession, invoice_id: str) -> PaymentAttempt | None:
     """The attempt under which money may still move, if there is one."""
     return next((a for a in await attempts_of(session, invoice_id) if a.state in LIVE_STATES), None)
-
-
-async def count_attempts(session: AsyncSession, invoice_id: str) -> int:
-    """How many attempts were written for an invoice."""
-    query = select(func.count()).where(PaymentAttempt.invoice_id == invoice_id)
-    return int((await session.exec(query)).one())
