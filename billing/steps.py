@@ -28,11 +28,13 @@ class StepKind(StrEnum):
     END_ACCESS = "end_access"
     GIVE_UP = "give_up"
     NOTIFY = "notify"
+    WAIT = "wait"
+    """Nothing by itself: somebody else has to move."""
 
     @property
     def closes_run(self) -> bool:
         """Whether the workflow continues as new after it: one run is one billing period."""
-        return self is not StepKind.NOTIFY
+        return self not in (StepKind.NOTIFY, StepKind.WAIT)
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,13 @@ class Step:
 
     Attributes:
         kind: what is done.
-        due: the instant, or None when the subscription waits for somebody else.
+        due: the instant; None for `wait`.
         why: a plain sentence for people.
         notice: for `notify`, the mail's step name.
         occurrence: for `notify`, which one of its kind.
     """
 
-    kind: StepKind | None
+    kind: StepKind
     due: datetime | None
     why: str
     notice: str = ""
@@ -68,7 +70,7 @@ def next_step(subscription: Subscription, now: datetime) -> Step:
     """
     candidates = [step for step in _steps(subscription, now) if step.due is not None]
     if not candidates:
-        return Step(None, None, _waits_for(subscription))
+        return Step(StepKind.WAIT, None, _waits_for(subscription))
     return min(candidates, key=lambda step: (step.due or now, step.kind is not StepKind.NOTIFY))
 
 

@@ -19,7 +19,7 @@ from billing.payment import LIVE_STATES, AttemptState
 from billing.steps import next_step
 from billing.subscription import Status
 from billing.values import Value
-from models.boundary import PlannedStep, SubscriptionState
+from models.boundary import SubscriptionState
 from models.tables import (
     CommandRow,
     Customer,
@@ -37,6 +37,7 @@ from starter.diary import Fact, diary_of
 from starter.finding import find
 from starter.overview import InvoiceView, Overview, invoice_view, overview_of
 from starter.problems import TookTooLong
+from workflows.details import subscription_step
 
 QUERY_PATIENCE: Final = timedelta(seconds=2)
 LOOK_EVERY_SECONDS: Final = 0.1
@@ -137,8 +138,7 @@ class Reading:
             )
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, TemporalUnreachable):
             step = next_step(row.state, now)
-            planned = PlannedStep(what=step.kind.value if step.kind else "wait", due=step.due, why=step.why)
-            state = SubscriptionState(subscription=row.state, next=planned, now=now)
+            state = SubscriptionState(subscription=row.state, next=subscription_step(step), now=now)
             return StateAnswer(source="books", as_of=row.updated_at, state=state)
         return StateAnswer(source="workflow", as_of=state.now, state=state)
 

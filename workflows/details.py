@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.errors import RelanceError
     from billing.lines import lines_for
     from billing.money import to_major
+    from billing.steps import Step
     from billing.subscription import Subscription
     from billing.terms import Terms
     from billing.upcoming import next_issue
@@ -60,6 +61,11 @@ def collection_details(report: CaseReport | None) -> str:
         ("Role", report.role.value),
     ]
     return _table(rows)
+
+
+def subscription_step(step: Step) -> PlannedStep:
+    """A step of a subscription, for people."""
+    return PlannedStep(what=step.kind.value, due=step.due, why=step.why)
 
 
 def chase_step(step: NextStep) -> PlannedStep:

@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import calls
-from workflows.subscription_doors import SubscriptionDoors, planned
+from workflows.subscription_doors import SubscriptionDoors
 
 with workflow.unsafe.imports_passed_through():
     from billing.commands import Command
@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
         TickTo,
         Wish,
     )
-    from workflows.details import subscription_details
+    from workflows.details import subscription_details, subscription_step
 
 FIRST_RELEASE = "2026-11"
 """The marker that every history carries from its beginning (engine 29)."""
@@ -92,7 +92,7 @@ class SubscriptionWorkflow(SubscriptionDoors):
                 await self._attend_to_news()
                 continue
             await self._follow(await self._take(step))
-            if step.kind is not None and step.kind.closes_run:
+            if step.kind.closes_run:
                 await self._do_duties()
                 return
 
@@ -105,7 +105,6 @@ class SubscriptionWorkflow(SubscriptionDoors):
         return self.is_asked_to_recycle and not self.inbox and not self.has_news
 
     async def _take(self, step: Step) -> SubscriptionReport:
-        assert step.kind is not None  # noqa: S101 - a step that came due has a kind
         order = StepOrder(
             subscription_id=self.subscription.id, kind=step.kind.value, key=step.key, as_of=self.clock.now
         )
@@ -219,7 +218,7 @@ class SubscriptionWorkflow(SubscriptionDoors):
         life.result()
 
     def _show(self, step: Step) -> None:
-        workflow.set_current_details(subscription_details(self.subscription, planned(step), self.clock.now))
+        workflow.set_current_details(subscription_details(self.subscription, subscription_step(step), self.clock.now))
         attributes = subscription_attributes(self.subscription)
         if attributes != self.shown_attributes:
             workflow.upsert_search_attributes(changes_between(self.shown_attributes, attributes))

@@ -29,21 +29,16 @@ with workflow.unsafe.imports_passed_through():
         When,
     )
     from billing.errors import RelanceError
-    from billing.steps import Step, next_step
+    from billing.steps import next_step
     from billing.subscription import Subscription
     from models.boundary import (
         Accepted,
-        PlannedStep,
         SubscriptionRun,
         SubscriptionState,
         Tick,
         TickTo,
     )
-
-
-def planned(step: Step) -> PlannedStep:
-    """A step of a subscription, for people."""
-    return PlannedStep(what=step.kind.value if step.kind else "wait", due=step.due, why=step.why)
+    from workflows.details import subscription_step
 
 
 class SubscriptionDoors:
@@ -65,7 +60,7 @@ class SubscriptionDoors:
         """The subscription and what comes next."""
         return SubscriptionState(
             subscription=self.subscription,
-            next=planned(next_step(self.subscription, self.clock.now)),
+            next=subscription_step(next_step(self.subscription, self.clock.now)),
             now=self.clock.now,
             queued_commands=len(self.inbox),
             bad_signals=self.desk.bad,

@@ -93,7 +93,7 @@ async def _transition(work: Work, step: Step) -> Transition:
             return lifecycle.give_up(sub, at)
         case StepKind.NOTIFY:
             return lifecycle.mark_notified(sub, step)
-        case None:
+        case StepKind.WAIT:
             return Transition(sub)
 
 

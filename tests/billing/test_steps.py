@@ -36,7 +36,7 @@ def in_trial(**changes: object) -> Subscription:
 def planned(sub: Subscription, now: datetime = NOW) -> str:
     step = next_step(sub, now)
     due = f" at {step.due:%Y-%m-%d %H:%M}" if step.due else ""
-    return f"{step.kind.value if step.kind else 'wait'}{due}: {step.why}"
+    return f"{step.kind.value}{due}: {step.why}"
 
 
 @pytest.mark.parametrize(
