@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from datetime import datetime, timedelta
 
@@ -11,8 +10,8 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import calls
+from workflows.execution import FIRST_RELEASE, Execution
 from workflows.signals import SignalDesk
-from workflows.timing import WorkflowClock
 
 with workflow.unsafe.imports_passed_through():
     from billing.case import Role
@@ -28,44 +27,37 @@ with workflow.unsafe.imports_passed_through():
         CollectionRun,
         CollectionState,
         PlannedStep,
-        Tick,
-        TickTo,
         Wish,
         WishAccepted,
         WishOrder,
     )
     from workflows.details import chase_step, collection_details
 
-FIRST_RELEASE = "2026-11"
 PAUSE_AFTER_REFUSAL = timedelta(hours=1)
 """Before a charge that the gate refused is looked at again."""
 
 
 @workflow.defn(name="collection")
-class CollectionWorkflow:
+class CollectionWorkflow(Execution):
     """Owns one invoice until it is paid, credited, uncollectible or void."""
 
     @workflow.init
     def __init__(self, start: CollectionRun) -> None:
+        super().__init__(now=start.now, desk=SignalDesk())
         self.run_input = start
-        self.clock = WorkflowClock(start.now)
         self.case: CaseReport | None = start.case
         self.inbox: deque[Wish] = deque()
-        self.has_news = False
         self.payment_moved = False
         self.payment_closed = False
-        self.is_asked_to_recycle = False
-        self.cancel_was_pressed = False
         self.not_before: datetime | None = None
         self.trouble = ""
         self.told_version = start.case.subscription_version if start.case is not None else 0
-        self.desk = SignalDesk()
 
     @workflow.run
     async def run(self, start: CollectionRun) -> None:
         """Take the invoice over, and follow its policy to the end."""
         workflow.patched(FIRST_RELEASE)
-        await self._shielded_from_cancel(asyncio.create_task(self._chase_through_failures()))
+        await self._shielded_from_cancel(self._chase_through_failures())
         self.clock.leaving = True
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._is_closed():
@@ -92,7 +84,7 @@ class CollectionWorkflow:
             self._adopt(await calls.open_case(self.run_input.invoice_id, self.clock.now))
             await self._tell_subscription()
         while not self._is_closed() and not self.is_asked_to_recycle:
-            step = self._step
+            step = self._opened.step
             self._show()
             due = self._held_back(step.due)
             if await self.clock.until(due, or_woken=self._is_woken, why=step.why.sentence()):
@@ -102,9 +94,11 @@ class CollectionWorkflow:
         await self._close_what_was_dropped()
 
     @property
-    def _step(self) -> NextStep:
-        assert self.case is not None  # noqa: S101 - the chase begins with a look at the case
-        return self.case.step
+    def _opened(self) -> CaseReport:
+        """The case, which the chase opens before it does anything else."""
+        if self.case is None:
+            raise ApplicationError("The invoice was not taken over yet.", "invoice", type="not_open")
+        return self.case
 
     def _is_closed(self) -> bool:
         return self.case is not None and self.case.closed
@@ -197,10 +191,9 @@ class CollectionWorkflow:
         await self._wake_others()
 
     def _order(self, trigger: Trigger, number: int | None) -> ChargeOrder:
-        assert self.case is not None  # noqa: S101 - the chase begins with a look at the case
         return ChargeOrder(
             invoice_id=self.run_input.invoice_id,
-            number=number if number is not None else self.case.next_number,
+            number=self._opened.next_number if number is None else number,
             trigger=trigger,
             as_of=self.clock.now,
         )
@@ -239,29 +232,12 @@ class CollectionWorkflow:
         """A hint: the outcome is in the books already; a subscription that is gone needs none (engine 7)."""
         if self.case is not None and self.case.subscription_version > self.told_version:
             self.told_version = self.case.subscription_version
-            await self._hint(f"subscription/{self.run_input.subscription_id}")
+            await self._wake(f"subscription/{self.run_input.subscription_id}")
 
     async def _wake_others(self, also: tuple[str, ...] = ()) -> None:
         own = self.case.wake if self.case is not None else ()
         for invoice_id in dict.fromkeys((*own, *also)):
-            await self._hint(f"collection/{invoice_id}")
-
-    async def _hint(self, workflow_id: str) -> None:
-        try:
-            await workflow.get_external_workflow_handle(workflow_id).signal(
-                "look", TickTo(now=self.clock.now)
-            )
-        except ApplicationError as gone:
-            workflow.logger.info("%s did not hear: %s", workflow_id, gone.message)
-
-    async def _shielded_from_cancel(self, chase: asyncio.Task[None]) -> None:
-        """A Cancel in the UI reaches the flag, never a charge in flight (engine 4)."""
-        while not chase.done():
-            try:
-                await asyncio.shield(chase)
-            except asyncio.CancelledError:
-                self.cancel_was_pressed = True
-        chase.result()
+            await self._wake(f"collection/{invoice_id}")
 
     def _show(self) -> None:
         workflow.set_current_details(collection_details(self.case))
@@ -325,11 +301,6 @@ class CollectionWorkflow:
         self.inbox.append(wish.model_copy(update={"as_of": self.clock.now}))
         return WishAccepted(command_id=wish.command_id, invoice_id=self.run_input.invoice_id)
 
-    @workflow.update(name="tick", description="Test clocks only: move this collection's time on.")
-    async def tick(self, to: TickTo) -> Tick:
-        """Move on and answer when everything due is done."""
-        return await self.clock.tick(to)
-
     # Facts
 
     @workflow.signal(name="ask", description="As retry_now, without an answer.")
@@ -339,21 +310,8 @@ class CollectionWorkflow:
         if wish is not None:
             _ = self._take_down(wish)
 
-    @workflow.signal(name="look", description="Something changed in the books: read them again.")
-    def look(self, raw: RawValue) -> None:
-        """A hint that the rows have changed."""
-        hint = self.desk.decode(raw, TickTo, signal="look")
-        if hint is not None:
-            self.clock.hear(hint.now)
-            self.has_news = True
-
     @workflow.signal(name="payment_settled", description="The provider has news of this payment.")
     def payment_settled(self, raw: RawValue) -> None:
         """A hint that the payment moved; the provider is asked."""
         if self.desk.decode(raw, dict[str, str], signal="payment_settled") is not None:
             self.payment_moved = True
-
-    @workflow.signal(name="recycle", description="Begin a new run with the same state, to take up new code.")
-    def recycle(self) -> None:
-        """Continue as new at the next quiet moment (engine 29)."""
-        self.is_asked_to_recycle = True

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import calls
+from workflows.execution import FIRST_RELEASE
 from workflows.subscription_doors import SubscriptionDoors
 
 with workflow.unsafe.imports_passed_through():
@@ -25,13 +24,9 @@ with workflow.unsafe.imports_passed_through():
         StepOrder,
         SubscriptionReport,
         SubscriptionRun,
-        TickTo,
         Wish,
     )
     from workflows.details import subscription_details, subscription_step
-
-FIRST_RELEASE = "2026-11"
-"""The marker that every history carries from its beginning (engine 29)."""
 
 
 @workflow.defn(name="subscription")
@@ -43,14 +38,13 @@ class SubscriptionWorkflow(SubscriptionDoors):
         super().__init__(start)
         self.duties = Duties()
         self.payments_queue = start.payments_queue
-        self.cancel_was_pressed = False
         self.shown_attributes = subscription_attributes(start.subscription)
 
     @workflow.run
     async def run(self, start: SubscriptionRun) -> None:
         """Live one period; then begin the next one in a run of its own."""
         workflow.patched(FIRST_RELEASE)
-        await self._shielded_from_cancel(asyncio.create_task(self._live_through_failures()))
+        await self._shielded_from_cancel(self._live_through_failures())
         # No await from here on: what a handler accepts after this would be lost (engine 13).
         if self.subscription.is_over and not self.inbox and self.duties.none:
             self._show(next_step(self.subscription, self.clock.now))
@@ -132,12 +126,15 @@ class SubscriptionWorkflow(SubscriptionDoors):
             wish = Wish(
                 trigger=Trigger.SUPPORT, command_id=command.command_id, as_of=self.clock.now, by=command.by
             )
-            await self._tell_collection(report.pass_on_to, "ask", wish)
+            await self._tell(f"collection/{report.pass_on_to}", "ask", wish)
 
     async def _follow(self, report: SubscriptionReport) -> None:
         self._adopt(report)
-        for invoice_id in report.wake:
-            await self._tell_collection(invoice_id, "look", TickTo(now=self.clock.now))
+        await self._wake_collections(report.wake)
+
+    async def _wake_collections(self, invoice_ids: tuple[str, ...]) -> None:
+        for invoice_id in invoice_ids:
+            await self._wake(f"collection/{invoice_id}")
 
     def _adopt(self, report: SubscriptionReport) -> None:
         self.subscription = report.subscription
@@ -167,8 +164,7 @@ class SubscriptionWorkflow(SubscriptionDoors):
             return
         if report.subscription is not None:
             self._adopt(report.subscription)
-        for invoice_id in report.wake:
-            await self._tell_collection(invoice_id, "look", TickTo(now=self.clock.now))
+        await self._wake_collections(report.wake)
 
     async def _start_collection(self, invoice_id: str) -> None:
         _ = await calls.start_collection(self._hand_over_of(invoice_id))
@@ -182,14 +178,6 @@ class SubscriptionWorkflow(SubscriptionDoors):
             payments_queue=self.payments_queue,
             as_of=self.clock.now,
         )
-
-    async def _tell_collection(self, invoice_id: str, signal: str, content: Wish | TickTo) -> None:
-        """A hint: a collection that is gone has nothing left to do (engine 7)."""
-        collection = workflow.get_external_workflow_handle(f"collection/{invoice_id}")
-        try:
-            await collection.signal(signal, content)
-        except ApplicationError as gone:
-            workflow.logger.info("collection/%s did not hear: %s", invoice_id, gone.message)
 
     async def _park(self, failure: calls.Failure) -> None:
         reason = calls.problem(failure)[:200]
@@ -208,17 +196,10 @@ class SubscriptionWorkflow(SubscriptionDoors):
         )
         await self._follow(await calls.park(order))
 
-    async def _shielded_from_cancel(self, life: asyncio.Task[None]) -> None:
-        """A Cancel in the UI reaches the flag, never a charge in flight (engine 4)."""
-        while not life.done():
-            try:
-                await asyncio.shield(life)
-            except asyncio.CancelledError:
-                self.cancel_was_pressed = True
-        life.result()
-
     def _show(self, step: Step) -> None:
-        workflow.set_current_details(subscription_details(self.subscription, subscription_step(step), self.clock.now))
+        workflow.set_current_details(
+            subscription_details(self.subscription, subscription_step(step), self.clock.now)
+        )
         attributes = subscription_attributes(self.subscription)
         if attributes != self.shown_attributes:
             workflow.upsert_search_attributes(changes_between(self.shown_attributes, attributes))

@@ -12,8 +12,8 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from workflows import calls
+from workflows.execution import Execution
 from workflows.signals import SignalDesk
-from workflows.timing import WorkflowClock
 
 with workflow.unsafe.imports_passed_through():
     from billing import decide
@@ -35,22 +35,18 @@ with workflow.unsafe.imports_passed_through():
         Accepted,
         SubscriptionRun,
         SubscriptionState,
-        Tick,
-        TickTo,
     )
     from workflows.details import subscription_step
 
 
-class SubscriptionDoors:
+class SubscriptionDoors(Execution):
     """The handlers of a subscription's workflow, and what they leave for it to find."""
 
     def __init__(self, start: SubscriptionRun) -> None:
+        super().__init__(now=start.now, desk=SignalDesk(start.bad_signals, start.last_bad_signal))
         self.subscription: Subscription = start.subscription
-        self.clock = WorkflowClock(start.now)
         self.inbox: deque[Command] = deque(start.inbox)
         self.has_news = start.look_first
-        self.is_asked_to_recycle = False
-        self.desk = SignalDesk(start.bad_signals, start.last_bad_signal)
         self.last_refusal = ""
 
     # What support asks
@@ -166,11 +162,6 @@ class SubscriptionDoors:
     def _check_retry_now(self, command: RetryNow) -> None:
         self._check(command)
 
-    @workflow.update(name="tick", description="Test clocks only: move this subscription's time on.")
-    async def tick(self, to: TickTo) -> Tick:
-        """Move on and answer when everything due is done."""
-        return await self.clock.tick(to)
-
     # Facts and fire-and-forget
 
     @workflow.signal(
@@ -196,21 +187,8 @@ class SubscriptionDoors:
             return
         self._enqueue(command)
 
-    @workflow.signal(name="look", description="Something changed in the books: read them again.")
-    def look(self, raw: RawValue) -> None:
-        """A hint that the rows have changed; it brings the sender's time along."""
-        hint = self.desk.decode(raw, TickTo, signal="look")
-        if hint is not None:
-            self.clock.hear(hint.now)
-            self.has_news = True
-
     @workflow.signal(name="payment_settled", description="The provider has news: read the books again.")
     def payment_settled(self, raw: RawValue) -> None:
         """A hint that a payment moved."""
         if self.desk.decode(raw, dict[str, str], signal="payment_settled") is not None:
             self.has_news = True
-
-    @workflow.signal(name="recycle", description="Begin a new run with the same state, to take up new code.")
-    def recycle(self) -> None:
-        """Continue as new at the next quiet moment (engine 29)."""
-        self.is_asked_to_recycle = True
