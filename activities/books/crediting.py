@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.config import BookRules
+from activities.books.gate import live_attempt
 from activities.books.issuing import buyer_of, seller_of
 from activities.books.journal import BALANCE, RECEIVABLE, REVENUE, VAT, book
 from activities.books.notices import emit
@@ -122,7 +123,7 @@ async def _write(
     if invoice.status is InvoiceStatus.OPEN and invoice.open_minor == 0:
         invoice.status, invoice.in_arrears = InvoiceStatus.PAID, False
         invoice.closed_by = f"credited: {reason}"
-    if use.closes_minor and invoice.payment_intent is not None:
+    if use.closes_minor and (invoice.payment_intent or await live_attempt(session, invoice.id)):
         supersede_payment(invoice)
     book(
         session,
@@ -157,6 +158,10 @@ async def _write(
 
 
 def supersede_payment(invoice: Invoice) -> None:
-    """The amount changed, which a PaymentIntent cannot follow: the next attempt begins a generation (stripe B2)."""
-    invoice.superseded_intent, invoice.payment_intent = invoice.payment_intent, None
+    """The amount changed, which a PaymentIntent cannot follow: the next attempt begins a generation (stripe B2).
+
+    That of a live attempt may not be known yet; it is superseded when its answer comes.
+    """
+    invoice.superseded_intent = invoice.payment_intent or invoice.superseded_intent
+    invoice.payment_intent = None
     invoice.generation += 1

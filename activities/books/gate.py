@@ -82,7 +82,7 @@ async def begin_attempt(
     attempts = await attempts_of(session, invoice_id)
     for attempt in attempts:
         if attempt.number == number:
-            return _take_up(row, invoice, attempt, state)
+            return await _take_up(session, gateway, row, invoice, attempt, state)
     refusal = _refusal(row, invoice, attempts, number, trigger, at)
     if refusal is not None:
         return GateRefused(refusal)
@@ -98,15 +98,34 @@ async def begin_attempt(
     return attempt
 
 
-def _take_up(
-    row: SubscriptionRow, invoice: Invoice, attempt: PaymentAttempt, state: AttemptState
+async def _take_up(
+    session: AsyncSession,
+    gateway: Prepares,
+    row: SubscriptionRow,
+    invoice: Invoice,
+    attempt: PaymentAttempt,
+    state: AttemptState,
 ) -> PaymentAttempt | GateRefused:
     if attempt.state is AttemptState.QUEUED and state is AttemptState.STARTED:
         refusal = _is_shut(row, invoice, attempt.trigger)
         if refusal is not None:
             return GateRefused(refusal)
+        if attempt.generation != invoice.generation:
+            await _ask_for_what_is_left(session, gateway, invoice, attempt)
         attempt.state = AttemptState.STARTED
     return attempt
+
+
+async def _ask_for_what_is_left(
+    session: AsyncSession, gateway: Prepares, invoice: Invoice, attempt: PaymentAttempt
+) -> None:
+    """A queued attempt was never sent: after a credit its request is written anew, for the amount still open."""
+    customer = await customer_of(session, invoice)
+    method = await session.get_one(PaymentMethod, attempt.method_id)
+    prepared = _request(gateway, invoice, customer, method, attempt.number)
+    attempt.amount_minor, attempt.generation = invoice.open_minor, invoice.generation
+    attempt.payment_intent = invoice.payment_intent
+    attempt.idempotency_key, attempt.request = prepared.idempotency_key, prepared.model_dump(mode="json")
 
 
 def _is_shut(row: SubscriptionRow, invoice: Invoice, trigger: Trigger) -> Refusal | None:
@@ -160,25 +179,9 @@ def _new_attempt(
     trigger: Trigger,
     at: datetime,
 ) -> PaymentAttempt:
-    attempt_id = derived_id("att", invoice.id, number)
-    prepared = gateway.prepare(
-        Charge(
-            invoice_id=invoice.id,
-            generation=invoice.generation,
-            attempt_number=number,
-            is_first_of_generation=invoice.payment_intent is None,
-            amount_minor=invoice.open_minor,
-            currency=invoice.currency,
-            customer=customer.provider_id or "",
-            payment_method=method.provider_id,
-            payment_intent=invoice.payment_intent,
-            on_session=False,
-            description=invoice.number or f"Subscription {invoice.subscription_id}",
-            metadata={"subscription": invoice.subscription_id, "attempt": attempt_id},
-        )
-    )
+    prepared = _request(gateway, invoice, customer, method, number)
     return PaymentAttempt(
-        id=attempt_id,
+        id=_attempt_id(invoice, number),
         invoice_id=invoice.id,
         subscription_id=invoice.subscription_id,
         customer_id=invoice.customer_id,
@@ -195,6 +198,35 @@ def _new_attempt(
         request=prepared.model_dump(mode="json"),
         payment_intent=invoice.payment_intent,
         begun_at=at,
+    )
+
+
+def _attempt_id(invoice: Invoice, number: int) -> str:
+    return derived_id("att", invoice.id, number)
+
+
+def _request(
+    gateway: Prepares, invoice: Invoice, customer: Customer, method: PaymentMethod, number: int
+) -> PreparedRequest:
+    """The exact request for all that is open now."""
+    return gateway.prepare(
+        Charge(
+            invoice_id=invoice.id,
+            generation=invoice.generation,
+            attempt_number=number,
+            is_first_of_generation=invoice.payment_intent is None,
+            amount_minor=invoice.open_minor,
+            currency=invoice.currency,
+            customer=customer.provider_id or "",
+            payment_method=method.provider_id,
+            payment_intent=invoice.payment_intent,
+            on_session=False,
+            description=invoice.number or f"Subscription {invoice.subscription_id}",
+            metadata={
+                "subscription": invoice.subscription_id,
+                "attempt": _attempt_id(invoice, number),
+            },
+        )
     )
 
 

@@ -63,14 +63,15 @@ async def record_outcome(
         await _write(work, invoice, attempt, outcome)
         if before is not None:
             await follow_attempt(work, invoice, before, attempt)
-    if (
-        invoice.owner == "subscription"
-        and invoice.status is not InvoiceStatus.PAID
-        and is_collectable(invoice)
-    ):
-        await open_collection(session, row, invoice, at)
+    await _hand_over(work, invoice)
     await settle_standing(work)
     return row
+
+
+async def _hand_over(work: Work, invoice: Invoice) -> None:
+    """What the subscription's own try did not get paid is chased from now on (engine 5)."""
+    if invoice.owner == "subscription" and is_collectable(invoice):
+        await open_collection(work.session, work.row, invoice, work.at)
 
 
 async def record_never_ran(
@@ -91,6 +92,7 @@ async def record_never_ran(
         invoice.generation += 1  # the provider may keep what it answered under this key
     if before is not None:
         await follow_attempt(work, invoice, before, attempt)
+    await _hand_over(work, invoice)
     await settle_standing(work)
 
 
@@ -104,8 +106,7 @@ def _may_write(attempt: PaymentAttempt, outcome: Outcome) -> bool:
 
 async def _write(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome: Outcome) -> None:
     attempt.payment_intent = outcome.payment_intent or attempt.payment_intent
-    if attempt.generation == invoice.generation:
-        invoice.payment_intent = attempt.payment_intent
+    _keep_intent(invoice, attempt, outcome)
     match outcome:
         case Paid():
             await _write_paid(work, invoice, attempt, outcome)
@@ -135,6 +136,16 @@ async def _write(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome:
             _write_abandoned(invoice, attempt, work.at)
 
 
+def _keep_intent(invoice: Invoice, attempt: PaymentAttempt, outcome: Outcome) -> None:
+    """That of the present generation is confirmed again; one for another amount is closed before the next try."""
+    if attempt.generation == invoice.generation:
+        invoice.payment_intent = attempt.payment_intent
+    elif not isinstance(outcome, Paid | Canceled):
+        invoice.superseded_intent = attempt.payment_intent
+    elif invoice.superseded_intent == attempt.payment_intent:
+        invoice.superseded_intent = None
+
+
 async def _write_paid(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome: Paid) -> None:
     for other in await attempts_of(work.session, invoice.id):
         if other.state is AttemptState.SUCCEEDED:
@@ -156,11 +167,13 @@ async def _write_paid(work: Work, invoice: Invoice, attempt: PaymentAttempt, out
     )
     invoice.paid_minor += applied
     invoice.payment_state = PaymentState.NONE
-    if invoice.open_minor == 0 and invoice.status is not InvoiceStatus.VOID:
+    if applied and invoice.open_minor == 0:
         invoice.status, invoice.in_arrears, invoice.paid_at = InvoiceStatus.PAID, False, work.at
-    await ask_others(work, invoice)
+    if applied:
+        await ask_others(work, invoice)
     await _write_receipt(work, invoice, attempt)
-    emit(work.session, work.row, "invoice.paid", _facts(invoice, attempt), work.at, work.rules.access)
+    name = "invoice.paid" if applied else "payment.unapplied"
+    emit(work.session, work.row, name, _facts(invoice, attempt), work.at, work.rules.access)
 
 
 async def _open_gate(work: Work, invoice: Invoice) -> None:
