@@ -100,7 +100,8 @@ class StripeGateway:
         """Charge; see `PaymentGateway.send`.
 
         A confirm that Stripe refuses because the PaymentIntent is past it answers what the PaymentIntent says.
-        A server error that Stripe replays for the key is `Unknown`: only a look can tell.
+        A server error that Stripe replays for the key is `Unknown`, and so is its refusal because the key went with
+        other parameters before: that request may have charged, and only a look can tell.
         """
         try:
             return reading.settled(await self._submit(prepared))
@@ -111,7 +112,8 @@ class StripeGateway:
                 return reading.settled(await self._intent(prepared.payment_intent))
             raise fault_of(error) from error
         except stripe.StripeError as error:
-            if is_replayed_failure(error):
+            if is_replayed_failure(error) or isinstance(error, stripe.IdempotencyError):
+                logger.warning("only a look can tell what became of %s: %s", prepared.idempotency_key, error)
                 return Unknown(payment_intent=prepared.payment_intent)
             raise fault_of(error) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import count
 
 import pytest
 from fakes import FakeStripe
@@ -12,6 +13,8 @@ from support.life import ClockedLife, Person, clocked
 from support.mailroom import Mailbox
 
 from activities import payments
+from activities.gateway import PreparedRequest
+from activities.stripe_gateway import StripeGateway
 from billing.commands import RetryNow
 from models.database import Database
 from starter.problems import CommandRefused
@@ -121,6 +124,25 @@ async def test_stripe_is_away_for_long(
     ]
     assert charged(fake_stripe) == [5880]
     assert receipts(mailbox) == 1
+    await assert_books_agree(world.database, fake_stripe)
+
+
+async def test_a_request_that_was_rebuilt_is_looked_up_and_not_charged_again(
+    world: ClockedLife, fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rule broken on purpose: what is sent again is not what was stored, under the same key."""
+    submit, sendings = StripeGateway._submit, count(1)  # noqa: SLF001 - the very place that the rule is about
+
+    async def rebuilt(self: StripeGateway, prepared: PreparedRequest) -> object:
+        changed = {**prepared.params, "description": f"sending {next(sendings)}"}
+        return await submit(self, prepared.model_copy(update={"params": changed}))
+
+    anna = await world.signs_up(plan="trial", card=["ok"])
+    monkeypatch.setattr(StripeGateway, "_submit", rebuilt)
+    fake_stripe.post("faults", ANSWER_IS_LOST)
+    await world.until("2041-02-20")
+    assert [line for line in await anna.diary() if "charge" in line] == ["2041-02-14 charge paid 58.80"]
+    assert charged(fake_stripe) == [5880]
     await assert_books_agree(world.database, fake_stripe)
 
 
