@@ -155,8 +155,7 @@ async def load_case(
     session: AsyncSession, row: SubscriptionRow, invoice: Invoice, collection: Collection, rules: BookRules
 ) -> Case:
     """The chase of an invoice as one value, read from the rows."""
-    version = await session.get(DunningPolicyVersion, collection.policy_version_id)
-    assert version is not None  # noqa: S101 - a foreign key
+    version = await session.get_one(DunningPolicyVersion, collection.policy_version_id)
     method = await usable_method(session, await customer_of(session, invoice))
     attempts = await attempts_of(session, invoice.id)
     is_open = is_collectable(invoice)

@@ -55,14 +55,13 @@ def problem(
 
 def add_problem_details(app: FastAPI) -> None:
     """Let every error of the application leave as problem details."""
-    app.add_exception_handler(RelanceError, _ours)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
+    app.exception_handler(RelanceError)(_ours)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(Exception)(_unexpected)
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RelanceError)  # noqa: S101 - registered for these only
+async def _ours(_: Request, error: RelanceError) -> JSONResponse:
     found = (status for kind, status in _STATUS_OF if isinstance(error, kind))
     status = next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -70,15 +69,13 @@ async def _ours(_: Request, error: Exception) -> JSONResponse:
     return problem(status, error.message, code=error.code, field=error.field)
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for these only
+async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"][1:]) or None
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{first['msg']}.", code="invalid_input", field=field)
 
 
-async def _http(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for these only
+async def _http(_: Request, error: HTTPException) -> JSONResponse:
     answer = problem(HTTPStatus(error.status_code), f"{error.detail}.")
     answer.headers.update(error.headers or {})
     return answer
