@@ -58,6 +58,12 @@ class Attempt(Value):
     """When the provider was last asked what became of it."""
 
     @property
+    def never_ran(self) -> bool:
+        """Whether the provider knows nothing of it: nobody declined anything."""
+        said_nothing = self.decline_code is None and self.decline_class is DeclineClass.RETRY
+        return self.state is AttemptState.ABANDONED and said_nothing
+
+    @property
     def verdict(self) -> DeclineClass | None:
         """What its outcome says about another try on the same method; None where nothing was said."""
         if self.state not in FAILED_STATES:

@@ -333,8 +333,10 @@ def _notice(case: Case, as_of: datetime) -> Iterator[NextStep]:
 
 def _first_failure_at(case: Case) -> datetime | None:
     """When the customer could first be told that the payment failed, or that none could be tried."""
+    is_gated = case.role is Role.GATED
     for attempt in case.attempts:
-        if attempt.state in FAILED_STATES and (attempt.trigger.is_automatic or case.role is Role.GATED):
+        tells = is_gated or (attempt.trigger.is_automatic and not attempt.never_ran)
+        if attempt.state in FAILED_STATES and tells:
             return attempt.settled_at or attempt.begun_at
     if case.done_through_day >= 0:
         tried = any(a.trigger.is_automatic for a in case.attempts)

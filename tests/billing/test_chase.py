@@ -10,7 +10,7 @@ from billing.calendar import local_date
 from billing.case import Case, Role, automatic_attempts, ends_at, ends_on, retries_left
 from billing.chase import StepKind, next_step
 from billing.dunning import ANNUAL, FIRST_PAYMENT, GATED, SHORT, TRANSFER
-from billing.payment import AttemptState, Trigger
+from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.progress import take_over, timeline
 
 NEVER_PAYS = [
@@ -247,6 +247,25 @@ def test_a_technical_decline_is_repeated_once_in_a_chase() -> None:
         "02-15 08:00 mail last_notice",
         "02-22 08:00 end: suspend, leave_open",
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "mails"), [("paid", []), ("insufficient_funds", ["02-01 02:30 mail payment_failed"])]
+)
+def test_a_first_charge_that_never_ran_is_made_up_and_only_a_decline_is_told(
+    answer: str, mails: list[str]
+) -> None:
+    case = driving("insufficient_funds")
+    never_ran = case.attempts[0].model_copy(
+        update={
+            "state": AttemptState.ABANDONED,
+            "decline_class": DeclineClass.RETRY,
+            "decline_code": None,
+        }
+    )
+    case = case.model_copy(update={"attempts": (never_ran,)})
+    walk = Walk(case, "2027-02-01T00:30", [answer])
+    assert walk.until("2027-02-01T20:00") == [f"02-01 02:30 repeat: {answer}", *mails]
 
 
 def test_the_annual_policy() -> None:

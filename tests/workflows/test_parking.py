@@ -1,6 +1,8 @@
 """Nothing ends a subscription but its end: whatever fails, it waits for a person and goes on when told to."""
 
 import pytest
+from fakes import FakeStripe
+from support.diaries import joined, renewed
 from support.life import Begins
 
 from activities.books import steps
@@ -71,3 +73,32 @@ async def test_it_parks_also_when_the_books_cannot_write_that_down(
         await world.until("2041-03-03")
         assert (await anna.state()).subscription.parked is None
         assert "2041-03-02 charge paid 58.80" in await anna.diary()
+
+
+@pytest.mark.parametrize("life", ["clocked"], indirect=True)
+async def test_a_charge_that_the_provider_calls_wrong_parks_and_loses_no_invoice(
+    life: Begins, fake_stripe: FakeStripe
+) -> None:
+    """Nothing was charged; the collection tries again two hours later, and the customer hears of no failure."""
+    async with life("2041-01-31") as world:
+        anna = await world.signs_up()
+        await world.until("2041-02-27")
+        fake_stripe.post("faults", {"match": {"path": "^/v1/payment_intents"}, "status": 400})
+        await world.until("2041-02-28", hour=1)
+        parked = (await anna.state()).subscription.parked
+        assert parked is not None
+        assert "The sandbox was told to fail" in parked.reason
+        await world.until("2041-03-01")
+        await anna.tells(Resume(command_id="mended"))
+        await world.until("2041-04-02")
+        assert await anna.diary() == [
+            *joined("2041-01-31", "58.80"),
+            "2041-02-28 invoice 58.80 issued",
+            "2041-02-28 charge abandoned",
+            "2041-02-28 parked",
+            "2041-02-28 mail invoice_issued",
+            "2041-02-28 charge paid 58.80",
+            "2041-02-28 mail receipt",
+            "2041-03-01 resumed from parked",
+            *renewed("2041-03-31", "58.80"),
+        ]
