@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -144,10 +145,11 @@ async def test_money_for_an_invoice_that_asks_for_none_is_unapplied_and_pays_not
     sqlite_database: Database, closed: str
 ) -> None:
     """The customer hears that the money came; nobody hears that an invoice was paid."""
-    how = {
+    cases: dict[str, dict[str, Any]] = {
         "dropped": {"status": InvoiceStatus.VOID, "number": None, "gated": True},
         "credited": {"status": InvoiceStatus.PAID, "credited_minor": 3480, "closed_by": "credited: canceled"},
-    }[closed]
+    }
+    how = cases[closed]
     anna, invoice, attempt = await _owing(sqlite_database, **how)
     await _hear(sqlite_database, attempt, YES)
     row = await _invoice(sqlite_database, invoice)
