@@ -22,6 +22,7 @@ class When(StrEnum):
 class BaseCommand(Value):
     """What every command carries."""
 
+    kind: str
     command_id: str = Field(min_length=1, max_length=100)
     by: str = Field(default="api", max_length=100)
     """Who asked: an operator's or a key's name, never a customer's personal data."""

@@ -312,7 +312,7 @@ async def _ahead(
 ) -> tuple[AheadView, ...]:
     sub = row.state
     own = next_step(sub, now)
-    steps = [_ahead_view(own.kind.value if own.kind else "wait", own.due, own.why, sub.timezone, None)]
+    steps = [_ahead_view(own.kind.value, own.due, own.why, sub.timezone, None)]
     for invoice in reversed(invoices):
         collection = await session.get(Collection, collection_key(invoice))
         if collection is None or collection.closed_at is not None:

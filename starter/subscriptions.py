@@ -187,7 +187,7 @@ class Subscriptions:
         return await send_command(
             await self._to.temporal(),
             f"{SUBSCRIPTION}{row.id}",
-            _kind(command),
+            command.kind,
             command,
             command_id=command.command_id,
             answer=Accepted,
@@ -330,11 +330,6 @@ async def _with_terms(session: AsyncSession, row: SubscriptionRow, command: Aske
     return command.model_copy(update={"plan_id": plan.id, "terms": plan.terms})
 
 
-def _kind(command: BaseCommand) -> str:
-    kind: str = getattr(command, "kind", "")
-    return kind
-
-
 def _answered_before(row: SubscriptionRow, known: CommandRow, command: BaseCommand) -> Accepted:
     """A command that was carried out already is answered from the books.
 
@@ -344,7 +339,7 @@ def _answered_before(row: SubscriptionRow, known: CommandRow, command: BaseComma
     ignored = {"as_of", "terms", "by", "reason"}
     asked = command.model_dump(mode="json", exclude_defaults=True, exclude=ignored)
     before = {name: value for name, value in known.payload.items() if name not in ignored}
-    if known.subscription_id != row.id or known.kind != _kind(command) or before != asked:
+    if known.subscription_id != row.id or known.kind != command.kind or before != asked:
         raise CommandRefused(
             "command_id_taken",
             f"The command id {command.command_id} was used for another command. Take a new one.",
