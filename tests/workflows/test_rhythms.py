@@ -3,37 +3,16 @@
 from itertools import pairwise
 
 from sqlmodel import col, select
+from support.diaries import joined, renewed
 from support.life import Begins, Life, Person
 
 from billing.commands import Cancel
 from models.tables import Invoice
 
 
-def joined_on(day: str, amount: str) -> list[str]:
-    """A sign-up that is paid at once."""
-    return [
-        f"{day} invoice {amount} issued",
-        f"{day} charge paid {amount}",
-        f"{day} status active",
-        f"{day} access begins",
-        f"{day} mail invoice_issued",
-        f"{day} mail receipt",
-    ]
-
-
-def renewed_on(day: str, amount: str) -> list[str]:
-    """A renewal that is paid at once."""
-    return [
-        f"{day} invoice {amount} issued",
-        f"{day} charge paid {amount}",
-        f"{day} mail invoice_issued",
-        f"{day} mail receipt",
-    ]
-
-
 def renewals(amount: str, *days: str) -> list[str]:
     """One after the other."""
-    return [line for day in days for line in renewed_on(day, amount)]
+    return [line for day in days for line in renewed(day, amount)]
 
 
 async def gives_card_valid_to(person: Person, month: int, year: int) -> None:
@@ -65,7 +44,7 @@ async def test_two_years_by_months(life: Begins) -> None:
         await world.until("2044-12-31")
 
         assert await monthly.diary() == [
-            *joined_on("2042-12-31", "58.80"),
+            *joined("2042-12-31", "58.80"),
             *renewals("58.80", "2043-01-31", "2043-02-28", "2043-03-31", "2043-04-30", "2043-05-31"),
             *renewals("58.80", "2043-06-30", "2043-07-31", "2043-08-31", "2043-09-30", "2043-10-31"),
             *renewals("58.80", "2043-11-30", "2043-12-31", "2044-01-31", "2044-02-29", "2044-03-31"),
@@ -73,13 +52,13 @@ async def test_two_years_by_months(life: Begins) -> None:
             *renewals("58.80", "2044-09-30", "2044-10-31", "2044-11-30", "2044-12-31"),
         ]
         assert await bimonthly.diary() == [
-            *joined_on("2042-12-31", "72.00"),
+            *joined("2042-12-31", "72.00"),
             *renewals("72.00", "2043-02-28", "2043-04-30", "2043-06-30", "2043-08-31", "2043-10-31"),
             *renewals("72.00", "2043-12-31", "2044-02-29", "2044-04-30", "2044-06-30", "2044-08-31"),
             *renewals("72.00", "2044-10-31", "2044-12-31"),
         ]
         assert await quarterly.diary() == [
-            *joined_on("2042-12-31", "144.00"),
+            *joined("2042-12-31", "144.00"),
             *renewals("144.00", "2043-03-31", "2043-06-30", "2043-09-30", "2043-12-31"),
             *renewals("144.00", "2044-03-31", "2044-06-30", "2044-09-30", "2044-12-31"),
         ]
@@ -112,25 +91,25 @@ async def test_two_years_half_yearly_annual_and_every_two_weeks(life: Begins) ->
         await world.until("2044-12-31")
 
         assert await half_yearly.diary() == [
-            *joined_on("2042-12-31", "288.00"),
+            *joined("2042-12-31", "288.00"),
             "2043-05-15 mail renewal_notice",
-            *renewed_on("2043-06-30", "288.00"),
+            *renewed("2043-06-30", "288.00"),
             "2043-11-15 mail renewal_notice",
-            *renewed_on("2043-12-31", "288.00"),
+            *renewed("2043-12-31", "288.00"),
             "2044-05-15 mail renewal_notice",
-            *renewed_on("2044-06-30", "288.00"),
+            *renewed("2044-06-30", "288.00"),
             "2044-11-15 mail renewal_notice",
-            *renewed_on("2044-12-31", "288.00"),
+            *renewed("2044-12-31", "288.00"),
         ]
         assert await annual.diary() == [
-            *joined_on("2042-12-31", "588.00"),
+            *joined("2042-12-31", "588.00"),
             "2043-11-15 mail renewal_notice",
-            *renewed_on("2043-12-31", "588.00"),
+            *renewed("2043-12-31", "588.00"),
             "2044-11-15 mail renewal_notice",
-            *renewed_on("2044-12-31", "588.00"),
+            *renewed("2044-12-31", "588.00"),
         ]
         assert await fortnightly.diary() == [
-            *joined_on("2042-12-31", "24.00"),
+            *joined("2042-12-31", "24.00"),
             *renewals("24.00", "2043-01-14", "2043-01-28", "2043-02-11", "2043-02-25", "2043-03-11"),
             *renewals("24.00", "2043-03-25", "2043-04-08", "2043-04-22", "2043-05-06", "2043-05-20"),
             *renewals("24.00", "2043-06-03", "2043-06-17", "2043-07-01", "2043-07-15", "2043-07-29"),
@@ -153,15 +132,15 @@ async def test_years_from_a_leap_day(life: Begins) -> None:
         anna = await world.signs_up("anna", plan="year")
         await world.until("2048-03-01")
         assert await anna.diary() == [
-            *joined_on("2044-02-29", "588.00"),
+            *joined("2044-02-29", "588.00"),
             "2045-01-13 mail renewal_notice",
-            *renewed_on("2045-02-28", "588.00"),
+            *renewed("2045-02-28", "588.00"),
             "2046-01-13 mail renewal_notice",
-            *renewed_on("2046-02-28", "588.00"),
+            *renewed("2046-02-28", "588.00"),
             "2047-01-13 mail renewal_notice",
-            *renewed_on("2047-02-28", "588.00"),
+            *renewed("2047-02-28", "588.00"),
             "2048-01-14 mail renewal_notice",
-            *renewed_on("2048-02-29", "588.00"),
+            *renewed("2048-02-29", "588.00"),
         ]
 
 
@@ -174,10 +153,10 @@ async def test_the_card_runs_out_before_the_charge(life: Begins) -> None:
         await gives_card_valid_to(annual, 9, 2041)
         await world.until("2041-05-20")
         assert await monthly.diary() == [
-            *joined_on("2041-01-31", "58.80"),
+            *joined("2041-01-31", "58.80"),
             *renewals("58.80", "2041-02-28", "2041-03-31"),
             "2041-04-01 mail card_expiring",
-            *renewed_on("2041-04-30", "58.80"),
+            *renewed("2041-04-30", "58.80"),
             "2041-05-01 mail card_expiring",
         ]
         await monthly.tells(Cancel(command_id="cmd_1"))
@@ -185,9 +164,9 @@ async def test_the_card_runs_out_before_the_charge(life: Begins) -> None:
         await gives_card_valid_to(annual, 12, 2060)
         await world.until("2042-01-31")
         assert await annual.diary() == [
-            *joined_on("2041-01-31", "588.00"),
+            *joined("2041-01-31", "588.00"),
             "2041-09-01 mail card_expiring",
             "2041-12-16 mail renewal_notice",
             "2042-01-01 mail card_expiring",
-            *renewed_on("2042-01-31", "588.00"),
+            *renewed("2042-01-31", "588.00"),
         ]
