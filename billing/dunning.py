@@ -105,9 +105,12 @@ class DunningPolicy(Value):
         """Automatic tries that may follow the first charge; none where no day is named."""
         return MOST_RETRIES if self.charges and self.retry_days else 0
 
-    def past_due_on(self, due_on: date) -> date:
-        """The first day on which an unpaid transfer makes the subscription past_due (rules 22)."""
-        return due_on + timedelta(days=self.tolerance_days + 1)
+    def past_due_on(self, day0: date) -> date:
+        """The first day on which an unpaid invoice makes the subscription past_due (rules 22).
+
+        For a transfer day 0 is the due date, and being late is tolerated for a while.
+        """
+        return day0 if self.charges else day0 + timedelta(days=self.tolerance_days + 1)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> DunningPolicy:

@@ -165,8 +165,9 @@ async def _write_notice(
     work: Work, invoice: Invoice, collection: Collection, case: Case, step: NextStep
 ) -> None:
     assert step.mail is not None  # noqa: S101 - a notice names its mail
-    store_progress(collection, after_notice(case, step, local_date(work.at, case.timezone)))
-    if invoice.status is InvoiceStatus.OPEN:
+    today = local_date(work.at, case.timezone)
+    store_progress(collection, after_notice(case, step, today))
+    if invoice.status is InvoiceStatus.OPEN and today >= case.policy.past_due_on(case.day0):
         invoice.in_arrears = True
     if not _was_asked_to_authenticate(case, step.mail, work.at):
         after = await load_case(work.session, work.row, invoice, collection, work.rules)

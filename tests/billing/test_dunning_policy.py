@@ -72,6 +72,7 @@ def test_a_first_payment_and_a_transfer_have_their_own() -> None:
 
 def test_k7_a_transfer_is_past_due_after_the_tolerance() -> None:
     assert TRANSFER.past_due_on(date(2027, 3, 2)) == date(2027, 3, 13)
+    assert MONTHLY.past_due_on(date(2027, 3, 2)) == date(2027, 3, 2)
 
 
 @pytest.mark.parametrize(
