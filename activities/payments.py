@@ -22,7 +22,7 @@ from activities.books.chasing import (
     to_wake,
 )
 from activities.books.config import BookRules
-from activities.books.gate import GateRefused, attempts_of, begin_attempt, live_attempt
+from activities.books.gate import GateRefused, attempts_of, begin_attempt, live_attempt, why_shut
 from activities.books.outcomes import record_never_ran, record_outcome
 from activities.books.rows import get, lock_with_subscription
 from activities.books.steps import report
@@ -40,7 +40,7 @@ from activities.launching import Launcher
 from billing.payment import AttemptState, Canceled, DeclineClass, Declined, Outcome, Unknown
 from models.boundary import CaseReport, ChargeOrder, ChargeReport
 from models.database import Database
-from models.tables import Collection, Customer, Invoice, InvoiceStatus, PaymentAttempt
+from models.tables import Collection, Customer, Invoice, InvoiceStatus, PaymentAttempt, SubscriptionRow
 
 INLINE_TRY: Final = timedelta(seconds=90)
 """Real time after the first sending at which an attempt without an answer is `unknown` (engine 5)."""
@@ -57,6 +57,22 @@ class _Begun:
     sent_at: datetime
     is_new: bool
     supersedes: str | None = None
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """A live attempt of which it is to be found out what became.
+
+    Attributes:
+        attempt: its row.
+        may_be_sent: whether the gate would let it through now: what never reached the provider before a cancel,
+            a drop or the deadline must not be charged after it.
+        supersedes: a PaymentIntent of another amount, to be closed first.
+    """
+
+    attempt: PaymentAttempt
+    may_be_sent: bool
+    supersedes: str | None
 
 
 class Payments:
@@ -84,7 +100,7 @@ class Payments:
         if isinstance(begun, ChargeReport):
             return await self._handed_over(order, begun)
         async with _beating():
-            await self._close_superseded(order, begun)
+            await self._close_superseded(order, begun.supersedes)
             outcome = await self._send(begun, _as_of(order))
             return await self._handed_over(order, await self._record(order, begun.attempt_id, outcome))
 
@@ -99,18 +115,20 @@ class Payments:
     async def settle_attempt(self, order: ChargeOrder) -> ChargeReport:
         """Find out what became of a live attempt, and write it down.
 
-        A lost answer is asked for again with the same key, or looked up where the key is too old; an attempt
-        that waits for the payer is closed; one that never began is dropped.
+        A lost answer is asked for again with the same key; it is only looked up where the key is too old, or
+        where nothing may be charged any more. An attempt that waits for the payer is closed; one that never
+        began is dropped.
 
         Raises:
             ApplicationError: a fault of ours that a person must mend; transport faults leave it as it is.
         """
-        attempt = await self._live(order)
-        if attempt is None:
+        lost = await self._live(order)
+        if lost is None:
             return await self._report(order)
+        attempt = lost.attempt
         async with _beating():
             try:
-                outcome = await self._find_out(attempt, _as_of(order), only_look=order.only_look)
+                outcome = await self._find_out(lost, order)
             except (ProviderUnavailable, ProviderMisconfigured):
                 return await self._looked(order, attempt)
         if isinstance(outcome, NeverRan):
@@ -172,16 +190,16 @@ class Payments:
                 supersedes=invoice.superseded_intent,
             )
 
-    async def _close_superseded(self, order: ChargeOrder, begun: _Begun) -> None:
+    async def _close_superseded(self, order: ChargeOrder, supersedes: str | None) -> None:
         """The PaymentIntent of another amount is seen cancelled before there is a new one (stripe B2)."""
-        if begun.supersedes is None:
+        if supersedes is None:
             return
         try:
-            outcome = await self._gateway.cancel(begun.supersedes)
+            outcome = await self._gateway.cancel(supersedes)
         except ProviderUnavailable as fault:
             raise _fault(fault) from fault
         if not isinstance(outcome, Canceled):
-            message = f"The earlier payment {begun.supersedes} of {order.invoice_id} is {outcome.outcome}."
+            message = f"The earlier payment {supersedes} of {order.invoice_id} is {outcome.outcome}."
             raise ApplicationError(message, type="superseded_payment", non_retryable=True)
         async with self._database.write() as session:
             _, invoice = await lock_with_subscription(session, order.invoice_id)
@@ -198,9 +216,9 @@ class Payments:
         except ProviderMisconfigured as fault:
             raise ApplicationError(fault.message, type="ProviderMisconfigured") from fault
         except ProviderRefused as refusal:
-            return await self._refused(begun, refusal, as_of)
+            return await self._refused(begun.attempt_id, refusal, as_of)
 
-    async def _refused(self, begun: _Begun, refusal: ProviderRefused, as_of: datetime) -> Outcome:
+    async def _refused(self, attempt_id: str, refusal: ProviderRefused, as_of: datetime) -> Outcome:
         """The provider calls the request wrong: nothing was charged.
 
         A method that it no longer knows needs another one; anything else is a fault for a person.
@@ -208,7 +226,7 @@ class Payments:
         if refusal.reason == "resource_missing" and refusal.field == "payment_method":
             return Declined(code="payment_method_missing", decline_class=DeclineClass.NEW_PAYMENT_METHOD)
         async with self._database.write() as session:
-            await record_never_ran(session, self._gateway, self._rules, attempt_id=begun.attempt_id, at=as_of)
+            await record_never_ran(session, self._gateway, self._rules, attempt_id=attempt_id, at=as_of)
         raise ApplicationError(refusal.message, type="ProviderRefused", non_retryable=True) from refusal
 
     async def _record(
@@ -227,34 +245,50 @@ class Payments:
             work = Work(session, self._gateway, self._rules, row, _as_of(order))
             return await _answer(work, order, outcome=outcome.outcome)
 
-    async def _live(self, order: ChargeOrder) -> PaymentAttempt | None:
+    async def _live(self, order: ChargeOrder) -> _Lost | None:
         async with self._database.read() as session:
-            return await live_attempt(session, order.invoice_id)
+            invoice = await get(session, Invoice, order.invoice_id, field="invoice")
+            row = await get(session, SubscriptionRow, invoice.subscription_id, field="subscription")
+            attempt = await live_attempt(session, order.invoice_id)
+            if attempt is None:
+                return None
+            closes_at = invoice.gate_closes_at if invoice.status is InvoiceStatus.DRAFT else None
+            is_late = closes_at is not None and closes_at <= _as_of(order)
+            return _Lost(
+                attempt,
+                may_be_sent=why_shut(row, invoice, attempt.trigger) is None and not is_late,
+                supersedes=invoice.superseded_intent,
+            )
 
     async def _looked(self, order: ChargeOrder, attempt: PaymentAttempt) -> ChargeReport:
         """The provider could not be asked: the attempt stays as it is, to be asked for again later."""
         return await self._record(order, attempt.id, Unknown(), looked=True)
 
-    async def _find_out(
-        self, attempt: PaymentAttempt, as_of: datetime, *, only_look: bool
-    ) -> Outcome | NeverRan:
+    async def _find_out(self, lost: _Lost, order: ChargeOrder) -> Outcome | NeverRan:
+        attempt, as_of = lost.attempt, _as_of(order)
         intent = attempt.payment_intent
         if attempt.state is AttemptState.QUEUED or attempt.sent_at is None:
             return NeverRan(payment_intent=intent or "")
         waits_for_payer = attempt.state is AttemptState.ACTION_REQUIRED
-        if waits_for_payer and intent is not None and not only_look:
+        if waits_for_payer and intent is not None and not order.only_look:
             return await self._gateway.cancel(intent)
         if (waits_for_payer or attempt.state is AttemptState.PROCESSING) and intent is not None:
             return await self._gateway.look(intent, since=attempt.begun_at, as_of=as_of)
-        if datetime.now(UTC) - attempt.sent_at < KEY_LIFETIME:
-            request = PreparedRequest.model_validate(attempt.request)
-            outcome = await self._gateway.send(request, as_of=as_of)
+        if lost.may_be_sent and datetime.now(UTC) - attempt.sent_at < KEY_LIFETIME:
+            await self._close_superseded(order, lost.supersedes)
+            outcome = await self._send_again(attempt, as_of)
             if not isinstance(outcome, Unknown):
                 return outcome
         return await self._look_up(attempt, as_of)
 
+    async def _send_again(self, attempt: PaymentAttempt, as_of: datetime) -> Outcome:
+        try:
+            return await self._gateway.send(PreparedRequest.model_validate(attempt.request), as_of=as_of)
+        except ProviderRefused as refusal:
+            return await self._refused(attempt.id, refusal, as_of)
+
     async def _look_up(self, attempt: PaymentAttempt, as_of: datetime) -> Outcome | NeverRan:
-        """Past the life of the key nothing is sent again: only looking can tell (stripe B3)."""
+        """Past the life of the key, or of the wish to be paid, only looking can tell (stripe B3)."""
         intent = attempt.payment_intent
         if intent is None:
             async with self._database.read() as session:

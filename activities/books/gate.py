@@ -107,7 +107,7 @@ async def _take_up(
     state: AttemptState,
 ) -> PaymentAttempt | GateRefused:
     if attempt.state is AttemptState.QUEUED and state is AttemptState.STARTED:
-        refusal = _is_shut(row, invoice, attempt.trigger)
+        refusal = why_shut(row, invoice, attempt.trigger)
         if refusal is not None:
             return GateRefused(refusal)
         if attempt.generation != invoice.generation:
@@ -128,7 +128,7 @@ async def _ask_for_what_is_left(
     attempt.idempotency_key, attempt.request = prepared.idempotency_key, prepared.model_dump(mode="json")
 
 
-def _is_shut(row: SubscriptionRow, invoice: Invoice, trigger: Trigger) -> Refusal | None:
+def why_shut(row: SubscriptionRow, invoice: Invoice, trigger: Trigger) -> Refusal | None:
     """Why the invoice may not be charged at all, whatever was charged before."""
     if not is_collectable(invoice):
         return Refusal.NOT_OPEN
@@ -152,7 +152,7 @@ def _refusal(
         Refusal.NOT_NEXT: number != len(attempts) + 1,
         Refusal.CAP: _over_cap(chase, trigger, at),
     }
-    shut = _is_shut(row, invoice, trigger)
+    shut = why_shut(row, invoice, trigger)
     return shut or next((reason for reason, holds in checks.items() if holds), None)
 
 

@@ -15,7 +15,7 @@ from support.mailroom import Mailbox
 from activities import payments
 from activities.gateway import PreparedRequest
 from activities.stripe_gateway import StripeGateway
-from billing.commands import RetryNow
+from billing.commands import Cancel, RetryNow, When
 from models.database import Database
 from starter.problems import CommandRefused
 
@@ -156,3 +156,24 @@ async def assert_nobody_can_charge_it_again(anna: Person) -> None:
     assert (await anna.state()).last_refusal == UNDER_WAY
     with pytest.raises(CommandRefused, match=UNDER_WAY):  # asked again, it is answered from the books
         await anna.tells(RetryNow(command_id="support"))
+
+
+async def test_a_sign_up_that_is_cancelled_while_stripe_is_away_is_never_charged(
+    world: ClockedLife, fake_stripe: FakeStripe, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its charge never reached Stripe, and is not sent once nobody wants it any more."""
+    monkeypatch.setattr(payments, "INLINE_TRY", timedelta(seconds=1))  # 90 seconds, for real
+    fake_stripe.post("faults", {**IS_AWAY, "match": {"path": "^/v1/payment_intents$"}})
+    anna = await world.signs_up(card=["ok"])
+    await anna.tells(Cancel(command_id="changed my mind", when=When.NOW))
+    await world.settle()
+    fake_stripe.faults_are_over()
+    await world.until("2041-02-05")
+    assert await anna.diary() == [
+        "2041-01-31 status canceled: canceled now",
+        "2041-01-31 mail subscription_canceled",
+        "2041-01-31 charge abandoned",
+    ]
+    assert charged(fake_stripe) == []
+    assert receipts(mailbox) == 0
+    await assert_books_agree(world.database, fake_stripe)
