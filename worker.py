@@ -70,7 +70,7 @@ def build_workers(
     launcher = Launcher(database, gateway, rules, client, task_queue=settings.task_queue)
     payments = Payments(database, gateway, rules, launcher)
     messages = Messages(database, mailer, OutboxRules.of(settings))
-    clocks = TestClocks(database, client, peers=settings.clock_peers, drain=messages.drain_once)
+    clocks = TestClocks(database, client, peers=settings.clock_peers, drain=messages.drain)
     main = Worker(
         client,
         task_queue=settings.task_queue,

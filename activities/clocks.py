@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.bookkeeping import faults_for_a_person
 from activities.books.rows import lock
+from activities.heartbeats import beating
 from billing.errors import InvalidInput
 from billing.subscription import Status
 from models.boundary import AdvanceOrder, ClockRun, Tick, TickTo
@@ -99,15 +100,13 @@ class TestClocks:
     @activity.defn(name="advance_clock")
     async def advance_clock(self, order: ClockRun) -> None:
         """Visit every due instant up to the target; a problem is written on the clock's row, which then stays."""
-        beat = asyncio.create_task(_beat())
         try:
-            await self._advance(order.clock_id)
+            async with beating(every=BEAT_SECONDS):
+                await self._advance(order.clock_id)
         except _NotQuiet as problem:
             async with self._database.write() as session:
                 clock = await lock(session, TestClock, order.clock_id, field="clock")
                 clock.problem, clock.advancing_to = str(problem), None
-        finally:
-            beat.cancel()
 
     async def _advance(self, clock_id: str) -> None:
         async with httpx.AsyncClient(timeout=PEER_SECONDS, verify=_tls()) as http:
@@ -246,9 +245,3 @@ class _NotQuiet(Exception):
 def _tls() -> ssl.SSLContext:
     """Made once: it reads every certificate of the machine, which takes longer than most advances."""
     return httpx.create_ssl_context()
-
-
-async def _beat() -> None:
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(BEAT_SECONDS)

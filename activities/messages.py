@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parseaddr
@@ -20,6 +19,7 @@ from activities.books.config import BookRules
 from activities.books.mail_context import Moot, build_context
 from activities.books.outbox import Claim
 from activities.books.rows import get
+from activities.heartbeats import beating
 from activities.incoming import Incoming, TemporalSignals
 from activities.links import Links
 from activities.mailer import Accepted, Address, LostAnswer, Mailer, MailerUnavailable, OutgoingMail, Refused
@@ -123,7 +123,7 @@ class Messages:
         report = DrainReport()
         incoming = Incoming(self._database, TemporalSignals(activity.client()), now=self._now)
         ends = time.monotonic() + ROUND_SECONDS
-        async with _beating():
+        async with beating(every=HEARTBEAT_SECONDS):
             while True:
                 mails = await self.drain()
                 events = await incoming.hand_on_waiting()
@@ -132,10 +132,6 @@ class Messages:
                     return report
                 if not mails:
                     await _rest(POLL_SECONDS)
-
-    async def drain_once(self) -> int:
-        """One pass over the queue, as many as a round takes; see `drain`."""
-        return await self.drain()
 
     async def drain(self, limit: int = 100) -> int:
         """One pass over the queue.
@@ -300,19 +296,3 @@ async def _rest(seconds: float) -> None:
         await asyncio.wait([stopping], timeout=seconds)
     finally:
         stopping.cancel()
-
-
-@asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
-    """Tell Temporal that the outbox is alive, so that another worker takes over when this one is killed."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()
