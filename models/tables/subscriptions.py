@@ -34,7 +34,7 @@ class SubscriptionRow(SQLModel, table=True):
     digest: str = ""
     """Of `state` at `version`."""
     automatic_collecting: bool = True
-    """False from the moment a cancel *now* was accepted (engine 4)."""
+    """False from the moment a cancel *now* was accepted until it is carried out; then each invoice says (engine 4)."""
     event_seq: int = 0
     custom: dict[str, Any] = json_object()
     created_at: datetime = instant(nullable=False)
