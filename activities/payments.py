@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from temporalio import activity
@@ -36,14 +33,14 @@ from activities.gateway import (
     ProviderRefused,
     ProviderUnavailable,
 )
+from activities.heartbeats import beating
 from activities.launching import Launcher
+from billing.chase import INLINE_TRY
 from billing.payment import AttemptState, Canceled, DeclineClass, Declined, Outcome, Unknown
 from models.boundary import CaseReport, ChargeOrder, ChargeReport
 from models.database import Database
 from models.tables import Collection, Customer, Invoice, InvoiceStatus, PaymentAttempt, SubscriptionRow
 
-INLINE_TRY: Final = timedelta(seconds=90)
-"""Real time after the first sending at which an attempt without an answer is `unknown` (engine 5)."""
 HEARTBEAT_SECONDS: Final = 0.8
 """Before the first beat: a normal charge sends none (engine 25)."""
 
@@ -99,7 +96,7 @@ class Payments:
         begun = await self._begin(order)
         if isinstance(begun, ChargeReport):
             return await self._handed_over(order, begun)
-        async with _beating():
+        async with beating(every=HEARTBEAT_SECONDS, first_after=HEARTBEAT_SECONDS):
             await self._close_superseded(order, begun.supersedes)
             outcome = await self._send(begun, _as_of(order))
             return await self._handed_over(order, await self._record(order, begun.attempt_id, outcome))
@@ -126,7 +123,7 @@ class Payments:
         if lost is None:
             return await self._report(order)
         attempt = lost.attempt
-        async with _beating():
+        async with beating(every=HEARTBEAT_SECONDS, first_after=HEARTBEAT_SECONDS):
             try:
                 outcome = await self._find_out(lost, order)
             except (ProviderUnavailable, ProviderMisconfigured):
@@ -338,19 +335,3 @@ def _outcome_word(state: AttemptState) -> str:
 def _fault(fault: ProviderUnavailable) -> ApplicationError:
     """A fault that Temporal retries with the same order, and so with the same key (design 6.1)."""
     return ApplicationError(fault.message, type=f"ProviderUnavailable.{fault.kind}")
-
-
-@asynccontextmanager
-async def _beating() -> AsyncIterator[None]:
-    """Tell Temporal that the charge is alive, so that a killed worker is noticed within seconds (engine 25)."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            activity.heartbeat()
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()

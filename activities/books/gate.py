@@ -1,4 +1,4 @@
-"""The gate in front of every charge, and the only place where its outcome is written (engine 1, 2)."""
+"""The gate in front of every charge: nothing is sent that has no row from here (engine 1)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.config import BookRules
 from activities.books.rows import customer_of, lock_with_subscription, usable_method
 from activities.gateway import Charge, PreparedRequest
+from billing.asking import MOST_ASKED_PER_DAY
 from billing.dunning import MOST_RETRIES
 from billing.payment import LIVE_STATES, AttemptState, Trigger
 from models.ids import derived_id
@@ -20,8 +21,6 @@ from models.tables import Customer, Invoice, InvoiceStatus, PaymentAttempt, Paym
 
 MOST_AUTOMATIC: Final = 1 + MOST_RETRIES
 """The first charge and four retries (rules 23)."""
-MOST_ASKED_PER_DAY: Final = 5
-"""Attempts that a person may start on one invoice in 24 hours (rules 23)."""
 
 
 class Prepares(Protocol):
