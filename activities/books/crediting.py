@@ -123,6 +123,8 @@ async def _write(
     if invoice.status is InvoiceStatus.OPEN and invoice.open_minor == 0:
         invoice.status, invoice.in_arrears = InvoiceStatus.PAID, False
         invoice.closed_by = f"credited: {reason}"
+    elif invoice.open_minor < rules.minimum(invoice.currency):
+        invoice.in_arrears = False  # too little to be asked for alone (rules 10, 20)
     if use.closes_minor and (invoice.payment_intent or await live_attempt(session, invoice.id)):
         supersede_payment(invoice)
     book(

@@ -26,6 +26,8 @@ ANSWER_UNDER_WAY: Final = timedelta(seconds=90)
 """Real time for which the process that charges is expected to write the answer down itself (engine 5)."""
 
 _NEWS: Final = ("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled")
+UNBOOKED: Final = "unbooked"
+"""How the note of an event begins that tells of money which nothing here can book: a person has to look (rules 33)."""
 _NOT_STORED: Final = frozenset(
     {"address", "billing_details", "client_secret", "email", "name", "owner", "phone", "receipt_email"}
     | {"receipt_url", "shipping"}
@@ -132,6 +134,8 @@ async def _about_payment(
     ]
     if not _is_news(event, attempts):
         return Errand(f"known: the books have it for {invoice.id}")
+    if not any(attempt.state.is_live for attempt in attempts):
+        return Errand(f"{UNBOOKED}: money for {invoice.id}, on which no charge of ours is under way")
     if any(_is_being_answered(attempt, now) for attempt in attempts):
         return Errand("the answer is under way", later=True)
     return Errand("for the collection", invoice_id=invoice.id, subscription_id=invoice.subscription_id)

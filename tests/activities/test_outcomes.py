@@ -115,6 +115,16 @@ async def test_what_was_credited_meanwhile_is_not_charged_by_the_next_attempt(
     assert (await _invoice(sqlite_database, invoice)).superseded_intent == "pi_1"
 
 
+async def test_what_a_credit_leaves_below_the_minimum_is_not_in_arrears(sqlite_database: Database) -> None:
+    """0.36 EUR can't be charged: a subscription must not stay past due for them (rules 10, 20)."""
+    anna, invoice, _ = await _owing(
+        sqlite_database, AttemptState.DECLINED, paid_minor=1760, in_arrears=True, payment_intent="pi_1"
+    )
+    await _credit_half_of_it(sqlite_database, anna, invoice)
+    row = await _invoice(sqlite_database, invoice)
+    assert (row.status, row.open_minor, row.in_arrears) == (InvoiceStatus.OPEN, 36, False)
+
+
 async def test_an_attempt_that_was_queued_before_a_credit_charges_what_is_left(
     sqlite_database: Database,
 ) -> None:

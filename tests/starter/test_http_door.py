@@ -34,6 +34,7 @@ from models.database import Database
 from models.tables import IncomingEvent, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod
 from settings import Settings
 from starter.api import create_app
+from starter.symptoms import Trouble, other_symptoms
 
 SECRET = "whsec_of_the_endpoint"  # noqa: S105 - a test's own
 LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
@@ -378,6 +379,25 @@ async def test_news_that_the_books_hold_already_is_told_to_nobody(
     assert temporal.told == []
     (event,) = await stored(database)
     assert event.note == f"known: the books have it for {invoice.id}"
+
+
+@pytest.mark.parametrize("state", [AttemptState.ABANDONED, AttemptState.DECLINED])
+async def test_money_that_comes_after_the_attempt_was_closed_is_shown_by_the_doctor(
+    door: httpx.AsyncClient,
+    database: Database,
+    temporal: TemporalDouble,
+    anna: Someone,
+    state: AttemptState,
+) -> None:
+    """Nobody's workflow can book it: a person has to see it (I1)."""
+    invoice = await invoice_of(database, anna, attempt=state)
+    temporal.running = {f"collection/{invoice.id}"}
+    await door.post("/webhooks/stripe", **signed(event_of("payment_intent.succeeded", intent())))
+    assert temporal.told == []
+    async with database.read() as session:
+        found = [finding async for finding in other_symptoms(session, datetime.now(UTC))]
+    assert [(f.trouble, f.about) for f in found] == [(Trouble.MONEY, "pi_1")]
+    assert found[0].says.startswith(f"unbooked: money for {invoice.id}")
 
 
 async def test_a_failure_of_an_earlier_try_does_not_disturb_the_present_one(
