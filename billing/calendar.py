@@ -85,6 +85,11 @@ class Interval(Value):
         return f"{self.count}{self.unit}"
 
     @property
+    def in_words(self) -> str:
+        """As it reads after "every": `month`, `2 weeks`."""
+        return f"{self.unit}" if self.count == 1 else f"{self.count} {self.unit}s"
+
+    @property
     def is_longer_than_three_months(self) -> bool:
         """Whether a period can outlast three months, so that a renewal notice is due (rules 30).
 

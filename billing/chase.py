@@ -358,10 +358,18 @@ def _mail(case: Case, mail: Mail, day: int, due: datetime, as_of: datetime) -> N
         update={
             "policy_day": day,
             "decline_code": _last_code(case),
-            "no_charge": no_automatic_charge(case, trigger),
+            "no_charge": None if _was_charged_on(case, day) else no_automatic_charge(case, trigger),
         }
     )
     return NextStep(kind=StepKind.NOTICE, due=due, policy_day=day, mail=mail, why=why)
+
+
+def _was_charged_on(case: Case, day: int) -> bool:
+    """Whether the retry of this policy day was made, whatever may still be tried after it."""
+    since = case.at_day(day)
+    return day > 0 and any(
+        a.trigger.is_automatic and not a.never_ran and a.begun_at >= since for a in case.attempts
+    )
 
 
 def _end_step(case: Case, now: datetime) -> NextStep | None:

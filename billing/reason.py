@@ -55,7 +55,7 @@ _WORDS: Final[dict[Because, tuple[str, str]]] = {
     Because.LINK: ("engine 5", "mail with the link to pay"),
     Because.REMINDER: ("rules 24", "reminder"),
     Because.LAST_NOTICE: ("rules 24", "last notice"),
-    Because.END: ("rules 24", "end of the chase: subscription {subscription}, invoice {invoice}"),
+    Because.END: ("rules 24", "the chase ends"),
     Because.DEADLINE: ("rules 13", "the draft is dropped at its deadline"),
     Because.ANSWER_LOST: ("design 6.3", "the answer is missing, the provider is asked what became of it"),
     Because.PROCESSING: ("U15", "the payment is under way, the provider is asked if no news comes"),
@@ -71,6 +71,15 @@ _WORDS: Final[dict[Because, tuple[str, str]]] = {
         "the policy has ended: waits for a payment, a new method, a credit or a write-off",
     ),
     Because.PARKED: ("U14", "the subscription is parked: the end waits for a person to resume it"),
+}
+
+_END_WORDS: Final[dict[str, str]] = {
+    "suspend": "service is suspended",
+    "cancel": "the subscription is cancelled",
+    "keep": "the subscription goes on",
+    "leave_open": "the invoice stays open",
+    "uncollectible": "the invoice is written off",
+    "credit": "the invoice is credited",
 }
 
 
@@ -101,12 +110,16 @@ class Reason(Value):
 
     def sentence(self) -> str:
         """For people: `insufficient_funds; retry 3 of 4 on 8 February 2027 (day 7 of policy monthly v1)`."""
-        words = _WORDS[self.because][1].format(
-            number=self.number, of=self.of, subscription=self.subscription, invoice=self.invoice
-        )
+        words = _WORDS[self.because][1].format(number=self.number, of=self.of)
         lead = f"{self.decline_code}; " if self.decline_code else ""
         when = f" on {self.on.day} {self.on:%B %Y}" if self.on else ""
         day = f"day {self.policy_day} of " if self.policy_day is not None else ""
         where = f" ({day}policy {self.policy})" if self.on else ""
-        tail = f"; not charged: {self.no_charge}" if self.no_charge else ""
-        return f"{lead}{words}{when}{where}{tail}"
+        not_charged = f"; not charged: {self.no_charge}" if self.no_charge else ""
+        return f"{lead}{words}{when}{where}{not_charged}{self._ends_with}"
+
+    @property
+    def _ends_with(self) -> str:
+        """What the end does to the subscription and to the invoice."""
+        does = [_END_WORDS.get(end, end) for end in (self.subscription, self.invoice) if end]
+        return f": {', '.join(does)}" if does else ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from billing.errors import InvalidInput
 from billing.values import Value
 
 
@@ -53,8 +55,15 @@ class Buyer(Value):
 class Contact(Value):
     """Somebody who receives a customer's mails."""
 
-    email: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+    email: str = Field(max_length=254)
     name: str = Field(default="", max_length=200)
+
+    @field_validator("email")
+    @classmethod
+    def _is_an_address(cls, email: str) -> str:
+        if re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email) is None:
+            raise InvalidInput(f"{email!r} is no mail address. Give one like ada@example.com.", field="email")
+        return email
 
 
 class Locale(StrEnum):

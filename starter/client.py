@@ -10,7 +10,7 @@ serves any number of tasks of one event loop.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -294,6 +294,10 @@ class RelanceClient:
     ) -> Sequence[SubscriptionRow]:
         """The newest subscriptions; see `Reading.list_subscriptions`."""
         return await self._reading.list_subscriptions(status=status, customer=customer, limit=limit)
+
+    async def customers_of(self, rows: Sequence[SubscriptionRow]) -> Mapping[str, Customer]:
+        """The customers of these subscriptions, by their ids."""
+        return await self._reading.customers_of(rows)
 
     async def list_invoices(
         self, *, status: str | None = None, subscription: str | None = None, limit: int = 100

@@ -65,7 +65,7 @@ async def start_subscription(
         run,
         workflow_id=f"subscription/{subscription.id}",
         reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-        summary=f"plan {subscription.terms.plan_name}, every {subscription.terms.interval}",
+        summary=f"plan {subscription.terms.plan_name}, every {subscription.terms.interval.in_words}",
         attributes=subscription_attributes(subscription),
     )
 

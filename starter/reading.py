@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Literal, TypeVar
@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 
 from activities.books.rows import get
 from billing.declines import support_words
+from billing.errors import InvalidInput
 from billing.payment import LIVE_STATES, AttemptState
 from billing.steps import next_step
 from billing.subscription import Status
@@ -44,6 +45,7 @@ LOOK_EVERY_SECONDS: Final = 0.1
 WAIT_SECONDS: Final = 30.0
 
 Found = TypeVar("Found")
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 class StateAnswer(Value):
@@ -110,7 +112,10 @@ class InvoiceDocument(Value):
 
     invoice: InvoiceView
     subscription_id: str
+    subscription_reference: str | None
     customer_id: str
+    customer_name: str
+    """As the invoice names its buyer."""
     net_minor: int
     vat_minor: int
     lines: tuple[LineView, ...]
@@ -172,20 +177,29 @@ class Reading:
         """The newest subscriptions, by status or customer where one is given.
 
         Raises:
+            InvalidInput: there is no such status.
             NotFound: there is no such customer.
         """
+        wanted = _one_of(Status, status)
         async with self._to.database.read() as session:
             query = (
                 select(SubscriptionRow)
                 .order_by(col(SubscriptionRow.created_at).desc(), col(SubscriptionRow.id))
                 .limit(limit)
             )
-            if status is not None:
-                query = query.where(SubscriptionRow.status == status)
+            if wanted is not None:
+                query = query.where(SubscriptionRow.status == wanted.value)
             if customer is not None:
                 owner = await find(session, Customer, customer, field="customer")
                 query = query.where(SubscriptionRow.customer_id == owner.id)
             return (await session.exec(query)).all()
+
+    async def customers_of(self, rows: Sequence[SubscriptionRow]) -> Mapping[str, Customer]:
+        """The customers of these subscriptions, by their ids."""
+        ids = {row.customer_id for row in rows}
+        async with self._to.database.read() as session:
+            found = await session.exec(select(Customer).where(col(Customer.id).in_(ids)))
+            return {customer.id: customer for customer in found.all()}
 
     async def list_invoices(
         self, *, status: str | None = None, subscription: str | None = None, limit: int = 100
@@ -193,16 +207,18 @@ class Reading:
         """The newest invoices, by status or subscription where one is given.
 
         Raises:
+            InvalidInput: there is no such status.
             NotFound: there is no such subscription.
         """
+        wanted = _one_of(InvoiceStatus, status)
         async with self._to.database.read() as session:
             query = (
                 select(Invoice)
                 .order_by(col(Invoice.issued_at).desc(), col(Invoice.period_start).desc(), col(Invoice.id))
                 .limit(limit)
             )
-            if status is not None:
-                query = query.where(Invoice.status == status)
+            if wanted is not None:
+                query = query.where(Invoice.status == wanted.value)
             if subscription is not None:
                 row = await find(session, SubscriptionRow, subscription, field="subscription")
                 query = query.where(Invoice.subscription_id == row.id)
@@ -226,7 +242,9 @@ class Reading:
             return InvoiceDocument(
                 invoice=await invoice_view(session, row, owner.state.timezone),
                 subscription_id=row.subscription_id,
+                subscription_reference=owner.reference,
                 customer_id=row.customer_id,
+                customer_name=row.buyer.name,
                 net_minor=row.net_minor,
                 vat_minor=row.vat_minor,
                 lines=tuple(_line_view(line) for line in lines.all()),
@@ -349,3 +367,12 @@ def _line_view(row: InvoiceLine) -> LineView:
         unit_amount=str(line.unit_amount),
         net_minor=row.net_minor,
     )
+
+
+def _one_of(members: type[Choice], value: str | None) -> Choice | None:
+    """The status that is asked for; None for all."""
+    try:
+        return None if value is None else members(value)
+    except ValueError:
+        known = ", ".join(member.value for member in members)
+        raise InvalidInput(f"{value!r} is not a status. Give one of: {known}.", field="status") from None

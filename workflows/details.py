@@ -7,7 +7,6 @@ from datetime import datetime
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.calendar import Interval
     from billing.chase import NextStep
     from billing.errors import RelanceError
     from billing.lines import lines_for
@@ -23,7 +22,7 @@ def subscription_details(sub: Subscription, following: PlannedStep, now: datetim
     """The first thing that ops read about a subscription."""
     rows = [
         ("Status", f"**{sub.status.value}**, {'entitled' if sub.entitled_at(now) else 'not entitled'}"),
-        ("Plan", f"{_plan(sub.terms)}, every {_in_words(sub.terms.interval)}"),
+        ("Plan", f"{_plan(sub.terms)}, every {sub.terms.interval.in_words}"),
         ("Period", f"{sub.period.start} to {sub.period.end}" if sub.period else "none yet"),
         ("Next", following.why or following.what),
         ("On", f"{following.due:%Y-%m-%d %H:%M} UTC" if following.due else "when it happens"),
@@ -75,10 +74,6 @@ def chase_step(step: NextStep) -> PlannedStep:
 
 def _plan(terms: Terms) -> str:
     return terms.plan_name if terms.quantity == 1 else f"{terms.plan_name} x {terms.quantity}"
-
-
-def _in_words(interval: Interval) -> str:
-    return f"{interval.unit}" if interval.count == 1 else f"{interval.count} {interval.unit}s"
 
 
 def _next_invoice(sub: Subscription) -> str:

@@ -73,7 +73,7 @@ def create(
     if as_json:
         output.show_json(_facts(row))
     else:
-        output.say(f"{row.name} is a customer: {row.reference or row.id} ({row.id})")
+        output.say(f"{row.name} is a customer: {f'{row.reference} ({row.id})' if row.reference else row.id}")
 
 
 @app.command("list")

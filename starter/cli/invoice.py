@@ -42,12 +42,13 @@ def list_invoices(
         [
             {
                 "Number": row.number or row.id,
+                "Customer": row.buyer.name,
                 "Issued on": row.issued_on,
                 "Period": f"{row.period_start} to {row.period_end}",
                 "Total": words.amount(row.total_minor, row.currency),
                 "Open": words.amount(row.open_minor, row.currency),
                 "Status": row.status.value,
-                "Payment": row.payment_state.value,
+                "Payment": _payment(row.payment_state.value) or None,
             }
             for row in rows
         ],
@@ -63,10 +64,12 @@ def show(key: Key, *, as_json: output.JsonFlag = False) -> None:
         output.show_json(found)
         return
     view = found.invoice
+    payment, arrears = _payment(view.payment_state), "in arrears" if view.in_arrears else ""
     facts: dict[str, object] = {
         "Id": view.id,
-        "Status": f"{view.status}, payment {view.payment_state}{', in arrears' if view.in_arrears else ''}",
-        "Subscription": found.subscription_id,
+        "Status": ", ".join(filter(None, (view.status, payment and f"payment {payment}", arrears))),
+        "Customer": found.customer_name,
+        "Subscription": found.subscription_reference or found.subscription_id,
         "Period": f"{view.period_start} to {view.period_end} (not included)",
         "Issued on": view.issued_on,
         "Due on": view.due_on,
@@ -99,7 +102,7 @@ def show(key: Key, *, as_json: output.JsonFlag = False) -> None:
             {
                 "#": attempt.number,
                 "On": attempt.on,
-                "Why": attempt.trigger,
+                "Why": words.trigger(attempt.trigger),
                 "Amount": words.amount(attempt.amount_minor, view.currency),
                 "Outcome": attempt.decline_words or attempt.state,
             }
@@ -107,6 +110,10 @@ def show(key: Key, *, as_json: output.JsonFlag = False) -> None:
         ],
         empty="No attempt to charge it.",
     )
+
+
+def _payment(state: str) -> str:
+    return "" if state == "none" else state.replace("_", " ")
 
 
 @app.command("pay-now")

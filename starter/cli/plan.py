@@ -161,7 +161,7 @@ def _line(row: Plan) -> output.Row:
     return {
         "Plan": row.reference or row.id,
         "Name": row.name,
-        "Every": str(terms.interval),
+        "Every": terms.interval.in_words,
         "Price": prices,
         "Tax": "included" if terms.tax_included else "on top",
         "Trial": f"{terms.trial_days} days" if terms.trial_days else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
@@ -31,17 +32,28 @@ OPERATOR: Final = "cli"
 
 def with_client(work: Callable[[RelanceClient], Awaitable[Answer]]) -> Answer:
     """Open a client as the settings say, do the work, and close everything."""
+    from models.schema import DatabaseBehind
     from settings import load_settings
     from starter.client import RelanceClient
 
+    is_sandbox = Path(".sandbox").is_dir()
+
     async def whole() -> Answer:
-        has_met_temporal = False
+        settings, has_met_temporal = load_settings(), False
         try:
-            async with RelanceClient.open(load_settings()) as client:
+            async with RelanceClient.open(settings) as client:
                 try:
                     return await work(client)
                 finally:
                     has_met_temporal = client.connections.has_met_temporal
+        except DatabaseBehind:
+            if is_sandbox and "database_url" not in settings.model_fields_set:
+                raise DatabaseBehind(
+                    "No sandbox runs in this folder, and DATABASE_URL is not set. Start the sandbox: "
+                    "relance sandbox up",
+                    field="DATABASE_URL",
+                ) from None
+            raise
         finally:
             if has_met_temporal:
                 await asyncio.sleep(BREATH_SECONDS)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,12 +14,21 @@ from starter.cli.subscription_page import print_overview
 
 if TYPE_CHECKING:
     from models.boundary import Accepted
+    from models.tables import Customer, SubscriptionRow
     from starter.client import RelanceClient
     from starter.diary import Fact
     from starter.overview import Overview
     from starter.reading import CommandOutcome, StateAnswer
 
 app = typer.Typer(no_args_is_help=True)
+
+_FIRST_PAYMENT: Final = {
+    "processing": "under way",
+    "action_required": "the customer has to confirm it with the bank, and has a mail with a link",
+    "no_method": "there is no payment method to charge; the customer has a mail with a link to pay",
+    "not_due": "nothing is to be paid yet",
+    "over": "the subscription ended without one",
+}
 
 Key = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="Id or reference.")]
 WhenOption = Annotated[When, typer.Option(help="Now, or when the period that is paid ends.")]
@@ -85,7 +94,7 @@ def start(
         return
     output.say(f"Subscription {id_} {'started' if is_new else 'had been started before'}.")
     if payment is not None:
-        output.say(f"First payment: {declined or payment.replace('_', ' ')}.")
+        output.say(f"First payment: {declined or _FIRST_PAYMENT.get(payment, payment.replace('_', ' '))}.")
 
 
 @app.command("list")
@@ -97,9 +106,12 @@ def list_subscriptions(
     as_json: output.JsonFlag = False,
 ) -> None:
     """List the newest subscriptions."""
-    rows = with_client(
-        lambda client: client.list_subscriptions(status=status, customer=customer, limit=limit)
-    )
+
+    async def work(client: RelanceClient) -> tuple[Sequence[SubscriptionRow], Mapping[str, Customer]]:
+        rows = await client.list_subscriptions(status=status, customer=customer, limit=limit)
+        return rows, await client.customers_of(rows)
+
+    rows, customers = with_client(work)
     if as_json:
         output.show_json([row.model_dump() for row in rows])
         return
@@ -107,11 +119,11 @@ def list_subscriptions(
         [
             {
                 "Subscription": row.reference or row.id,
-                "Customer": row.customer_id,
+                "Customer": customers[row.customer_id].name,
                 "Plan": row.state.terms.plan_name,
                 "Status": row.status,
                 "Entitled": row.entitled,
-                "Next invoice": words.instant(row.next_billing_at),
+                "Next invoice": words.local_date(row.next_billing_at, row.state.timezone),
                 "Parked": row.state.parked.reason if row.state.parked else None,
             }
             for row in rows
@@ -160,6 +172,7 @@ def change_plan(
 ) -> None:
     """Change the plan at the period's end."""
     _command(
+        key,
         lambda client: client.change_plan(key, plan, quantity=quantity, command_id=command_id, by=by),
         wait=wait,
         as_json=as_json,
@@ -178,6 +191,7 @@ def change_quantity(
 ) -> None:
     """Change the number of seats at the period's end."""
     _command(
+        key,
         lambda client: client.change_quantity(key, quantity, command_id=command_id, by=by),
         wait=wait,
         as_json=as_json,
@@ -197,6 +211,7 @@ def cancel(
 ) -> None:
     """End a subscription, now or with the period."""
     _command(
+        key,
         lambda client: client.cancel(key, when=when, reason=reason, command_id=command_id, by=by),
         wait=wait,
         as_json=as_json,
@@ -213,7 +228,7 @@ def keep(
     as_json: output.JsonFlag = False,
 ) -> None:
     """Take back a cancel or a pause that has not taken effect yet."""
-    _command(lambda client: client.keep(key, command_id=command_id, by=by), wait=wait, as_json=as_json)
+    _command(key, lambda client: client.keep(key, command_id=command_id, by=by), wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -231,6 +246,7 @@ def pause(
 ) -> None:
     """Pause a subscription; it keeps its anchor."""
     _command(
+        key,
         lambda client: client.pause(key, when=when, credit=credit, command_id=command_id, by=by),
         wait=wait,
         as_json=as_json,
@@ -253,6 +269,7 @@ def resume(
     """Go on after a pause, after unpaid, or after being parked."""
     starts = tuple(read_date(text, field="issue") for text in issue) if issue else None
     _command(
+        key,
         lambda client: client.resume(key, issue=starts, command_id=command_id, by=by),
         wait=wait,
         as_json=as_json,
@@ -269,17 +286,22 @@ def retry_now(
     as_json: output.JsonFlag = False,
 ) -> None:
     """Charge the oldest open invoice at once."""
-    _command(lambda client: client.retry_now(key, command_id=command_id, by=by), wait=wait, as_json=as_json)
+    _command(
+        key, lambda client: client.retry_now(key, command_id=command_id, by=by), wait=wait, as_json=as_json
+    )
 
 
-def _command(ask: Callable[[RelanceClient], Awaitable[Accepted]], *, wait: bool, as_json: bool) -> None:
+def _command(
+    key: str, ask: Callable[[RelanceClient], Awaitable[Accepted]], *, wait: bool, as_json: bool
+) -> None:
     """Send a command, wait for its effect, and say how the subscription stands then."""
 
-    async def work(client: RelanceClient) -> tuple[Accepted, CommandOutcome | None]:
+    async def work(client: RelanceClient) -> tuple[Accepted, CommandOutcome | None, Overview]:
         accepted = await ask(client)
-        return accepted, await client.wait_for(accepted.command_id) if wait else None
+        outcome = await client.wait_for(accepted.command_id) if wait else None
+        return accepted, outcome, await client.show(key)
 
-    accepted, outcome = with_client(work)
+    accepted, outcome, view = with_client(work)
     if outcome is not None and not outcome.applied:
         from starter.problems import CommandRefused
 
@@ -287,7 +309,7 @@ def _command(ask: Callable[[RelanceClient], Awaitable[Accepted]], *, wait: bool,
     if as_json:
         output.show_json({**accepted.model_dump(), "outcome": outcome})
         return
-    after = accepted.subscription
     output.say(f"{'Done' if outcome else 'Accepted'}: {accepted.command_id}")
-    status, reason = after.status.value, after.entitlement_reason
-    output.say(f"Status {status}." if reason == status else f"Status {status}: {reason}.")
+    output.say(f"Status {view.status}{'' if view.reason == view.status else f': {view.reason}'}.")
+    for pending in view.pending:
+        output.say(f"To come: {pending}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from billing.calendar import Interval
 from starter.cli import output, words
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _WHAT: Final = {
 }
 """Steps whose names say little to somebody who does not know the code."""
 
+_AHEAD: Final = "What happens next, if nobody does anything"
+
 
 def print_overview(view: Overview, live: StateAnswer | None = None) -> None:
     """Print status, access, plan, what is owed, what was tried, and what comes next and why."""
@@ -37,7 +40,7 @@ def print_overview(view: Overview, live: StateAnswer | None = None) -> None:
                 "Tried on": attempt.on,
                 "Invoice": invoice.number or "draft",
                 "Amount": words.amount(attempt.amount_minor, invoice.currency),
-                "Why": attempt.trigger.replace("_", " "),
+                "Why": words.trigger(attempt.trigger),
                 "Outcome": attempt.decline_words or attempt.state,
             }
             for invoice, attempt in tried
@@ -60,26 +63,24 @@ def print_overview(view: Overview, live: StateAnswer | None = None) -> None:
     )
     output.show_table(
         [_ahead_line(step, view) for step in view.ahead],
-        title="What happens next, if nobody does anything",
+        title=_AHEAD
+        + (" and each charge fails" if any(step.what == "charge" for step in view.ahead) else ""),
     )
 
 
 def _head(view: Overview, live: StateAnswer | None) -> output.Row:
     seats = f" x {view.quantity}" if view.quantity != 1 else ""
-    coming = view.next_invoice
     clock = f" on clock {view.clock_id}" if view.clock_id else ""
     return {
         "Status": view.status,
         "May use it": f"{'yes' if view.entitled else 'no'}: {view.reason}",
         "Access until": words.local(view.access_until, view.timezone),
         "Parked": f"{view.parked.reason} {view.parked.remedy}" if view.parked else None,
-        "Plan": f"{view.plan_name}{seats}, every {view.every}",
+        "Plan": f"{view.plan_name}{seats}, every {Interval.parse(view.every).in_words}",
         "Period": f"{view.period_start} to {view.period_end} (not included)" if view.period_start else None,
         "Trial ends": view.trial_end_on if view.status == "trialing" else None,
         "Asked for": "; ".join(view.pending) or None,
-        "Next invoice": f"{words.amount(coming.total_minor, coming.currency)} on {coming.on}"
-        if coming
-        else "none",
+        "Next invoice": _next_invoice(view),
         "Owed": words.amount(view.owed_minor, view.currency),
         "Written off": words.amount(view.written_off_minor, view.currency)
         if view.written_off_minor
@@ -90,6 +91,14 @@ def _head(view: Overview, live: StateAnswer | None) -> output.Row:
         "Id": view.id,
         "Customer": view.customer_reference or view.customer_id,
     }
+
+
+def _next_invoice(view: Overview) -> str:
+    coming = view.next_invoice
+    if coming is None:
+        return "none"
+    amount = words.amount(coming.total_minor, coming.currency)
+    return f"{amount}, not before somebody resumes it" if view.parked else f"{amount} on {coming.on}"
 
 
 def _live_fields(live: StateAnswer | None) -> output.Row:

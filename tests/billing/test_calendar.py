@@ -165,6 +165,12 @@ class TestInterval:
         assert str(interval) == written
 
     @pytest.mark.parametrize(
+        ("text", "words"), [("monthly", "month"), ("2week", "2 weeks"), ("annual", "year")]
+    )
+    def test_reads_in_words_after_every(self, text: str, words: str) -> None:
+        assert Interval.parse(text).in_words == words
+
+    @pytest.mark.parametrize(
         "text",
         ["", "month", "0month", "-1month", "01month", "1.5month", "1day", "1months", "1 month", "1Month",
          "1month\n", "99999month", "weekly", "Monthly", "\u0661month"],

@@ -743,9 +743,12 @@ def test_the_timeline_shows_every_step_ahead() -> None:
         "02-15 08:00 last_notice",
         "02-22 08:00 end",
     ]
+    assert ahead[-2].why.sentence() == (
+        "insufficient_funds; last notice on 15 February 2027 (day 14 of policy monthly v1)"
+    )
     assert ahead[-1].why.sentence() == (
-        "end of the chase: subscription suspend, invoice leave_open on 22 February 2027 "
-        "(day 21 of policy monthly v1)"
+        "the chase ends on 22 February 2027 (day 21 of policy monthly v1): "
+        "service is suspended, the invoice stays open"
     )
     joined = driving("insufficient_funds").model_copy(update={"role": Role.JOINED})
     assert [s.kind for s in timeline(joined, at("2027-02-01T00:30"))] == [StepKind.REST]

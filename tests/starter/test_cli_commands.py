@@ -218,3 +218,52 @@ def test_a_database_that_is_behind_is_not_touched(
     status, _, err = relance("plan", "list")
     assert status == 1
     assert err.endswith("Run: relance db migrate\n")
+
+
+@pytest.mark.parametrize(
+    ("noun", "known"),
+    [
+        (
+            "subscription",
+            "scheduled, trialing, incomplete, active, past_due, unpaid, paused, canceled, incomplete_expired",
+        ),
+        ("invoice", "draft, open, paid, uncollectible, void"),
+    ],
+)
+def test_an_unknown_status_is_refused_with_those_that_are(relance: Terminal, noun: str, known: str) -> None:
+    status, out, err = relance(noun, "list", "--status", "overdue")
+    assert (status, out) == (1, "")
+    assert err == f"Error: 'overdue' is not a status. Give one of: {known}.\n"
+
+
+def test_an_address_that_is_none_is_named(relance: Terminal) -> None:
+    status, error = relance.json("customer", "create", "--name", "Ada", "--email", "ada at example")
+    assert status == 1
+    assert error == {
+        "error": {
+            "code": "invalid_input",
+            "field": "email",
+            "message": "'ada at example' is no mail address. Give one like ada@example.com.",
+        }
+    }
+
+
+def test_plans_say_their_rhythm_in_words(relance: Terminal) -> None:
+    assert relance(*SELLER)[0] == 0
+    assert relance(*PLAN, "--amount", "29.00", "--every", "2week")[0] == 0
+    _, out, _ = relance("plan", "list")
+    assert "2 weeks" in out
+
+
+def test_the_folder_of_a_stopped_sandbox_says_how_to_start_it(
+    relance: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL")
+    (tmp_path / "relance.db").unlink()
+    (tmp_path / ".sandbox").mkdir()
+    status, _, err = relance("subscription", "list")
+    assert status == 1
+    assert err == (
+        "Error: No sandbox runs in this folder, and DATABASE_URL is not set. "
+        "Start the sandbox: relance sandbox up\n"
+    )

@@ -120,6 +120,23 @@ async def test_what_never_happened_is_not_told(client: RelanceClient, database: 
     assert await client.diary(anna.subscription.id) == []
 
 
+async def test_a_failed_sign_up_shows_the_dropped_draft_and_why(
+    client: RelanceClient, database: Database
+) -> None:
+    async with database.write() as session:
+        anna = await factories.someone(session)
+        draft = factories.invoice(
+            anna, status=InvoiceStatus.VOID, number=None, issued_at=None, issued_on=None, gated=True
+        )
+        session.add(draft)
+        session.add(factories.attempt(anna, draft, 1, state=AttemptState.DECLINED))
+    view = await client.show(anna.subscription.id)
+    assert [(i.id, i.status, [a.state for a in i.attempts]) for i in view.invoices] == [
+        (draft.id, "void", ["declined"])
+    ]
+    assert view.owed_minor == 0
+
+
 async def test_support_reads_status_access_debts_and_what_comes(
     client: RelanceClient, database: Database
 ) -> None:

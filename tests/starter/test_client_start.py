@@ -103,7 +103,7 @@ async def test_a_start_asked_twice_is_one_subscription(
     attributes = {pair.key.name: pair.value for pair in execution.typed_search_attributes}
     assert attributes["BillingStatus"] == "scheduled"
     assert attributes["CustomerId"] == row.customer_id
-    assert await execution.static_summary() == "plan Pro, every 1month"
+    assert await execution.static_summary() == "plan Pro, every month"
 
 
 async def test_the_same_reference_with_other_content_is_refused(
