@@ -38,7 +38,7 @@ def create(call: Call, params: Document) -> Document:
         for name in _CONFIRM_ONLY:
             if name in params:
                 raise refused(f"`{name}` may only be given with `confirm=true`.", param=name)
-    method = _method(call, params)
+    method = methods.named(call, params)
     intent = _new(call, params, customer)
     if method is not None:
         _check_owner(intent, method, off_session=False)
@@ -57,7 +57,7 @@ def confirm(call: Call, identifier: str, params: Document) -> Document:
     intent = retrieve(call, identifier)
     if intent["status"] not in _CONFIRMABLE:
         raise _unexpected(intent, _confirm_refusal(intent["status"]))
-    method = _method(call, params)
+    method = methods.named(call, params)
     if method is None and intent["payment_method"]:
         method = call.books.get("payment_method", intent["payment_method"])
     _check_confirm(call, intent, method, params)
@@ -89,7 +89,7 @@ def update(call: Call, identifier: str, params: Document) -> Document:
     if params.get("customer"):
         customers.alive(call, params["customer"], param="customer")
         intent["customer"] = params["customer"]
-    method = _method(call, params)
+    method = methods.named(call, params)
     if method is not None:
         _check_owner(intent, method, off_session=False)
         intent.update(payment_method=method["id"], status="requires_confirmation", next_action=None)
@@ -222,14 +222,6 @@ def _types(params: Document) -> list[str]:
             code="payment_intent_invalid_parameter",
         )
     return types
-
-
-def _method(call: Call, params: Document) -> Document | None:
-    if "payment_method_data" in params:
-        return methods.create(call, params["payment_method_data"])
-    if params.get("payment_method"):
-        return methods.resolve(call, params["payment_method"])
-    return None
 
 
 def _check_owner(intent: Document, method: Document, *, off_session: bool) -> None:

@@ -69,6 +69,19 @@ def resolve(call: Call, identifier: str) -> Document:
     raise missing("PaymentMethod", identifier, param="payment_method")
 
 
+def named(call: Call, params: Document) -> Document | None:
+    """The payment method that an intent's parameters bring along or name; None where they do neither.
+
+    Raises:
+        ApiError: it cannot be made, or is named and is none.
+    """
+    if "payment_method_data" in params:
+        return create(call, params["payment_method_data"])
+    if params.get("payment_method"):
+        return resolve(call, params["payment_method"])
+    return None
+
+
 def attach(call: Call, identifier: str, params: Document) -> Document:
     """`POST /v1/payment_methods/{id}/attach`: saving a card asks its bank, which may decline.
 

@@ -17,7 +17,7 @@ def create(call: Call, params: Document) -> Document:
     customer = params.get("customer")
     if customer is not None:
         customers.alive(call, customer, param="customer")
-    method = _method(call, params)
+    method = methods.named(call, params)
     identifier = new_id("seti")
     setup: Document = {
         "id": identifier,
@@ -56,7 +56,7 @@ def confirm(call: Call, identifier: str, params: Document) -> Document:
     setup = retrieve(call, identifier)
     if setup["status"] not in _CONFIRMABLE:
         raise _unexpected(setup, f"You cannot confirm this SetupIntent: its status is {setup['status']}.")
-    method = _method(call, params)
+    method = methods.named(call, params)
     if method is None and setup["payment_method"]:
         method = call.books.get("payment_method", setup["payment_method"])
     return _confirm(call, setup, method, params)
@@ -121,14 +121,6 @@ def authenticate(call: Call, identifier: str, *, passed: bool) -> str | None:
         call.books.put("setup_intent", setup)
         call.emit("setup_intent.setup_failed", setup)
     return back
-
-
-def _method(call: Call, params: Document) -> Document | None:
-    if "payment_method_data" in params:
-        return methods.create(call, params["payment_method_data"])
-    if params.get("payment_method"):
-        return methods.resolve(call, params["payment_method"])
-    return None
 
 
 def _confirm(call: Call, setup: Document, method: Document | None, params: Document) -> Document:
