@@ -51,8 +51,8 @@ _UNPREFIXED: Final = frozenset(
         "encryption_keys",
     }
 )
-_FOREIGN_PREFIXES: Final = ("RELANCE_SANDBOX_", "RELANCE_TEST_", "RELANCE_BENCH_")
-"""Variables that belong to the sandbox, the tests and the bench: not ours to judge."""
+_OF_THE_SANDBOX: Final = f"{PREFIX}SANDBOX_"
+"""What its variables begin with: not ours to judge."""
 
 _SAYS_WHERE: Final = ("DATABASE_URL", "TEMPORAL_ADDRESS", "STRIPE_API_KEY")
 
@@ -164,7 +164,7 @@ class Settings(BaseSettings):
     """Name of the code that runs: what `relance ops recycle --older-than` compares."""
 
     http_port: int = Field(default=8000, ge=1, le=65535)
-    """Port of the HTTP door: webhooks, API and portal."""
+    """Port on which the sandbox and Docker Compose open the HTTP door: webhooks and the pay page."""
 
     # Rules that a seller may choose
 
@@ -363,7 +363,7 @@ def load_settings(folder: Path | None = None, *, environ: Mapping[str, str] | No
     found = _gather(folder or Path(), os.environ if environ is None else environ)
     known = {variable(name) for name in Settings.model_fields}
     for name in found:
-        if name.startswith(PREFIX) and name not in known and not name.startswith(_FOREIGN_PREFIXES):
+        if name.startswith(PREFIX) and name not in known and not name.startswith(_OF_THE_SANDBOX):
             raise _unknown(name, known)
     given: dict[str, Any] = {name: value for name, value in found.items() if name in known and value != ""}
     try:
