@@ -127,6 +127,8 @@ async def _write(
         invoice.in_arrears = False  # too little to be asked for alone (rules 10, 20)
     if use.closes_minor and (invoice.payment_intent or await live_attempt(session, invoice.id)):
         supersede_payment(invoice)
+    issued = await next_number(session, entity, series_name(entity.credit_series, row.clock_id), at)
+    note.series, note.number, note.issued_on = issued.series, issued.number, issued.on
     book(
         session,
         entity,
@@ -139,9 +141,8 @@ async def _write(
             BALANCE: -(amount - use.closes_minor),
         },
         at=at,
+        on=issued.on,
     )
-    issued = await next_number(session, entity, series_name(entity.credit_series, row.clock_id), at)
-    note.series, note.number, note.issued_on = issued.series, issued.number, issued.on
     session.add(note)
     for position, (line, net) in enumerate(lines):
         session.add(

@@ -132,6 +132,8 @@ async def number_invoice(
     entity, customer = await entity_of(session, row), await customer_of(session, row)
     invoice.seller, invoice.buyer = seller_of(entity), buyer_of(customer)
     invoice.issued_at = at
+    issued = await next_number(session, entity, series_name(entity.invoice_series, row.clock_id), at)
+    invoice.series, invoice.number, invoice.issued_on = issued.series, issued.number, issued.on
     book(
         session,
         entity,
@@ -143,9 +145,8 @@ async def number_invoice(
             VAT: -invoice.vat_minor,
         },
         at=at,
+        on=issued.on,
     )
-    issued = await next_number(session, entity, series_name(entity.invoice_series, row.clock_id), at)
-    invoice.series, invoice.number, invoice.issued_on = issued.series, issued.number, issued.on
     invoice.status = InvoiceStatus.OPEN
     invoice.due_on = issued.on + timedelta(days=_payment_days(row))
     facts = {

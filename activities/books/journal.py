@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from sqlmodel import func, select
@@ -36,6 +36,7 @@ def book(
     entry: str,
     amounts: Mapping[str, int],
     at: datetime,
+    on: date | None = None,
 ) -> None:
     """Append one entry; accounts with nothing in them are left out.
 
@@ -46,6 +47,7 @@ def book(
         entry: its unique name, `kind/id`: the same fact cannot be booked twice.
         amounts: signed minor units per account, debits positive.
         at: the instant of the fact.
+        on: the accounting date, where a document has its own: its issue date; else the entity's local date of `at`.
 
     Raises:
         UnbalancedEntry: the amounts do not sum to zero.
@@ -65,7 +67,7 @@ def book(
                 entity_id=entity.id,
                 customer_id=invoice.customer_id,
                 invoice_id=invoice.id,
-                on=local_date(at, entity.timezone),
+                on=on or local_date(at, entity.timezone),
                 at=at,
             )
         )

@@ -1,3 +1,5 @@
+from datetime import date, timedelta
+
 from sqlmodel import col, select
 from support import factories
 from support.factories import NEW_YEAR
@@ -8,7 +10,15 @@ from activities.books.issuing import write_invoice
 from activities.books.journal import balances
 from activities.books.rows import lock_subscription
 from models.database import Database
-from models.tables import Invoice, InvoiceLine, InvoiceStatus, Message, NumberSeries, OutgoingEvent
+from models.tables import (
+    Invoice,
+    InvoiceLine,
+    InvoiceStatus,
+    JournalLine,
+    Message,
+    NumberSeries,
+    OutgoingEvent,
+)
 
 
 async def _issue_january(_: int, url: str, subscription_id: str) -> str:
@@ -43,3 +53,18 @@ async def test_five_processes_that_issue_one_period_issue_one_invoice(
     assert [tuple(event) for event in events] == [(1, "invoice.issued")]
     assert list(mails) == ["invoice_issued"]
     assert sums == {("receivable", "EUR"): 3480, ("revenue", "EUR"): -2900, ("vat", "EUR"): -580}
+
+
+async def test_the_books_have_a_document_on_the_date_that_is_printed_on_it(sqlite_database: Database) -> None:
+    """A step that is written down late gets its number after one of the next month: date and VAT month follow."""
+    async with sqlite_database.write() as session:
+        anna = await factories.someone(session)
+        ben = await factories.someone(session, seller=anna.entity)
+        first_of_february = NEW_YEAR + timedelta(days=31)
+        await write_invoice(session, anna.subscription, factories.issue(), first_of_february, BookRules())
+        late = await write_invoice(session, ben.subscription, factories.issue(), NEW_YEAR, BookRules())
+    async with sqlite_database.read() as session:
+        query = select(JournalLine).where(JournalLine.invoice_id == late.id)
+        booked = (await session.exec(query)).all()
+    assert (late.number, late.issued_on) == ("F-000002", date(2027, 2, 1))
+    assert [(line.on, line.at) for line in booked] == [(date(2027, 2, 1), NEW_YEAR)] * 3
