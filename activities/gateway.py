@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from billing.errors import InvalidInput, RelanceError
 from billing.payment import Declined, Outcome
@@ -30,7 +30,6 @@ class Charge(Value):
     generation: int = Field(ge=1)
     """Counts the PaymentIntents of the invoice, from 1."""
     attempt_number: int = Field(ge=1)
-    is_first_of_generation: bool
     amount_minor: int = Field(gt=0)
     """ISO 4217 minor units."""
     currency: str
@@ -45,18 +44,6 @@ class Charge(Value):
     description: str
     metadata: Mapping[str, str] = Field(default_factory=dict)
     """Our ids, for whoever looks at the provider's dashboard. Invoice and generation are added by themselves."""
-    statement: str | None = None
-    """What a card statement shows behind the merchant's own name, at most 22 characters."""
-
-    @model_validator(mode="after")
-    def _one_payment_intent_per_generation(self) -> Charge:
-        if self.is_first_of_generation != (self.payment_intent is None):
-            message = (
-                "The first attempt of a generation creates the PaymentIntent, every later one names it. Look for "
-                "the PaymentIntent of this invoice, or begin a new generation."
-            )
-            raise ValueError(message)
-        return self
 
 
 class PreparedRequest(Value):

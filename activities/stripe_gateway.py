@@ -334,8 +334,6 @@ def prepare(charge: Charge) -> PreparedRequest:
         "metadata": _metadata(charge),
         **presence,
     }
-    if charge.statement:
-        params["statement_descriptor_suffix"] = charge.statement
     return PreparedRequest(
         operation="create_and_confirm",
         idempotency_key=f"{charge.invoice_id}:pi:{charge.generation}",

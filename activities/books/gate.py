@@ -213,7 +213,6 @@ def _request(
             invoice_id=invoice.id,
             generation=invoice.generation,
             attempt_number=number,
-            is_first_of_generation=invoice.payment_intent is None,
             amount_minor=invoice.open_minor,
             currency=invoice.currency,
             customer=customer.provider_id or "",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
@@ -18,12 +18,10 @@ from activities.books.gate import attempts_of
 from activities.books.rows import get
 from activities.gateway import ProviderRefused
 from activities.stripe_reading import method_facts
+from billing.chase import INLINE_TRY
 from billing.payment import AttemptState
 from models.database import Database
 from models.tables import IncomingEvent, Invoice, PaymentAttempt, PaymentMethod, SubscriptionRow
-
-ANSWER_UNDER_WAY: Final = timedelta(seconds=90)
-"""Real time for which the process that charges is expected to write the answer down itself (engine 5)."""
 
 _NEWS: Final = ("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled")
 UNBOOKED: Final = "unbooked"
@@ -167,8 +165,9 @@ def _is_news(event: IncomingEvent, attempts: Sequence[PaymentAttempt]) -> bool:
 
 
 def _is_being_answered(attempt: PaymentAttempt, now: datetime) -> bool:
+    """Whether the process that charges is expected to write the answer down itself (engine 5)."""
     sent_at = attempt.sent_at
-    return attempt.state is AttemptState.STARTED and sent_at is not None and now - sent_at < ANSWER_UNDER_WAY
+    return attempt.state is AttemptState.STARTED and sent_at is not None and now - sent_at < INLINE_TRY
 
 
 async def _refresh_method(session: AsyncSession, event: IncomingEvent, thing: dict[str, Any]) -> str:

@@ -68,7 +68,6 @@ class Payer:
                 invoice_id=invoice,
                 generation=1,
                 attempt_number=number,
-                is_first_of_generation=payment_intent is None,
                 amount_minor=5880,
                 currency="EUR",
                 customer=self.customer,

@@ -15,7 +15,6 @@ FIRST: dict[str, Any] = {
     "invoice_id": "inv_7",
     "generation": 1,
     "attempt_number": 1,
-    "is_first_of_generation": True,
     "amount_minor": 5880,
     "currency": "EUR",
     "customer": "cus_1",
@@ -27,7 +26,6 @@ FIRST: dict[str, Any] = {
 LATER: dict[str, Any] = {
     **FIRST,
     "attempt_number": 3,
-    "is_first_of_generation": False,
     "payment_intent": "pi_5",
     "payment_method": "pm_2",
 }
@@ -80,30 +78,14 @@ def test_with_the_payer_there_the_bank_is_asked_for_consent_to_later_charges() -
     }
 
 
-def test_the_statement_travels_as_a_suffix() -> None:
-    request = prepare(Charge(**{**FIRST, "statement": "JAN 2027"}))
-    assert request.params["statement_descriptor_suffix"] == "JAN 2027"
-
-
 def test_every_parameter_is_one_that_this_version_of_stripe_knows() -> None:
-    first = prepare(Charge(**{**FIRST, "statement": "JAN 2027"}))
-    assert first.params.keys() <= PaymentIntentCreateParams.__annotations__.keys()
+    assert prepare(Charge(**FIRST)).params.keys() <= PaymentIntentCreateParams.__annotations__.keys()
     assert prepare(Charge(**LATER)).params.keys() <= PaymentIntentConfirmParams.__annotations__.keys()
 
 
 def test_a_stored_request_comes_back_from_json_unchanged() -> None:
     request = prepare(Charge(**FIRST))
     assert PreparedRequest.model_validate_json(request.model_dump_json()) == request
-
-
-@pytest.mark.parametrize(
-    "contradiction",
-    [{**FIRST, "payment_intent": "pi_5"}, {**LATER, "payment_intent": None}],
-    ids=["first names one", "later names none"],
-)
-def test_one_payment_intent_per_generation(contradiction: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="Look for the PaymentIntent"):
-        Charge(**contradiction)
 
 
 @pytest.mark.parametrize("amount_minor", [0, -1])
