@@ -10,7 +10,7 @@ from workflows.execution import FIRST_RELEASE
 from workflows.subscription_doors import SubscriptionDoors
 
 with workflow.unsafe.imports_passed_through():
-    from billing.commands import Command
+    from billing.commands import Command, Resume
     from billing.payment import Trigger
     from billing.steps import Step, next_step
     from billing.subscription import Parked
@@ -54,7 +54,7 @@ class SubscriptionWorkflow(SubscriptionDoors):
                 update={
                     "subscription": self.subscription,
                     "now": self.clock.test_now,
-                    "inbox": tuple(self.inbox),
+                    "inbox": (*self.held, *self.inbox),
                     "look_first": self.has_news or not self.duties.none,
                     "bad_signals": self.desk.bad,
                     "last_bad_signal": self.desk.last_bad,
@@ -112,10 +112,23 @@ class SubscriptionWorkflow(SubscriptionDoors):
                 "Cancel was pressed in the Temporal UI.", "Resume it, or send it a cancel command."
             )
         elif self.inbox:
-            await self._carry_out(self.inbox.popleft())
+            await self._carry_out_next()
         elif self.has_news:
             self.has_news = False
             self._adopt(await calls.look(self.subscription.id, self.clock.now))
+
+    async def _carry_out_next(self) -> None:
+        """A command that meets a fault was accepted: it is carried out when a person has resumed."""
+        command = self.inbox.popleft()
+        try:
+            await self._carry_out(command)
+        except (ActivityError, ApplicationError):
+            if not isinstance(command, Resume):
+                self.held.append(command)
+            raise
+        if isinstance(command, Resume) and self.subscription.parked is None:
+            self.inbox.extendleft(reversed(self.held))
+            self.held.clear()
 
     async def _carry_out(self, command: Command) -> None:
         order = CommandOrder(subscription_id=self.subscription.id, command=command, as_of=self.clock.now)

@@ -46,6 +46,7 @@ class SubscriptionDoors(Execution):
         super().__init__(now=start.now, desk=SignalDesk(start.bad_signals, start.last_bad_signal))
         self.subscription: Subscription = start.subscription
         self.inbox: deque[Command] = deque(start.inbox)
+        self.held: list[Command] = []
         self.has_news = start.look_first
         self.last_refusal = ""
 
@@ -58,7 +59,7 @@ class SubscriptionDoors(Execution):
             subscription=self.subscription,
             next=subscription_step(next_step(self.subscription, self.clock.now)),
             now=self.clock.now,
-            queued_commands=len(self.inbox),
+            queued_commands=len(self.held) + len(self.inbox),
             bad_signals=self.desk.bad,
             last_bad_signal=self.desk.last_bad,
             last_refusal=self.last_refusal,

@@ -6,7 +6,7 @@ from support.diaries import joined, renewed
 from support.life import Begins
 
 from activities.books import steps
-from billing.commands import Resume
+from billing.commands import Cancel, Resume
 
 
 async def broken(*_: object) -> None:
@@ -54,6 +54,35 @@ async def test_a_fault_parks_and_resume_goes_on(life: Begins, monkeypatch: pytes
         await world.until("2041-03-03")
         assert (await anna.state()).subscription.parked is None
         assert "2041-03-02 charge paid 58.80" in await anna.diary()
+
+
+@pytest.mark.parametrize("life", ["clocked"], indirect=True)
+async def test_a_command_that_met_a_fault_is_carried_out_after_the_resume(
+    life: Begins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was accepted: a customer whose cancel got lost would be billed on (engine 13)."""
+    async with life("2041-01-31") as world:
+        anna = await world.signs_up()
+        await world.until("2041-02-10")
+        with monkeypatch.context() as fault:
+            fault.setattr(steps, "apply_command", broken)
+            await anna.tells(Cancel(command_id="enough"))
+            await world.settle()
+            state = await anna.state()
+            assert state.subscription.parked is not None
+            assert state.queued_commands == 1
+        await anna.tells(Resume(command_id="mended"))
+        await world.until("2041-03-10")
+        assert await anna.diary() == [
+            *joined("2041-01-31", "58.80"),
+            "2041-02-10 parked",
+            "2041-02-10 resumed from parked",
+            "2041-02-10 cancel asked for 2041-02-28",
+            "2041-02-10 mail cancel_scheduled",
+            "2041-02-28 status canceled: canceled at the end of the period",
+            "2041-02-28 access ends",
+            "2041-02-28 mail subscription_canceled",
+        ]
 
 
 @pytest.mark.parametrize("life", ["clocked"], indirect=True)
