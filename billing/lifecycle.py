@@ -23,6 +23,7 @@ from billing.effects import (
     SettleDebtOnCancel,
     Transition,
 )
+from billing.errors import InvalidInput
 from billing.steps import Step, renewal_notice_window
 from billing.subscription import Parked, Status, Subscription
 
@@ -56,7 +57,11 @@ def _first_period(sub: Subscription, anchor: date, *, gate: bool, first_payment:
 
 
 def end_trial(sub: Subscription, at: datetime) -> Transition:
-    """The trial is over: cancel, pause, or the first paid period (rules 3, U2)."""
+    """The trial is over: cancel, pause, or the first paid period (rules 3, U2).
+
+    Raises:
+        InvalidInput: there was no trial; field `trial_end_on`.
+    """
     if sub.cancel_at_end:
         return _end(sub, at, "canceled at the end of the trial")
     if sub.pause_at_end:
@@ -66,7 +71,8 @@ def end_trial(sub: Subscription, at: datetime) -> Transition:
         return _end(sub, at, "no payment method at the end of the trial")
     if not chargeable and sub.terms.without_method_at_trial_end == "pause":
         return _pause(sub, at, access_ends_at=None)
-    assert sub.trial_end_on is not None  # noqa: S101 - a trial has an end by construction
+    if sub.trial_end_on is None:
+        raise InvalidInput("This subscription has no trial that could end.", field="trial_end_on")
     return _first_period(sub, sub.trial_end_on, gate=False, first_payment=True)
 
 
@@ -75,9 +81,13 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
 
     Every period that has begun by `at` is issued, oldest first, each with its first charge a day later than the
     one before; more than `catch_up_limit` of them become drafts and the subscription parks (rules 4).
+
+    Raises:
+        InvalidInput: there is no period; field `period`.
     """
     end = sub.boundary_on
-    assert end is not None  # noqa: S101 - only a subscription with a period crosses its end
+    if end is None:
+        raise InvalidInput("This subscription has no period that could end.", field="period")
     if sub.cancel_at_end:
         return _end(sub, at, "canceled at the end of the period")
     if sub.pause_at_end:

@@ -18,6 +18,7 @@ from support.subscriptions import (
 )
 
 from billing import lifecycle
+from billing.errors import InvalidInput
 from billing.subscription import Status, Subscription
 from billing.terms import CollectionMethod, WithoutMethod
 
@@ -128,6 +129,15 @@ def test_a_transfer_needs_no_method_at_the_end_of_a_trial() -> None:
     terms = TEAM.model_copy(update={"collection_method": CollectionMethod.TRANSFER})
     sub = in_trial(terms=terms, has_method=False)
     assert told(sub, lifecycle.end_trial(sub, MIDNIGHT_15_JUNE)) == FIRST_PERIOD
+
+
+def test_what_was_never_begun_does_not_end() -> None:
+    sub = a_subscription(period=None)
+    with pytest.raises(InvalidInput, match="no trial that could end") as no_trial:
+        lifecycle.end_trial(sub, NOW)
+    with pytest.raises(InvalidInput, match="no period that could end") as no_period:
+        lifecycle.cross_boundary(sub, NOW, catch_up_limit=2)
+    assert (no_trial.value.field, no_period.value.field) == ("trial_end_on", "period")
 
 
 def test_u2_what_was_asked_for_in_a_trial_happens_at_its_end() -> None:
