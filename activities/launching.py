@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from temporalio import activity
@@ -14,6 +14,7 @@ from activities.bookkeeping import faults_for_a_person
 from activities.books import chase_steps
 from activities.books.config import BookRules
 from activities.books.gate import Prepares
+from billing.errors import InvalidInput
 from models.attributes import collection_attributes
 from models.boundary import CaseReport, CollectionRun, LookOrder, TickTo
 from models.database import Database
@@ -38,14 +39,15 @@ class Launcher:
     @faults_for_a_person
     async def start_collection(self, run: CollectionRun) -> CaseReport:
         """Take the invoice over in the books, and start `collection/<invoice id>` with what is there."""
-        assert run.as_of is not None  # noqa: S101 - the subscription says when
+        if run.as_of is None:
+            raise InvalidInput("A hand-over says when it is made.", field="as_of")
         async with self._database.write() as session:
             order = LookOrder(id=run.invoice_id, as_of=run.as_of)
             case = await chase_steps.open_case(session, self._gateway, self._rules, order)
-        await self.launch(run, case)
+        await self._launch(run, case, run.as_of)
         return case
 
-    async def launch(self, run: CollectionRun, case: CaseReport) -> None:
+    async def _launch(self, run: CollectionRun, case: CaseReport, at: datetime) -> None:
         """Start the workflow; a closed one is begun anew (rules 16).
 
         One that runs already counts as started, and is told to look: it may have come before the invoice.
@@ -64,5 +66,4 @@ class Launcher:
                 static_summary=f"chase of one invoice of {run.subscription_id}",
             )
         except WorkflowAlreadyStartedError:
-            assert run.as_of is not None  # noqa: S101 - the subscription says when
-            await self._client.get_workflow_handle(workflow_id).signal("look", TickTo(now=run.as_of))
+            await self._client.get_workflow_handle(workflow_id).signal("look", TickTo(now=at))

@@ -10,6 +10,7 @@ from temporalio.common import TypedSearchAttributes, WorkflowIDConflictPolicy, W
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.launching import TASK_TIMEOUT
 from billing.errors import RelanceError
 from billing.subscription import Subscription
 from billing.values import Value
@@ -19,8 +20,6 @@ from models.tables import Collection
 from settings import Settings
 from starter.connect import TemporalUnreachable
 
-TASK_TIMEOUT: Final = timedelta(seconds=3)
-"""So that a killed worker's tasks are taken over quickly (engine 25)."""
 START_TIMEOUT: Final = timedelta(seconds=10)
 
 
