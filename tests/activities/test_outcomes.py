@@ -17,7 +17,16 @@ from activities.books.journal import balances
 from activities.books.outcomes import record_never_ran, record_outcome
 from activities.gateway import Charge, PreparedRequest
 from activities.stripe_gateway import prepare
-from billing.payment import AttemptState, DeclineClass, Declined, Outcome, Paid, Trigger
+from billing.payment import (
+    AttemptState,
+    Canceled,
+    DeclineClass,
+    Declined,
+    Outcome,
+    Paid,
+    Trigger,
+    Unknown,
+)
 from models.database import Database
 from models.tables import Collection, Invoice, InvoiceStatus, Message, OutgoingEvent, PaymentAttempt
 
@@ -181,3 +190,52 @@ async def test_an_invoice_whose_first_charge_never_ran_gets_a_collection(sqlite_
     assert (collection.invoice_id, collection.role, collection.started_at) == (invoice.id, "driving", None)
     assert (await _invoice(sqlite_database, invoice)).owner == "collection"
     assert attempt.state is AttemptState.ABANDONED
+
+
+@pytest.mark.parametrize("state", [AttemptState.SUCCEEDED, AttemptState.DECLINED, AttemptState.ABANDONED])
+@pytest.mark.parametrize("late", [NO, Unknown(payment_intent="pi_1"), Canceled(payment_intent="pi_1")])
+async def test_a_late_answer_changes_nothing_that_is_settled(
+    sqlite_database: Database, state: AttemptState, late: Outcome
+) -> None:
+    """Of an activity that timed out, whose attempt was settled by another meanwhile (engine 2)."""
+    status = InvoiceStatus.PAID if state is AttemptState.SUCCEEDED else InvoiceStatus.OPEN
+    _, invoice, attempt = await _owing(sqlite_database, state, status=status, owner="collection")
+    await _hear(sqlite_database, attempt, late)
+    async with sqlite_database.read() as session:
+        (after,) = await attempts_of(session, invoice.id)
+    assert (after.state, after.decline_code, after.payment_intent) == (state, None, None)
+    assert (await _invoice(sqlite_database, invoice)).status is status
+    assert await _written(sqlite_database) == ([], [])
+
+
+@pytest.mark.parametrize("state", [AttemptState.DECLINED, AttemptState.ABANDONED])
+async def test_money_that_came_is_booked_once_however_late_it_is_heard_of(
+    sqlite_database: Database, state: AttemptState
+) -> None:
+    anna, invoice, attempt = await _owing(sqlite_database, state, in_arrears=True)
+    await _hear(sqlite_database, attempt, YES)
+    await _hear(sqlite_database, attempt, YES)
+    row = await _invoice(sqlite_database, invoice)
+    assert (row.status, row.paid_minor, row.in_arrears) == (InvoiceStatus.PAID, 3480, False)
+    async with sqlite_database.read() as session:
+        booked = await balances(session, anna.customer.id)
+    assert booked == {("cash", "EUR"): 3480, ("receivable", "EUR"): -3480}
+    assert await _written(sqlite_database) == (["invoice.paid"], ["receipt"])
+
+
+async def test_a_payment_under_way_is_not_made_unknown_by_a_look_that_failed(
+    sqlite_database: Database,
+) -> None:
+    _, invoice, attempt = await _owing(sqlite_database, AttemptState.PROCESSING, owner="collection")
+    await _hear(sqlite_database, attempt, Unknown())
+    async with sqlite_database.read() as session:
+        (after,) = await attempts_of(session, invoice.id)
+    assert after.state is AttemptState.PROCESSING
+
+
+async def test_a_written_off_invoice_is_paid_by_money_that_comes_after_all(sqlite_database: Database) -> None:
+    """The debt remained (rules 11)."""
+    _, invoice, attempt = await _owing(sqlite_database, status=InvoiceStatus.UNCOLLECTIBLE)
+    await _hear(sqlite_database, attempt, YES)
+    row = await _invoice(sqlite_database, invoice)
+    assert (row.status, row.paid_minor, row.paid_at) == (InvoiceStatus.PAID, 3480, NEW_YEAR)
