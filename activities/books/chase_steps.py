@@ -29,6 +29,7 @@ from billing.calendar import local_date
 from billing.case import Case, Role, ends_on
 from billing.chase import Mail, NextStep, StepKind, next_step
 from billing.dunning import EndForInvoice
+from billing.errors import InvalidInput
 from billing.payment import AttemptState, Trigger
 from billing.progress import after_notice, take_over, timeline
 from models.boundary import CaseReport, CaseStepOrder, LookOrder, Wish
@@ -133,8 +134,12 @@ async def ask(
     """A person asks that the invoice be charged now; the same command twice is one wish (engine 3).
 
     What may not be charged now is not kept for later: nobody expects a charge on another day.
+
+    Raises:
+        InvalidInput: the wish names no instant; field `as_of`.
     """
-    assert wish.as_of is not None  # noqa: S101 - the workflow fills it in
+    if wish.as_of is None:
+        raise InvalidInput("A wish says when it was made.", field="as_of")
     work, invoice, collection = await _locked(session, gateway, rules, invoice_id, wish.as_of)
     query = select(PaymentAttempt).where(
         PaymentAttempt.invoice_id == invoice_id, PaymentAttempt.asked_by == wish.command_id
