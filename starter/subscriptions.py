@@ -235,6 +235,12 @@ class Subscriptions:
             now = await self._to.now(session, invoice.clock_id)
         if invoice.open_minor <= 0 or invoice.status is InvoiceStatus.VOID:
             raise CommandRefused("not_open", "Nothing is owed on this invoice any more.", field="invoice")
+        if invoice.status is InvoiceStatus.UNCOLLECTIBLE:
+            raise CommandRefused(
+                "not_open",
+                "This invoice was written off: it is not charged any more. A payment by other means still pays it.",
+                field="invoice",
+            )
         if invoice.owner != "collection":
             raise CommandRefused(
                 "under_way", "A payment is under way; wait for its outcome.", field="invoice"

@@ -1,9 +1,11 @@
 """Four retries and what comes after them: every recovery, every end, every class of decline, with its mails."""
 
+import pytest
 from support.life import Begins
 
 from billing.dunning import DunningPolicy, EndForInvoice, EndForSubscription
 from models.tables import InvoiceStatus
+from starter.problems import CommandRefused
 
 SIGNED_UP = [
     "2041-01-31 invoice 58.80 issued",
@@ -127,6 +129,8 @@ async def test_each_end_of_the_policy(life: Begins) -> None:
         (_, written_off) = await forgive.invoices()
         assert (written_off.status, written_off.open_minor) == (InvoiceStatus.UNCOLLECTIBLE, 5880)
         assert await forgive.credit_notes() == []
+        with pytest.raises(CommandRefused, match="This invoice was written off"):
+            await world.subscriptions.pay_now(written_off.id)
 
         assert await credit.diary() == [*EXHAUSTED, "2041-03-21 credit note 58.80 issued", *CANCELED]
         (_, taken_back) = await credit.invoices()
