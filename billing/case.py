@@ -182,11 +182,6 @@ class Case(Value):
         return max((day for day in self.policy.step_days if day < days_held), default=-1)
 
 
-def automatic_attempts(case: Case) -> int:
-    """Authorisations that we sent, or are about to send, without a person asking (rules 23)."""
-    return sum(a.trigger.is_automatic for a in case.attempts)
-
-
 def retries_left(case: Case) -> int:
     """Automatic tries that rules 23 still allows after the first charge; the policy may have fewer days."""
     made = sum(a.trigger.is_automatic and a.trigger is not Trigger.FIRST for a in case.attempts)

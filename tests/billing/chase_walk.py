@@ -29,6 +29,11 @@ STATE_OF = {
 }
 
 
+def automatic_attempts(case: Case) -> int:
+    """Authorisations that were sent without a person asking (rules 23)."""
+    return sum(a.trigger.is_automatic for a in case.attempts)
+
+
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from chase_walk import Walk, answered, at, driving
+from chase_walk import Walk, answered, at, automatic_attempts, driving
 
 from billing.asking import Refused, may_ask
 from billing.calendar import local_date
-from billing.case import Case, Role, automatic_attempts, ends_at, ends_on, retries_left
+from billing.case import Case, Role, ends_at, ends_on, retries_left
 from billing.chase import StepKind, next_step
 from billing.dunning import ANNUAL, FIRST_PAYMENT, GATED, SHORT, TRANSFER
 from billing.payment import AttemptState, DeclineClass, Trigger

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from chase_walk import CLASS_OF, Walk, answered, at, driving
+from chase_walk import CLASS_OF, Walk, answered, at, automatic_attempts, driving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
 from billing.asking import may_ask
 from billing.calendar import local_date
-from billing.case import automatic_attempts
 from billing.chase import Mail, NextStep, StepKind, next_step
 from billing.dunning import ANNUAL, FIRST_PAYMENT, MONTHLY, SHORT
 from billing.payment import AttemptState, Trigger
