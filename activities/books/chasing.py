@@ -217,13 +217,20 @@ def store_progress(collection: Collection, progress: Progress) -> None:
 
 
 async def follow_attempt(work: Work, invoice: Invoice, before: Case, attempt: PaymentAttempt) -> None:
-    """Advance the chase for an attempt that was written, begun or settled; wishes that it met are done."""
+    """Advance the chase for an attempt that was written, begun or settled; wishes that it met are done.
+
+    It meets them as it begins. What is asked while it waits for the payer is a wish for the next one, also where
+    a test clock stands still between the two.
+    """
     collection = await work.session.get(Collection, collection_key(invoice))
     if collection is None:
         return
     after = _attempt(attempt)
     store_progress(collection, after_charge(before, after))
-    if attempt.state is not AttemptState.QUEUED:
+    had_begun = any(
+        a.number == attempt.number and a.state is not AttemptState.QUEUED for a in before.attempts
+    )
+    if not had_begun and attempt.state is not AttemptState.QUEUED:
         collection.asked = [wish for wish in collection.asked if wish["at"] > attempt.begun_at.isoformat()]
 
 
