@@ -272,11 +272,10 @@ async def _invoice_views(
 
 def _attempt_view(attempt: PaymentAttempt, timezone: str) -> AttemptView:
     code = attempt.decline_code if attempt.state is not AttemptState.SUCCEEDED else None
-    at = attempt.settled_at or attempt.begun_at
     return AttemptView(
         number=attempt.number,
-        on=local_date(at, timezone),
-        at=at,
+        on=local_date(attempt.begun_at, timezone),
+        at=attempt.begun_at,
         trigger=attempt.trigger.value,
         state=attempt.state.value,
         amount_minor=attempt.amount_minor,

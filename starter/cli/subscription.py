@@ -289,6 +289,8 @@ def retry_now(
     _command(
         key, lambda client: client.retry_now(key, command_id=command_id, by=by), wait=wait, as_json=as_json
     )
+    if not as_json:
+        output.say(f"The charge is made in a moment: relance subscription show {key}")
 
 
 def _command(

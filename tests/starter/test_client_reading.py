@@ -129,10 +129,19 @@ async def test_a_failed_sign_up_shows_the_dropped_draft_and_why(
             anna, status=InvoiceStatus.VOID, number=None, issued_at=None, issued_on=None, gated=True
         )
         session.add(draft)
-        session.add(factories.attempt(anna, draft, 1, state=AttemptState.DECLINED))
+        session.add(
+            factories.attempt(
+                anna,
+                draft,
+                1,
+                state=AttemptState.ABANDONED,
+                begun_at=NEW_YEAR,
+                settled_at=NEW_YEAR + timedelta(days=9),
+            )
+        )
     view = await client.show(anna.subscription.id)
-    assert [(i.id, i.status, [a.state for a in i.attempts]) for i in view.invoices] == [
-        (draft.id, "void", ["declined"])
+    assert [(i.id, i.status, [(a.state, a.at) for a in i.attempts]) for i in view.invoices] == [
+        (draft.id, "void", [("abandoned", NEW_YEAR)])
     ]
     assert view.owed_minor == 0
 
