@@ -39,7 +39,9 @@ def create(
     kind: Annotated[
         str, typer.Option(help="consumer, non_professional, business or public_body.")
     ] = "consumer",
-    locale: Annotated[str, typer.Option(help="Language of mails: fr or en.")] = "fr",
+    locale: Annotated[
+        str, typer.Option(help="Language of mails: fr, or en, which all others read too.")
+    ] = "fr",
     timezone: Annotated[str, typer.Option(help="IANA zone in which their days begin.")] = "Europe/Paris",
     line1: Annotated[str, typer.Option(help="Street and number.")] = "",
     postal_code: Annotated[str, typer.Option()] = "",
@@ -190,9 +192,8 @@ def set_card(
         return
     output.say(f"Saved: {saved.label}.")
     if saved.charging:
-        output.say(
-            f"It is charged now for {len(saved.charging)} open invoice(s): {', '.join(saved.charging)}"
-        )
+        open_ = "invoice" if len(saved.charging) == 1 else f"{len(saved.charging)} invoices, oldest first"
+        output.say(f"It is charged now for the open {open_}: {', '.join(saved.charging)}")
 
 
 def _facts(row: Customer) -> dict[str, Any]:

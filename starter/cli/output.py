@@ -137,7 +137,7 @@ def invalid_input(error: ValidationError) -> InvalidInput:
 
 def _report_usage(error: typer.TyperException, *, as_json: bool) -> None:
     # An error without a message is how Typer ends after it has printed help in place of a missing command.
-    message = error.format_message()
+    message = error.format_message().replace("Value error, ", "")  # Pydantic's word, of no use to a person
     if not message and not as_json:
         return
     problem = {"code": "wrong_usage", "field": _option_of(error), "message": message or "Name a command."}

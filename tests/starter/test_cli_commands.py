@@ -267,3 +267,15 @@ def test_the_folder_of_a_stopped_sandbox_says_how_to_start_it(
         "Error: No sandbox runs in this folder, and DATABASE_URL is not set. "
         "Start the sandbox: relance sandbox up\n"
     )
+
+
+def test_a_choice_that_is_none_names_those_that_are(relance: Terminal) -> None:
+    status, error = relance.json("subscription", "cancel", "acme", "--when", "tomorrow")
+    assert status == 2
+    assert error == {
+        "error": {
+            "code": "wrong_usage",
+            "field": "when",
+            "message": "Invalid value for '--when': 'tomorrow' is not one of 'now', 'period_end'.",
+        }
+    }
