@@ -157,6 +157,15 @@ class DunningPolicy(Value):
                 ),
             ),
             (
+                "end_for_invoice",
+                self.end_for_subscription is EndForSubscription.SUSPEND
+                and self.end_for_invoice is EndForInvoice.UNCOLLECTIBLE,
+                (
+                    "a suspended subscription waits for the payment of an invoice that is then no longer asked for. "
+                    f"Set end_for_invoice to {EndForInvoice.LEAVE_OPEN} or {EndForInvoice.CREDIT}."
+                ),
+            ),
+            (
                 "repeat_after_hours",
                 not 1 <= self.repeat_after_hours <= 24,  # noqa: PLR2004
                 f"repeat_after_hours is {self.repeat_after_hours}. Give 1 to 24.",

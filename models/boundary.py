@@ -36,6 +36,15 @@ class CaseReport(Value):
     """Other invoices whose collections have something to do now."""
 
 
+class Wish(Value):
+    """A person asks that what is open be charged now; unique by its command id."""
+
+    trigger: Trigger
+    command_id: str
+    as_of: datetime | None = None
+    by: str = ""
+
+
 class CollectionRun(Value):
     """What a collection's workflow begins with."""
 
@@ -46,6 +55,10 @@ class CollectionRun(Value):
     payments_queue: str = "relance-payments"
     as_of: datetime | None = None
     """The business instant of the hand-over."""
+    inbox: tuple[Wish, ...] = ()
+    """Wishes that were taken down and not yet carried to the books."""
+    payment_moved: bool = False
+    """Whether there is news of the payment that was not yet looked at."""
     case: CaseReport | None = None
     """The chase as it was handed over; None reads it from the rows first."""
 
@@ -145,15 +158,6 @@ class ParkOrder(Value):
     reason: str
     remedy: str
     as_of: datetime
-
-
-class Wish(Value):
-    """A person asks that what is open be charged now; unique by its command id."""
-
-    trigger: Trigger
-    command_id: str
-    as_of: datetime | None = None
-    by: str = ""
 
 
 class WishOrder(Value):

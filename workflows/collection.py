@@ -46,8 +46,8 @@ class CollectionWorkflow(Execution):
         super().__init__(now=start.now, desk=SignalDesk())
         self.run_input = start
         self.case: CaseReport | None = start.case
-        self.inbox: deque[Wish] = deque()
-        self.payment_moved = False
+        self.inbox: deque[Wish] = deque(start.inbox)
+        self.payment_moved = start.payment_moved
         self.payment_closed = False
         self.not_before: datetime | None = None
         self.trouble = ""
@@ -62,7 +62,13 @@ class CollectionWorkflow(Execution):
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._is_closed():
             return
-        workflow.continue_as_new(start.model_copy(update={"now": self.clock.test_now, "case": self.case}))
+        carried = {
+            "now": self.clock.test_now,
+            "case": None if self.has_news else self.case,
+            "inbox": tuple(self.inbox),
+            "payment_moved": self.payment_moved,
+        }
+        workflow.continue_as_new(start.model_copy(update=carried))
 
     async def _chase_through_failures(self) -> None:
         """No fault ends a chase: it is shown, and waits for somebody to wake it (engine 11)."""
@@ -83,7 +89,7 @@ class CollectionWorkflow(Execution):
         if self.case is None:
             self._adopt(await calls.open_case(self.run_input.invoice_id, self.clock.now))
             await self._tell_subscription()
-        while not self._is_closed() and not self.is_asked_to_recycle:
+        while not self._may_leave():
             step = self._opened.step
             self._show()
             due = self._held_back(step.due)
@@ -99,6 +105,10 @@ class CollectionWorkflow(Execution):
         if self.case is None:
             raise ApplicationError("The invoice was not taken over yet.", "invoice", type="not_open")
         return self.case
+
+    def _may_leave(self) -> bool:
+        is_quiet = not (self.inbox or self.has_news or self.payment_moved)
+        return self._is_closed() or (self.is_asked_to_recycle and is_quiet)
 
     def _is_closed(self) -> bool:
         return self.case is not None and self.case.closed

@@ -90,6 +90,7 @@ def test_k7_a_transfer_is_past_due_after_the_tolerance() -> None:
         ({"tolerance_days": -1}, "tolerance_days", "0 or more"),
         ({"hour": 24}, "hour", "0 to 23"),
         ({"charges": False}, "retry_days", "does not charge"),
+        ({"end_for_invoice": "uncollectible"}, "end_for_invoice", "leave_open or credit"),
     ],
 )
 def test_days_that_contradict_each_other_are_refused(wrong: dict[str, object], field: str, says: str) -> None:
