@@ -218,7 +218,8 @@ def _pending(sub: Subscription) -> tuple[str, ...]:
         pending.append(f"pause on {sub.boundary_on}")
     if sub.pending_terms is not None:
         terms = sub.pending_terms
-        pending.append(f"change to {terms.plan_name} x {terms.quantity} on {sub.boundary_on or 'the return'}")
+        seats = f" x {terms.quantity}" if (terms.quantity, sub.terms.quantity) != (1, 1) else ""
+        pending.append(f"change to {terms.plan_name}{seats} on {sub.boundary_on or 'the return'}")
     return tuple(pending)
 
 
