@@ -60,10 +60,14 @@ def subscription_attributes(sub: Subscription) -> TypedSearchAttributes:
 def collection_attributes(report: CaseReport, clock_id: str | None) -> TypedSearchAttributes:
     """The search attributes of a collection, given at its start: each later change would cost an Action."""
     is_ended = report.step.why.because is Because.ENDED
-    pairs: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(COLLECTION_STEP, "ended" if is_ended else report.role.value),
-        SearchAttributePair(DUNNING_ATTEMPT, report.attempts),
-    ]
+    return chase_attributes("ended" if is_ended else report.role, report.attempts, clock_id)
+
+
+def chase_attributes(step: str, attempts: int | None, clock_id: str | None) -> TypedSearchAttributes:
+    """The same from what is known: the role or `ended`, the attempts so far, the test clock."""
+    pairs: list[SearchAttributePair[Any]] = [SearchAttributePair(COLLECTION_STEP, str(step))]
+    if attempts is not None:
+        pairs.append(SearchAttributePair(DUNNING_ATTEMPT, attempts))
     if clock_id is not None:
         pairs.append(SearchAttributePair(CLOCK_ID, clock_id))
     return TypedSearchAttributes(pairs)

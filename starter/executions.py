@@ -14,7 +14,7 @@ from activities.launching import TASK_TIMEOUT
 from billing.errors import RelanceError
 from billing.subscription import Subscription
 from billing.values import Value
-from models.attributes import subscription_attributes
+from models.attributes import chase_attributes, subscription_attributes
 from models.boundary import ClockRun, CollectionRun, SubscriptionRun
 from models.tables import Collection
 from settings import Settings
@@ -88,6 +88,7 @@ async def start_collection(
         workflow_id=f"collection/{collection.invoice_id}",
         reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         summary=f"chase of one invoice of {collection.subscription_id}",
+        attributes=chase_attributes(collection.role, None, collection.clock_id),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.config import BookRules
@@ -71,10 +73,11 @@ async def write_invoice(
 
     The same period and reason is written once: a second call answers the first's row (design 4.4).
     """
-    invoice_id = derived_id("in", row.id, str(issue.period.start), issue.reason, command_id)
-    first = await session.get(Invoice, invoice_id)
-    if first is not None and first.status is not InvoiceStatus.VOID:
-        return first
+    written = await _written_for(session, row, issue, command_id)
+    if written and written[-1].status is not InvoiceStatus.VOID:
+        return written[-1]
+    key = (row.id, str(issue.period.start), issue.reason, command_id)
+    invoice_id = derived_id("in", *key, *([len(written)] if written else []))
     entity, customer = await entity_of(session, row), await customer_of(session, row)
     lines = lines_for(issue.terms, issue.period)
     rate = rate_of(entity)
@@ -120,6 +123,20 @@ async def write_invoice(
     if not issue.gated and not issue.draft:
         await number_invoice(session, row, invoice, at, rules)
     return invoice
+
+
+async def _written_for(
+    session: AsyncSession, row: SubscriptionRow, issue: Issue, command_id: str
+) -> Sequence[Invoice]:
+    """What was written for this period, reason and command before: drafts that were dropped, then one that counts."""
+    query = select(Invoice).where(
+        Invoice.subscription_id == row.id,
+        Invoice.period_start == issue.period.start,
+        Invoice.reason == issue.reason,
+        Invoice.command_id == command_id,
+    )
+    found = (await session.exec(query)).all()
+    return sorted(found, key=lambda invoice: invoice.status is not InvoiceStatus.VOID)
 
 
 async def number_invoice(

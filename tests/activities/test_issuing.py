@@ -68,3 +68,16 @@ async def test_the_books_have_a_document_on_the_date_that_is_printed_on_it(sqlit
         booked = (await session.exec(query)).all()
     assert (late.number, late.issued_on) == ("F-000002", date(2027, 2, 1))
     assert [(line.on, line.at) for line in booked] == [(date(2027, 2, 1), NEW_YEAR)] * 3
+
+
+async def test_a_period_whose_draft_was_dropped_can_be_issued_again(sqlite_database: Database) -> None:
+    async with sqlite_database.write() as session:
+        anna = await factories.someone(session)
+        draft = await write_invoice(
+            session, anna.subscription, factories.issue(gated=True), NEW_YEAR, BookRules()
+        )
+        draft.status = InvoiceStatus.VOID
+        again = await write_invoice(session, anna.subscription, factories.issue(), NEW_YEAR, BookRules())
+        repeated = await write_invoice(session, anna.subscription, factories.issue(), NEW_YEAR, BookRules())
+    assert (again.status, again.number) == (InvoiceStatus.OPEN, "F-000001")
+    assert again.id == repeated.id != draft.id
