@@ -15,13 +15,13 @@ from activities.books.chasing import chase_of, open_collection
 from activities.books.config import BookRules
 from activities.books.gate import Prepares, live_attempt
 from activities.books.issuing import rate_of
-from activities.books.rows import entity_of, get, lock_subscription, lock_with_subscription
+from activities.books.rows import entity_of, get, invoices_of, lock_subscription, lock_with_subscription
 from activities.books.standing import duties_of, method_facts, running_chases
 from activities.books.transitions import carry_out, settle_standing
 from activities.books.work import Work
 from billing import lifecycle
 from billing.asking import may_ask
-from billing.commands import Cancel, ChangePlan, Command, RetryNow, When
+from billing.commands import Cancel, ChangePlan, Command, Resume, RetryNow, When
 from billing.decide import Refused, accept
 from billing.effects import Transition
 from billing.errors import InvalidInput
@@ -127,6 +127,7 @@ async def apply_command(
     try:
         command = await with_terms(session, row, command)
         transition = accept(row.state, command, order.as_of)
+        await _check_drafts(work, command)
         passed_on = await _passed_on(work, command)
     except (Refused, InvalidInput) as refusal:
         outcome = refusal.message
@@ -147,6 +148,22 @@ async def apply_command(
     refused = "" if outcome == "applied" else outcome
     answer = await report(session, row, refused=refused, wakes_chases=True)
     return answer.model_copy(update={"pass_on_to": passed_on})
+
+
+async def _check_drafts(work: Work, command: Command) -> None:
+    """A resume that names an invoice which is no draft any more would drop the drafts that were meant (rules 4).
+
+    Raises:
+        Refused: a date names no draft; field `issue`.
+    """
+    if not isinstance(command, Resume) or not command.issue:
+        return
+    invoices = await invoices_of(work.session, work.row.id)
+    drafts = {i.period_start for i in invoices if i.status is InvoiceStatus.DRAFT and not i.gated}
+    for start in command.issue:
+        if start not in drafts:
+            waiting = ", ".join(str(day) for day in sorted(drafts)) or "none"
+            raise Refused(f"No draft waits for the period from {start}. Waiting: {waiting}.", field="issue")
 
 
 def _meant(row: SubscriptionRow, command: Command) -> str | None:
