@@ -38,13 +38,18 @@ class Launcher:
     @activity.defn(name="start_collection")
     @faults_for_a_person
     async def start_collection(self, run: CollectionRun) -> CaseReport:
-        """Take the invoice over in the books, and start `collection/<invoice id>` with what is there."""
+        """Start `collection/<invoice id>` with what the books have, then note there that it runs.
+
+        In this order: a start that got lost is still among the subscription's duties, and is made again.
+        """
         if run.as_of is None:
             raise InvalidInput("A hand-over says when it is made.", field="as_of")
+        order = LookOrder(id=run.invoice_id, as_of=run.as_of)
         async with self._database.write() as session:
-            order = LookOrder(id=run.invoice_id, as_of=run.as_of)
-            case = await chase_steps.open_case(session, self._gateway, self._rules, order)
+            case = await chase_steps.look_at_case(session, self._gateway, self._rules, order)
         await self._launch(run, case, run.as_of)
+        async with self._database.write() as session:
+            await chase_steps.note_started(session, self._gateway, self._rules, order)
         return case
 
     async def _launch(self, run: CollectionRun, case: CaseReport, at: datetime) -> None:

@@ -53,6 +53,12 @@ async def open_case(
     return await case_report(work, invoice, collection)
 
 
+async def note_started(session: AsyncSession, gateway: Prepares, rules: BookRules, order: LookOrder) -> None:
+    """The collection's workflow runs: starting it is nobody's duty any more."""
+    _, _, collection = await _locked(session, gateway, rules, order.id, order.as_of)
+    collection.started_at = collection.started_at or order.as_of
+
+
 async def look_at_case(
     session: AsyncSession, gateway: Prepares, rules: BookRules, order: LookOrder
 ) -> CaseReport:
