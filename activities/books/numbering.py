@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
+from sqlalchemy import case, update
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.rows import insert_unless_there, lock
+from activities.books.rows import insert_unless_there
 from billing.calendar import local_date
 from models.ids import derived_id
 from models.tables import LegalEntity, NumberSeries
@@ -33,16 +35,47 @@ def series_name(base: str, clock_id: str | None) -> str:
 async def next_number(session: AsyncSession, entity: LegalEntity, series: str, at: datetime) -> Issued:
     """The next number of a series and the date that goes with it.
 
-    Call it last: the counter's row is the last lock of a transaction. The date never goes back while the number
-    goes up (rules 1).
+    Call it last: it takes the last lock of a transaction. The date never goes back while the number goes up
+    (rules 1).
     """
-    key = derived_id("ser", entity.id, series)
-    if await session.get(NumberSeries, key) is None:
-        row = {"id": key, "entity_id": entity.id, "series": series, "last_number": 0}
-        await insert_unless_there(session, NumberSeries, row)
-    counter = await lock(session, NumberSeries, key, field="series")
-    counter.last_number += 1
+    await _wait_for_turn(session, entity)
     today = local_date(at, entity.timezone)
-    counter.last_issued_on = max(today, counter.last_issued_on or today)
-    await session.flush()
-    return Issued(series, f"{series}-{counter.last_number:0{DIGITS}d}", counter.last_issued_on)
+    while (given := await _count_up(session, entity, series, today)) is None:
+        row = {"id": _key(entity, series), "entity_id": entity.id, "series": series, "last_number": 0}
+        await insert_unless_there(session, NumberSeries, row)
+    number, on = given
+    return Issued(series, f"{series}-{number:0{DIGITS}d}", on)
+
+
+def _key(entity: LegalEntity, series: str) -> str:
+    return derived_id("ser", entity.id, series)
+
+
+async def _wait_for_turn(session: AsyncSession, entity: LegalEntity) -> None:
+    """One transaction at a time numbers documents of an entity.
+
+    With a lock for each series, a correction that writes a credit note and then an invoice and one that writes
+    them the other way round would wait for each other for ever.
+    """
+    await session.exec(
+        select(LegalEntity.id).where(LegalEntity.id == entity.id).with_for_update(key_share=True)
+    )
+
+
+async def _count_up(
+    session: AsyncSession, entity: LegalEntity, series: str, today: date
+) -> tuple[int, date] | None:
+    """Number and date in one statement; None where the series has not begun."""
+    last_on = col(NumberSeries.last_issued_on)
+    counter = (
+        update(NumberSeries)
+        .where(col(NumberSeries.id) == _key(entity, series))
+        .values(
+            last_number=col(NumberSeries.last_number) + 1,
+            last_issued_on=case((last_on > today, last_on), else_=today),
+        )
+        .returning(col(NumberSeries.last_number), last_on)
+        .execution_options(synchronize_session=False)
+    )
+    row = (await session.exec(counter)).one_or_none()
+    return None if row is None else (row[0], row[1])
