@@ -1,1 +1,1 @@
-"""Invoices and credit notes as documents: what is printed, the PDF, the Factur-X XML, and the mentions that law asks for."""
+"""Invoices and credit notes as documents: what is printed, the PDF, the Factur-X XML, the mentions of the law."""

@@ -1,8 +1,12 @@
-"""Amounts, dates and instants as a reader of French or English expects them. Mails and portal share these."""
+"""Amounts, dates and instants as a reader of French or English expects them.
+
+Mails, documents and portal share these.
+"""
 
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -10,7 +14,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date as babel_date
 from babel.dates import get_timezone_location
-from babel.numbers import format_currency, get_currency_symbol
+from babel.numbers import format_currency, format_decimal, get_currency_symbol
 
 from billing.money import exponent, to_major
 
@@ -61,6 +65,49 @@ def format_amount(amount_minor: int, currency: str, language: Language) -> str:
         locale=_cldr(language),
         currency_digits=False,
     )
+
+
+def format_unit_amount(amount: Decimal, currency: str, language: Language) -> str:
+    """A unit price in major units, with all its decimals: `0,0015 €`, `€49.00`. Never rounds.
+
+    Raises:
+        UnknownCurrency: `currency` is no ISO 4217 code in use.
+    """
+    places = exponent(currency)
+    decimals = max(places, -int(amount.normalize().as_tuple().exponent))
+    pattern = _currency_pattern(language, currency)
+    if decimals > places:
+        pattern = pattern.replace("0." + "0" * places if places else "0", "0." + "0" * decimals)
+    return format_currency(
+        amount,
+        currency,
+        format=pattern,
+        locale=_cldr(language),
+        currency_digits=False,
+        decimal_quantization=False,
+    )
+
+
+def format_number(number: Decimal, language: Language) -> str:
+    """A quantity or a percentage with the decimals that it has: `1 250,5`, `1,250.5`."""
+    return format_decimal(
+        number.normalize(), "#,##0.############", locale=_cldr(language), decimal_quantization=False
+    )
+
+
+def format_percent(percent: Decimal, language: Language) -> str:
+    """A rate: `5,5 %` in French, `5.5%` in English."""
+    return format_number(percent, language) + (f"{_NO_BREAK_SPACE}%" if language is Language.FR else "%")
+
+
+def country_name(code: str, language: Language) -> str:
+    """The name of an ISO 3166-1 country; the code itself where it has none."""
+    return str(_cldr(language).territories.get(code, code))
+
+
+def format_short_date(on: date, language: Language) -> str:
+    """A date for a table: `31/01/2027` in French, `31 Jan 2027` in English."""
+    return babel_date(on, "dd/MM/y" if language is Language.FR else "d MMM y", locale=_cldr(language))
 
 
 def format_date(on: date, language: Language) -> str:

@@ -34,6 +34,8 @@ class Seller(Value):
     legal_form: str = ""
     capital: str = ""
     siren: str = ""
+    registration: str = ""
+    """Where a company is registered, as printed beside its SIREN: `RCS Paris`."""
     vat_number: str = ""
     address: Address
     iban: str = ""
