@@ -1,7 +1,7 @@
 """`python -m migrations "why"`: write the next version, from the difference between versions and models.
 
-Reads no settings and touches no database of yours. Read what it wrote: it sees no change of a CHECK or of a
-partial index's condition, and it never moves rows.
+Reads no settings and touches no database of yours. Read what it wrote: it sees a CHECK by its name alone and no change
+of a partial index's condition, and it never moves rows.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ async def next_number(session: AsyncSession, entity: LegalEntity, series: str, a
     Call it last: it takes the last lock of a transaction. The date never goes back while the number goes up
     (rules 1).
     """
-    await _wait_for_turn(session, entity)
+    await wait_for_turn(session, entity.id)
     today = local_date(at, entity.timezone)
     while (given := await _count_up(session, entity, series, today)) is None:
         row = {"id": _key(entity, series), "entity_id": entity.id, "series": series, "last_number": 0}
@@ -51,14 +51,15 @@ def _key(entity: LegalEntity, series: str) -> str:
     return derived_id("ser", entity.id, series)
 
 
-async def _wait_for_turn(session: AsyncSession, entity: LegalEntity) -> None:
-    """One transaction at a time numbers documents of an entity.
+async def wait_for_turn(session: AsyncSession, entity_id: str) -> None:
+    """One transaction at a time numbers documents of an entity, or moves its customers' balances; the last lock.
 
     With a lock for each series, a correction that writes a credit note and then an invoice and one that writes
-    them the other way round would wait for each other for ever.
+    them the other way round would wait for each other for ever. With one for each balance, so would two
+    subscriptions of one customer that issue several invoices.
     """
     await session.exec(
-        select(LegalEntity.id).where(LegalEntity.id == entity.id).with_for_update(key_share=True)
+        select(LegalEntity.id).where(LegalEntity.id == entity_id).with_for_update(key_share=True)
     )
 
 
