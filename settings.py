@@ -58,6 +58,7 @@ _SAYS_WHERE: Final = ("DATABASE_URL", "TEMPORAL_ADDRESS", "STRIPE_API_KEY")
 
 STRIPE: Final = "https://api.stripe.com"
 SENDGRID: Final = "https://api.sendgrid.com"
+VIES: Final = "https://ec.europa.eu/taxation_customs/vies/rest-api"
 
 STRIPE_MINIMUM_MINOR: Final[Mapping[str, int]] = {
     "AED": 200, "AUD": 50, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50, "GBP": 30,
@@ -191,6 +192,23 @@ class Settings(BaseSettings):
     """Least amount that is charged, in minor units per currency, as `EUR=50,USD=50`; what is not named keeps
     Stripe's own minimum (rules 10)."""
 
+    # Taxes
+
+    vat_rates: Path | None = None
+    """CSV file that replaces our table of VAT rates; docs/tax.md says what is in it."""
+
+    vies: Literal["off", "on"] = "off"
+    """Whether VAT numbers are looked up in the Commission's register. Off, their check digits decide."""
+
+    vies_api_base: str = VIES
+    """Where that register is."""
+
+    vat_number_days: int = Field(default=30, ge=0, le=366)
+    """Days for which the register's last answer holds while it does not answer."""
+
+    exchange_rate_days: int = Field(default=7, ge=1, le=31)
+    """How many days old an exchange rate may be on an invoice in another currency than EUR."""
+
     # Test clocks and the sandbox
 
     clock_peers: Annotated[tuple[str, ...], NoDecode] = ()
@@ -260,7 +278,7 @@ class Settings(BaseSettings):
             raise ValueError("use host:port without http://, for example 127.0.0.1:7233")
         return address
 
-    @field_validator("stripe_api_base", "sendgrid_api_base", "public_url")
+    @field_validator("stripe_api_base", "sendgrid_api_base", "public_url", "vies_api_base")
     @classmethod
     def _address(cls, url: str) -> str:
         parts = urlsplit(url)

@@ -140,6 +140,11 @@ def minor(default: int | None = 0) -> Any:
     return Field(default=default, sa_type=BigInteger, nullable=False)
 
 
+def minor_or_none() -> Any:
+    """A column for an amount in minor units, or nothing."""
+    return Field(default=None, sa_type=BigInteger, nullable=True)
+
+
 def value(model: type[BaseModel], *, nullable: bool = False) -> Any:
     """A column for a Pydantic value kept as JSON."""
     if nullable:

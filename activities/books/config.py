@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activities.books.notices import AccessRules
+from billing.taxation import RateTable
+from billing.vat_rates import UnusableRates, default_rates, read_rates
 
 if TYPE_CHECKING:
     from settings import Settings
@@ -23,6 +27,9 @@ class BookRules:
         catch_up_limit: periods that may fall due at once (rules 4).
         unpaid_cancel_days: after how many days unpaid a subscription is cancelled (U10).
         minimum_minor: the least that can be charged, per currency (rules 10).
+        rates: of VAT.
+        exchange_rate_days: how old the exchange rate of a document in another currency may be.
+        vat_number_days: for how long a register's answer holds while it does not answer again.
     """
 
     access: AccessRules = field(
@@ -32,6 +39,9 @@ class BookRules:
     catch_up_limit: int = 2
     unpaid_cancel_days: int = 90
     minimum_minor: Mapping[str, int] = field(default_factory=lambda: {"EUR": 50})
+    rates: RateTable = field(default_factory=default_rates)
+    exchange_rate_days: int = 7
+    vat_number_days: int = 30
 
     @classmethod
     def of(cls, settings: Settings) -> BookRules:
@@ -43,8 +53,25 @@ class BookRules:
             catch_up_limit=settings.catch_up_limit,
             unpaid_cancel_days=settings.unpaid_cancel_days,
             minimum_minor=settings.minimum_charge_minor,
+            rates=_rates(settings.vat_rates),
+            exchange_rate_days=settings.exchange_rate_days,
+            vat_number_days=settings.vat_number_days,
         )
 
     def minimum(self, currency: str) -> int:
         """The least that can be charged in this currency, in minor units; 1 where none is known."""
         return self.minimum_minor.get(currency, 1)
+
+
+@lru_cache(maxsize=4)
+def _rates(path: Path | None) -> RateTable:
+    """The seller's own table of VAT rates, else ours."""
+    if path is None:
+        return default_rates()
+    try:
+        return read_rates(path.read_text(encoding="utf-8-sig").splitlines())
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UnusableRates(
+            f"The table of VAT rates {path} can't be read: {problem}. Mend RELANCE_VAT_RATES, or unset it.",
+            field="RELANCE_VAT_RATES",
+        ) from None

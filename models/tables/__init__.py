@@ -16,6 +16,7 @@ from models.tables.messages import IncomingEvent, Message, MessageState, Outgoin
 from models.tables.parties import Customer, LegalEntity, PaymentMethod
 from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
 from models.tables.subscriptions import CommandRow, SubscriptionRow
+from models.tables.taxes import ExchangeRate, RegisterAnswer, VatCheck
 
 __all__ = [
     "Collection",
@@ -23,6 +24,7 @@ __all__ = [
     "CreditNote",
     "Customer",
     "DunningPolicyVersion",
+    "ExchangeRate",
     "IncomingEvent",
     "Invoice",
     "InvoiceLine",
@@ -38,8 +40,10 @@ __all__ = [
     "PaymentState",
     "Plan",
     "Refund",
+    "RegisterAnswer",
     "SubscriptionRow",
     "TestClock",
+    "VatCheck",
 ]
 
 for _table in SQLModel.metadata.tables.values():

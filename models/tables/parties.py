@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, Numeric, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from billing.subscription import CustomerKind
+from billing.taxation import LocationEvidence
 from models.columns import instant, is_one_of, json_list, json_object, value
 from models.parties import Address
 
@@ -31,7 +32,12 @@ class LegalEntity(SQLModel, table=True):
     iban: str = ""
     invoice_series: str = "F"
     credit_series: str = "A"
-    vat_percent: Decimal = Field(default=Decimal(20), sa_type=Numeric(6, 3))
+    vat_percent: Decimal | None = Field(default=None, sa_type=Numeric(6, 3), nullable=True)
+    """Replaces the standard rate of its own place in the table of rates; None: the table's."""
+    small_business: bool = False
+    """Exempt as a small business: in France `franchise en base`."""
+    oss_opted_in: bool = False
+    """Taxes consumers of other member states at their rates from the first euro on."""
     sender: str
     locale: str = "fr"
     created_at: datetime = instant(nullable=False)
@@ -53,6 +59,8 @@ class Customer(SQLModel, table=True):
     vat_number: str = ""
     siren: str = ""
     address: Address | None = value(Address, nullable=True)
+    evidence: LocationEvidence | None = value(LocationEvidence, nullable=True)
+    """Where they seem to be, beside the address."""
     contacts: list[dict[str, Any]] = json_list()
     """Several billing contacts: `{"email", "name"}`."""
     provider_id: str | None = None
