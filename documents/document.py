@@ -226,9 +226,13 @@ def form_for(seller: Seller, buyer: Buyer, currency: str) -> DocumentForm:
 
 def is_domestic_business(seller: Seller, buyer: Buyer) -> bool:
     """Whether the reform's rules for invoices between French businesses apply: a SIREN on both sides."""
+    return is_domestic_sale(seller, buyer) and bool(seller.siren and buyer.siren)
+
+
+def is_domestic_sale(seller: Seller, buyer: Buyer) -> bool:
+    """Whether a French business sells to another one."""
     return (
         buyer.kind == CustomerKind.BUSINESS
         and buyer.address is not None
         and {seller.address.country, buyer.address.country} <= FRENCH
-        and bool(seller.siren and buyer.siren)
     )
