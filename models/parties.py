@@ -37,6 +37,8 @@ class Seller(Value):
     registration: str = ""
     """Where a company is registered, as printed beside its SIREN: `RCS Paris`."""
     vat_number: str = ""
+    vat_on_debits: bool = False
+    """Its VAT is due on invoicing and not, as for services by default, when it is paid."""
     address: Address
     iban: str = ""
     sender: str
@@ -51,6 +53,7 @@ class Buyer(Value):
     kind: str
     vat_number: str = ""
     siren: str = ""
+    purchase_order: str = ""
     address: Address | None = None
 
 

@@ -15,6 +15,7 @@ from models.tables.documents import (
 from models.tables.messages import IncomingEvent, Message, MessageState, OutgoingEvent
 from models.tables.parties import Customer, LegalEntity, PaymentMethod
 from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
+from models.tables.rendering import RenderedDocument, RenderingState
 from models.tables.subscriptions import CommandRow, SubscriptionRow
 from models.tables.taxes import ExchangeRate, RegisterAnswer, VatCheck
 
@@ -41,6 +42,8 @@ __all__ = [
     "Plan",
     "Refund",
     "RegisterAnswer",
+    "RenderedDocument",
+    "RenderingState",
     "SubscriptionRow",
     "TestClock",
     "VatCheck",

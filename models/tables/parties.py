@@ -26,7 +26,11 @@ class LegalEntity(SQLModel, table=True):
     legal_form: str = ""
     capital: str = ""
     siren: str = ""
+    registration: str = ""
+    """Where it is registered, as printed beside the SIREN: `RCS Paris`."""
     vat_number: str = ""
+    vat_on_debits: bool = False
+    """Its VAT is due on invoicing and not, as for services by default, when it is paid."""
     address: Address = value(Address)
     timezone: str = "Europe/Paris"
     iban: str = ""
@@ -40,6 +44,8 @@ class LegalEntity(SQLModel, table=True):
     """Taxes consumers of other member states at their rates from the first euro on."""
     sender: str
     locale: str = "fr"
+    live_since: datetime | None = instant()
+    """When it was found ready to issue real documents; None: it bills on test clocks and with test keys only."""
     created_at: datetime = instant(nullable=False)
 
 
@@ -58,6 +64,8 @@ class Customer(SQLModel, table=True):
     timezone: str = "Europe/Paris"
     vat_number: str = ""
     siren: str = ""
+    purchase_order: str = ""
+    """Printed on their documents."""
     address: Address | None = value(Address, nullable=True)
     evidence: LocationEvidence | None = value(LocationEvidence, nullable=True)
     """Where they seem to be, beside the address."""
