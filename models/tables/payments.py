@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from billing.payment import AttemptState, DeclineClass, Trigger
+from billing.refund import MoneySource, RefundState
 from models.columns import (
     BIG_KEY,
     instant,
@@ -58,6 +59,9 @@ class PaymentAttempt(SQLModel, table=True):
     fingerprint: str | None = Field(default=None, index=True)
     amount_minor: int = minor(None)
     currency: str
+    also: list[dict[str, Any]] = json_list()
+    """Other invoices that it pays as well, too small to be charged alone: `{"invoice", "amount_minor"}`, included in
+    `amount_minor` (rules 10)."""
     idempotency_key: str = Field(unique=True)
     request: dict[str, Any] = json_object()
     """The exact request to the provider; the same key always goes with the same parameters."""
@@ -78,20 +82,42 @@ class PaymentAttempt(SQLModel, table=True):
 
 
 class Refund(SQLModel, table=True):
-    """Money going back on a payment."""
+    """Money going back. Written before it is sent; its id is the idempotency key."""
 
     __tablename__ = "refund"
-    __table_args__ = (CheckConstraint("amount_minor > 0", name="amount"),)
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount"),
+        is_one_of("state", RefundState),
+        is_one_of("source", MoneySource),
+    )
 
     id: str = Field(primary_key=True)
-    attempt_id: str = Field(foreign_key="payment_attempt.id", index=True)
+    attempt_id: str | None = Field(default=None, foreign_key="payment_attempt.id", index=True)
+    """The payment that it goes back on; None for what a person paid out by other means."""
     invoice_id: str = Field(foreign_key="invoice.id", index=True)
-    credit_note_id: str | None = Field(default=None, foreign_key="credit_note.id")
+    """The invoice of that payment; else the one whose credit made the balance."""
+    customer_id: str = Field(foreign_key="customer.id", index=True)
+    credit_note_id: str | None = Field(default=None, foreign_key="credit_note.id", index=True)
+    command_id: str = Field(default="", index=True)
+    """What asked for it; empty for one that began at the provider (rules 33)."""
+    source: MoneySource = one_of(MoneySource)
+    """What it was taken out of, and returns to if it fails."""
     provider_id: str | None = Field(default=None, unique=True)
     amount_minor: int = minor(None)
     currency: str
-    state: str
+    state: RefundState = one_of(RefundState, index=True)
+    reason: str = ""
+    by: str = ""
+    failure: str = ""
+    """Why the provider or the bank did not take it."""
     at: datetime = instant(nullable=False)
+    settled_at: datetime | None = instant()
+    sent_at: datetime | None = instant()
+    """Real time of the first sending: the age of the idempotency key."""
+    leased_until: datetime | None = instant()
+    """Real time before which nobody else takes it up: it is being sent, or waits for its next try."""
+    tries: int = 0
+    last_error: str = ""
 
 
 class Collection(SQLModel, table=True):
