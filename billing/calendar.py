@@ -7,6 +7,7 @@ the edge, from a date and an IANA zone.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -159,11 +160,25 @@ class Schedule(Value):
     timezone: str
     """IANA name of the customer's zone."""
     alignment: Alignment = Alignment.ANNIVERSARY
+    billing_day: int | None = Field(default=None, ge=1, le=31)
+    """Day of the month on which periods start, for months and years: the first one on or after the anchor, cut back in
+    short months. What is before it is a part of the period that it ends (rules 3)."""
 
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:
         return check_timezone(name)
+
+    @model_validator(mode="after")
+    def _billing_day_has_months(self) -> Schedule:
+        by_calendar = self.alignment is Alignment.CALENDAR
+        if self.billing_day is not None and (by_calendar or self.interval.unit is Unit.WEEK):
+            raise InvalidInput(
+                "A billing day needs periods of months or years that are not aligned to the calendar. Leave "
+                "billing_day or the alignment out.",
+                field="billing_day",
+            )
+        return self
 
     @model_validator(mode="after")
     def _interval_can_be_aligned(self) -> Schedule:
@@ -219,7 +234,9 @@ class Schedule(Value):
 
     @property
     def _grid_start(self) -> date:
-        """The boundary on or before the anchor; the anchor itself unless aligned to the calendar."""
+        """The boundary on or before the anchor; the anchor itself unless the calendar or a billing day fixes others."""
+        if self.billing_day is not None:
+            return self._billing_day_before_anchor(self.billing_day)
         if self.alignment is Alignment.ANNIVERSARY:
             return self.anchor
         match self.interval.unit:
@@ -231,8 +248,20 @@ class Schedule(Value):
             case Unit.YEAR:
                 return self.anchor.replace(month=1, day=1)
 
+    def _billing_day_before_anchor(self, billing_day: int) -> date:
+        first = _cut_back(self.anchor, billing_day)
+        if first < self.anchor:
+            first = _cut_back(add_months(first_of_month(self.anchor), 1), billing_day)
+        if first == self.anchor:
+            return first
+        before = Date(first_of_month(first)).subtract(**self.interval.times(1)).to_stdlib()
+        return _cut_back(before, billing_day)
+
     def _boundary(self, index: int) -> date:
         try:
+            if self.billing_day is not None:
+                first = Date(first_of_month(self._grid_start))
+                return _cut_back(first.add(**self.interval.times(index)).to_stdlib(), self.billing_day)
             return Date(self._grid_start).add(**self.interval.times(index)).to_stdlib()
         except (ValueError, OverflowError):
             raise OutsideCalendar(
@@ -250,6 +279,11 @@ class Schedule(Value):
                 return (day.year - grid_start.year) * _MONTHS_PER_YEAR + day.month - grid_start.month
             case Unit.YEAR:
                 return day.year - grid_start.year
+
+
+def _cut_back(month: date, day: int) -> date:
+    """This day of the month of a date, or its last one where the month is shorter."""
+    return month.replace(day=min(day, monthrange(month.year, month.month)[1]))
 
 
 def _fits_the_year(interval: Interval) -> bool:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from billing.agreed import Agreed
+from billing.discounts import Discount
 from billing.terms import Terms
 from billing.values import Value
 
@@ -17,6 +19,17 @@ class When(StrEnum):
 
     NOW = "now"
     PERIOD_END = "period_end"
+
+
+class CreditTo(StrEnum):
+    """Where the money of a credit goes, once it has closed what was open (rules 12)."""
+
+    BALANCE = "balance"
+    """It pays later invoices."""
+    REFUND = "refund"
+    """It goes back the way it came."""
+    NONE = "none"
+    """Nothing is credited: the days were paid and stay paid."""
 
 
 class BaseCommand(Value):
@@ -31,8 +44,26 @@ class BaseCommand(Value):
     """The sender's now on a test clock; the receiver takes the larger (engine 24)."""
 
 
-class ChangePlan(BaseCommand):
-    """Another plan from the period's end on."""
+class Change(BaseCommand):
+    """What every change of terms says beside what changes.
+
+    A change now bills the rest of the period at the new terms and gives the old ones back; several in one period are
+    counted one on the other. At the period's end the last one asked for wins.
+    """
+
+    when: When = When.PERIOD_END
+    prorate: bool = True
+    """Only with `now`: bill and give back days. Without, the period stays as it was billed."""
+    if_paid: bool = False
+    """Only with `now`: apply it when what it bills is paid, and never otherwise (rules 13, engine 16)."""
+    keep_anchor: bool = False
+    """Only with `now` and another rhythm: count the new periods from the old anchor (rules 8)."""
+    previewed_on: date | None = None
+    """The customer's date of the preview that this follows; on another day the change is refused."""
+
+
+class ChangePlan(Change):
+    """Another plan."""
 
     kind: Literal["change_plan"] = "change_plan"
     plan_id: str
@@ -42,11 +73,27 @@ class ChangePlan(BaseCommand):
     """The plan's terms as the client read them; None lets the subscription look them up."""
 
 
-class ChangeQuantity(BaseCommand):
-    """Another number of seats from the period's end on."""
+class ChangeQuantity(Change):
+    """Another number of seats."""
 
     kind: Literal["change_quantity"] = "change_quantity"
     quantity: int = Field(ge=1, le=1_000_000)
+
+
+class ChangeTerms(Change):
+    """Anything else that was agreed with this one customer; the plan stays."""
+
+    kind: Literal["change_terms"] = "change_terms"
+    agreed: Agreed = Agreed()
+    add_discount: Discount | None = None
+    remove_discount: str | None = Field(default=None, max_length=64)
+    """Id of the coupon whose discount ends."""
+
+
+class UndoChange(BaseCommand):
+    """Takes back a change that has not taken effect: one for the period's end, or one that waits for its payment."""
+
+    kind: Literal["undo_change"] = "undo_change"
 
 
 class Cancel(BaseCommand):
@@ -54,6 +101,8 @@ class Cancel(BaseCommand):
 
     kind: Literal["cancel"] = "cancel"
     when: When = When.PERIOD_END
+    credit_to: CreditTo = CreditTo.BALANCE
+    """Only with `now`: what becomes of the days that were paid and are not used."""
 
 
 class KeepSubscription(BaseCommand):
@@ -69,6 +118,8 @@ class Pause(BaseCommand):
     when: When = When.PERIOD_END
     credit: bool = False
     """Only with `now`: credit the unused days and end access at once."""
+    credit_to: CreditTo = CreditTo.BALANCE
+    """Where that credit goes, as far as it was paid."""
 
 
 class Resume(BaseCommand):
@@ -86,7 +137,15 @@ class RetryNow(BaseCommand):
 
 
 Command = Annotated[
-    ChangePlan | ChangeQuantity | Cancel | KeepSubscription | Pause | Resume | RetryNow,
+    ChangePlan
+    | ChangeQuantity
+    | ChangeTerms
+    | UndoChange
+    | Cancel
+    | KeepSubscription
+    | Pause
+    | Resume
+    | RetryNow,
     Field(discriminator="kind"),
 ]
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)

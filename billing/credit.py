@@ -6,10 +6,11 @@ Invoices are positive, credit notes negative, so that what is left of an invoice
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from fractions import Fraction
+from math import trunc
 
 from billing.errors import InvalidInput
-from billing.lines import Line
 from billing.money import round_half_up, share_out
 from billing.tax import RateTotal, TaxedLines, TaxRate, Totals, by_group
 from billing.values import Value
@@ -100,22 +101,6 @@ def credit_gross(left: Totals, amount_minor: int) -> Totals:
     )
 
 
-def credit_lines(left: Totals, lines: Sequence[Line], rate: TaxRate, *, tax_included: bool) -> TaxedLines:
-    """The credit note of negative lines that all have the same rate (rules 7).
-
-    Args:
-        left: of `what_is_left`.
-        lines: what is given back, as `cancel_credit` or `unused_credit` make it.
-        rate: the one at which the invoice billed them: a credit keeps its invoice's treatment (rules 11).
-        tax_included: whether the lines are gross.
-
-    Raises:
-        NothingToCredit: as `credit_by_rate`.
-        CreditExceedsInvoice: as `credit_by_rate`.
-    """
-    return credit_by_rate(left, [(line.amount_minor, rate) for line in lines], tax_included=tax_included)
-
-
 def credit_by_rate(left: Totals, amounts: Sequence[tuple[int, TaxRate]], *, tax_included: bool) -> TaxedLines:
     """The credit note of negative lines: each rate gives its share of what is left of net and VAT (rules 7).
 
@@ -124,16 +109,18 @@ def credit_by_rate(left: Totals, amounts: Sequence[tuple[int, TaxRate]], *, tax_
 
     Args:
         left: of `what_is_left`.
-        amounts: of each line, in minor units, none positive, with its rate on the invoice.
+        amounts: of each line, in minor units, with its rate on the invoice; negative in sum at each rate.
         tax_included: whether the amounts are gross.
 
     Raises:
-        NothingToCredit: the lines give back nothing, or one of them is a charge; field `amount`.
+        NothingToCredit: the lines give back nothing, or charge more than that at one rate; field `amount`.
         CreditExceedsInvoice: more than what is left at one rate; field `amount`.
     """
-    if max((amount for amount, _ in amounts), default=0) > 0 or not any(amount for amount, _ in amounts):
+    sums = [sum(amounts[i][0] for i in indexes) for indexes in by_group(rate for _, rate in amounts)]
+    if max(sums, default=0) > 0 or not any(sums):
         raise NothingToCredit(
-            "These lines give nothing back. A credit note takes negative lines.", field="amount"
+            "These lines give nothing back. A credit note takes lines that are negative in sum.",
+            field="amount",
         )
     parts, nets = [], [0] * len(amounts)
     for indexes in by_group(rate for _, rate in amounts):
@@ -144,6 +131,48 @@ def credit_by_rate(left: Totals, amounts: Sequence[tuple[int, TaxRate]], *, tax_
         for i, net in zip(indexes, _share_base(part.base_minor, given), strict=True):
             nets[i] = net
     return TaxedLines(totals=Totals(per_rate=tuple(parts)), net_minor=tuple(nets))
+
+
+def spread_credit(
+    given: Sequence[tuple[int, int, TaxRate]], left: Sequence[Totals], *, tax_included: bool
+) -> list[list[tuple[int, int]]]:
+    """On which invoices lines are given back: each on its own first, then on the others in their order (rules 7, 12).
+
+    After a change inside a period its credit stands on the change's own invoice, so that neither invoice alone may
+    have enough left for what a later cancel gives back; all together always have. What none has left is lost: credits
+    never exceed what was charged.
+
+    Args:
+        given: of each line the position of the invoice that billed it, the amount that it gives back, positive, and
+            its rate.
+        left: of `what_is_left`, for each invoice.
+        tax_included: whether amounts are gross.
+
+    Returns:
+        For each invoice the lines that it gives back, by position, with their amounts, positive.
+    """
+    spread: list[list[tuple[int, int]]] = [[] for _ in left]
+    room: dict[tuple[int, tuple[str, Decimal]], int] = {}
+    for place, (home, amount_minor, rate) in enumerate(given):
+        wanted = amount_minor
+        for invoice in (home, *(i for i in range(len(left)) if i != home)):
+            key = invoice, rate.group
+            most = room.setdefault(key, _room(_left_at(left[invoice], rate), rate, tax_included=tax_included))
+            taken = min(wanted, most)
+            if taken > 0:
+                spread[invoice].append((place, taken))
+                room[key], wanted = most - taken, wanted - taken
+    return spread
+
+
+def _room(left: RateTotal, rate: TaxRate, *, tax_included: bool) -> int:
+    """How much a rate of an invoice can still give back, in the terms in which lines are written."""
+    if not tax_included:
+        return max(0, left.base_minor)
+    if rate.contains_what_it_charges:
+        return max(0, left.gross_minor)
+    contained = Fraction(rate.percent if rate.contained_percent is None else rate.contained_percent)
+    return max(0, trunc(left.base_minor * (1 + contained / 100)))
 
 
 def close_then_pay_back(credit_minor: int, open_minor: int, paid_minor: int) -> PayBack:

@@ -6,60 +6,25 @@ from datetime import date, datetime
 
 from billing import lifecycle
 from billing.calendar import local_date
+from billing.change import accept_change, check_change, undo_change
 from billing.commands import (
     Cancel,
     ChangePlan,
     ChangeQuantity,
+    ChangeTerms,
     Command,
+    CreditTo,
     KeepSubscription,
     Pause,
     Resume,
     RetryNow,
+    UndoChange,
     When,
 )
 from billing.effects import Emit, Notify, Transition
-from billing.errors import InvalidInput, RelanceError
+from billing.errors import InvalidInput
+from billing.refusal import AlreadyEnded, Refused
 from billing.subscription import Status, Subscription
-from billing.terms import Terms
-
-
-class Refused(RelanceError):
-    """The subscription cannot take this command in its present state."""
-
-
-class AlreadyEnded(Refused):
-    """The subscription is over; a return is a new subscription that names the old one (U6)."""
-
-    def __init__(self, sub: Subscription) -> None:
-        ended = f" on {local_date(sub.ended_at, sub.timezone)}" if sub.ended_at else ""
-        super().__init__(
-            f"Subscription {sub.id} ended{ended} ({sub.end_reason}). Start a new subscription instead.",
-            field="subscription",
-        )
-
-
-class PlanCurrencyMismatch(Refused):
-    """A plan in another currency (design 4.1)."""
-
-    def __init__(self, sub: Subscription, requested: Terms) -> None:
-        super().__init__(
-            f"The plan {requested.plan_id} bills in {requested.currency}, this subscription in "
-            f"{sub.terms.currency}. Start a new subscription to change currency.",
-            field="plan",
-        )
-        self.subscription = sub.id
-        self.current = sub.terms.currency
-        self.requested = requested.currency
-
-
-class SeatsNotPriced(Refused):
-    """A quantity for a plan that has no price per unit."""
-
-    def __init__(self, terms: Terms) -> None:
-        super().__init__(
-            f"The plan {terms.plan_id} has no price per unit, so a quantity changes nothing. Leave it at 1.",
-            field="quantity",
-        )
 
 
 def check(sub: Subscription, command: Command, at: datetime) -> None:
@@ -70,7 +35,9 @@ def check(sub: Subscription, command: Command, at: datetime) -> None:
         InvalidInput: a value of the command itself is wrong.
     """
     if isinstance(command, ChangePlan) and command.terms is None:
-        _check_change(sub)
+        if sub.is_over:
+            raise AlreadyEnded(sub)
+        check_change(sub, command, at)
         return
     accept(sub, command, at)
 
@@ -85,12 +52,12 @@ def accept(sub: Subscription, command: Command, at: datetime) -> Transition:
     if sub.is_over:
         raise AlreadyEnded(sub)
     match command:
-        case ChangePlan():
-            return _change_terms(sub, _other_plan(sub, command), command, at)
-        case ChangeQuantity(quantity=quantity):
-            return _change_terms(sub, with_quantity(sub.pending_terms or sub.terms, quantity), command, at)
+        case ChangePlan() | ChangeQuantity() | ChangeTerms():
+            return accept_change(sub, command, at)
+        case UndoChange():
+            return undo_change(sub)
         case Cancel(when=When.NOW):
-            return _cancel_now(sub, at)
+            return _cancel_now(sub, command, at)
         case Cancel():
             return _cancel_at_end(sub, at)
         case KeepSubscription():
@@ -103,78 +70,10 @@ def accept(sub: Subscription, command: Command, at: datetime) -> Transition:
             return _retry_now(sub)
 
 
-def with_quantity(terms: Terms, quantity: int) -> Terms:
-    """The same terms for another number of seats.
-
-    Raises:
-        SeatsNotPriced: no price depends on the quantity.
-        InvalidInput: the quantity is out of range.
-    """
-    if quantity != 1 and not terms.has_unit_price:
-        raise SeatsNotPriced(terms)
-    return Terms.model_validate({**terms.model_dump(), "quantity": quantity})
-
-
-def _check_change(sub: Subscription) -> None:
-    if sub.is_over:
-        raise AlreadyEnded(sub)
-    if sub.status is Status.INCOMPLETE:
-        raise Refused(
-            "The first payment is still open: pay it or cancel before changing the plan.", field="status"
-        )
-    if sub.cancel_at_end:
-        raise Refused(
-            "A cancel at the period's end is pending. Take it back before changing the plan.", field="status"
-        )
-
-
-def _other_plan(sub: Subscription, command: ChangePlan) -> Terms:
-    if command.terms is None:
-        raise InvalidInput("The plan's terms were not looked up.", field="plan")
-    is_undone = sub.pending_terms is not None and command.plan_id == sub.terms.plan_id
-    terms = sub.terms if is_undone else command.terms
-    quantity = command.quantity if command.quantity is not None else _kept_quantity(sub, terms)
-    return with_quantity(terms, quantity)
-
-
-def _kept_quantity(sub: Subscription, terms: Terms) -> int:
-    """The seats that were asked for last; a plan without seats in between does not forget them."""
-    if not terms.has_unit_price:
-        return 1
-    pending = sub.pending_terms
-    return pending.quantity if pending is not None and pending.has_unit_price else sub.terms.quantity
-
-
-def _change_terms(
-    sub: Subscription, terms: Terms, command: ChangePlan | ChangeQuantity, at: datetime
-) -> Transition:
-    _check_change(sub)
-    if terms.currency != sub.terms.currency:
-        raise PlanCurrencyMismatch(sub, terms)
-    if sub.status in (Status.SCHEDULED, Status.TRIALING):
-        return _begin_with(sub, terms, command, at)
-    pending = None if terms == sub.terms else terms
-    return Transition(
-        sub.model_copy(update={"pending_terms": pending}),
-        (Emit("subscription.change_scheduled", {"to": terms.plan_name}),),
-    )
-
-
-def _begin_with(
-    sub: Subscription, terms: Terms, command: ChangePlan | ChangeQuantity, at: datetime
-) -> Transition:
-    """Nothing is billed yet: it simply starts with other terms, and a trial keeps its end (rules 3, U1)."""
-    after = sub.model_copy(update={"terms": terms.model_copy(update={"trial_days": sub.terms.trial_days})})
-    data = {"from": sub.terms.plan_name, "to": terms.plan_name, "quantity": str(terms.quantity)}
-    effective_on = max(sub.starts_on, local_date(at, sub.timezone))
-    notify = Notify("plan_changed", f"{effective_on}:{command.command_id}", data)
-    return Transition(after, (notify, Emit("subscription.plan_changed", data)))
-
-
-def _cancel_now(sub: Subscription, at: datetime) -> Transition:
+def _cancel_now(sub: Subscription, command: Cancel, at: datetime) -> Transition:
     if sub.status is Status.PAUSED and sub.access_ends_at is not None:
         return _cancel_at_end(sub, at)
-    return lifecycle.cancel_now(sub, at)
+    return lifecycle.cancel_now(sub, at, credit_to=command.credit_to)
 
 
 def _cancel_at_end(sub: Subscription, at: datetime) -> Transition:
@@ -189,7 +88,14 @@ def _cancel_at_end(sub: Subscription, at: datetime) -> Transition:
 
 def _schedule_cancel(sub: Subscription, ends_at: datetime | None) -> Transition:
     on = str(local_date(ends_at, sub.timezone)) if ends_at else ""
-    after = sub.model_copy(update={"cancel_at_end": True, "pause_at_end": False, "pending_terms": None})
+    after = sub.model_copy(
+        update={
+            "cancel_at_end": True,
+            "pause_at_end": False,
+            "pending_terms": None,
+            "pending_discounts": None,
+        }
+    )
     return Transition(
         after, (Emit("subscription.cancel_scheduled", {"ends_on": on}), Notify("cancel_scheduled", on))
     )
@@ -210,7 +116,8 @@ def _pause(sub: Subscription, command: Pause, at: datetime) -> Transition:
     if command.credit and command.when is not When.NOW:
         raise InvalidInput("Unused days can be credited by a pause now only.", field="credit")
     if command.when is When.NOW and sub.status is not Status.TRIALING:
-        return lifecycle.pause_now(sub, at, credit=command.credit)
+        credit_to = command.credit_to if command.credit else CreditTo.NONE
+        return lifecycle.pause_now(sub, at, credit_to=credit_to)
     if sub.pause_at_end:
         return Transition(sub)
     return Transition(sub.model_copy(update={"pause_at_end": True}), (Emit("subscription.pause_scheduled"),))

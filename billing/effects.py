@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from billing.calendar import Period
+from billing.commands import CreditTo
+from billing.discounts import Discount
 from billing.subscription import Subscription
 from billing.terms import Terms
+from billing.values import Value
 
 
 class InvoiceReason(StrEnum):
@@ -17,6 +21,10 @@ class InvoiceReason(StrEnum):
     SIGNUP = "signup"
     PERIOD = "period"
     RESUME = "resume"
+    CHANGE = "change"
+    USAGE = "usage"
+    """Usage only: after a cancel, a pause or a change of rhythm."""
+    EARLY_EXIT = "early_exit"
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,9 @@ class Issue:
         first_payment: its failure follows the policy for first payments (rules 24).
         delay_days: how many days after the issue its first charge is due (catch-up, rules 4).
         draft: written without number for a person to decide (rules 4).
+        discounts: those of the period.
+        once: whether prices that are billed once are on it.
+        waits_for_usage: a draft that is issued when late usage of the period before is in.
     """
 
     period: Period
@@ -40,14 +51,88 @@ class Issue:
     first_payment: bool = False
     delay_days: int = 0
     draft: bool = False
+    discounts: tuple[Discount, ...] = ()
+    once: bool = False
+    waits_for_usage: bool = False
+
+
+class TermsChange(Value):
+    """What a change of terms makes of a subscription, from a day of the current period on.
+
+    Kept beside the subscription while it waits for its payment.
+    """
+
+    command_id: str
+    change_on: date
+    terms: Terms
+    discounts: tuple[Discount, ...] = ()
+    anchor: date
+    period: Period
+    """The subscription's current period once it applies."""
+    billed_period: Period
+    """What the new terms bill: the rest of the same period, or of a period of another rhythm."""
+    prorate: bool = True
+
+
+@dataclass(frozen=True)
+class BillChange:
+    """Give back and bill the days from the change on (rules 8, 12).
+
+    Attributes:
+        change: what it becomes.
+        old: the terms before it.
+        if_paid: written as a gated draft and applied when that is paid; else applied already (rules 13).
+    """
+
+    change: TermsChange
+    old: Terms
+    if_paid: bool = False
 
 
 @dataclass(frozen=True)
 class CreditUnused:
-    """Credit the days from `from_day` to the end of the paid period (rules 8, 12)."""
+    """Give back the days from `from_day` on that were billed (rules 8, 12)."""
 
     from_day: date
     reason: str
+    credit_to: CreditTo = CreditTo.BALANCE
+
+
+@dataclass(frozen=True)
+class BillEarlyExit:
+    """Bill what leaving within a commitment costs.
+
+    Attributes:
+        from_day: first day that is not used.
+        until: end of the commitment, exclusive.
+        percent: share of what these days would have cost.
+    """
+
+    from_day: date
+    until: date
+    percent: Decimal
+
+
+@dataclass(frozen=True)
+class TurnMeters:
+    """Usage up to this instant belongs to `before`, usage from it on to `after`.
+
+    Attributes:
+        before: the terms that ended; None where nothing was counted.
+        after: the terms that begin; None where nothing is counted any more.
+        at: when.
+        on: local date of the turn.
+    """
+
+    before: Terms | None
+    after: Terms | None
+    at: datetime
+    on: date
+
+
+@dataclass(frozen=True)
+class CloseUsage:
+    """The wait for late usage is over: issue the draft that waits for it, or an invoice of its own."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +169,19 @@ class DecideDrafts:
     starts: tuple[date, ...] | None
 
 
-Effect = Issue | CreditUnused | Notify | Emit | SettleDebtOnCancel | DropGatedDraft | DecideDrafts
+Effect = (
+    Issue
+    | BillChange
+    | CreditUnused
+    | BillEarlyExit
+    | TurnMeters
+    | CloseUsage
+    | Notify
+    | Emit
+    | SettleDebtOnCancel
+    | DropGatedDraft
+    | DecideDrafts
+)
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,17 @@ be done in the same transaction. The table and its corners (U1 to U18) are in th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from billing.calendar import local_date, starts_at
+from billing.commands import CreditTo
+from billing.discounts import for_next_period
 from billing.dunning import EndForSubscription
 from billing.effects import (
+    BillEarlyExit,
+    CloseUsage,
     CreditUnused,
     DecideDrafts,
     DropGatedDraft,
@@ -21,11 +26,14 @@ from billing.effects import (
     Issue,
     Notify,
     SettleDebtOnCancel,
+    TermsChange,
     Transition,
+    TurnMeters,
 )
 from billing.errors import InvalidInput
 from billing.steps import Step, renewal_notice_window
-from billing.subscription import Parked, Status, Subscription
+from billing.subscription import CustomerKind, Parked, Status, Subscription
+from billing.terms import Terms
 
 
 def start(sub: Subscription, *, gate: bool) -> Transition:
@@ -48,12 +56,48 @@ def _begin_trial(sub: Subscription) -> Transition:
 
 
 def _first_period(sub: Subscription, anchor: date, *, gate: bool, first_payment: bool) -> Transition:
-    sub = sub.model_copy(update={"anchor": anchor})
+    sub = _committed(sub.model_copy(update={"anchor": anchor}), from_period=0)
     period = sub.schedule.period(0)
     status = Status.INCOMPLETE if gate else Status.ACTIVE
-    after = sub.model_copy(update={"status": status, "period": period, "notified": ()})
-    issue = Issue(period, sub.terms, InvoiceReason.SIGNUP, gated=gate, first_payment=first_payment)
-    return Transition(after, (issue,) if gate else (Emit("subscription.started"), issue))
+    discounts = for_next_period(sub.discounts)
+    update = {"status": status, "period": period, "notified": (), "discounts": discounts}
+    issue = Issue(
+        period,
+        sub.terms,
+        InvoiceReason.SIGNUP,
+        gated=gate,
+        first_payment=first_payment,
+        discounts=discounts,
+        once=True,
+    )
+    meters = _turn_meters(None, sub.terms, period.start, sub.timezone)
+    started = () if gate else (Emit("subscription.started"),)
+    return Transition(sub.model_copy(update=update), (*started, issue, *meters))
+
+
+def _committed(sub: Subscription, *, from_period: int) -> Subscription:
+    """The commitment of its terms, counted in billed periods from one of its schedule; never shorter than before."""
+    if not sub.terms.commitment_periods:
+        return sub
+    end = sub.schedule.period(from_period + sub.terms.commitment_periods - 1).end
+    return sub.model_copy(update={"committed_until": max(end, sub.committed_until or end)})
+
+
+def _turn_meters(before: Terms | None, after: Terms | None, on: date, timezone: str) -> tuple[Effect, ...]:
+    """Usage is counted for other terms from the beginning of a day on."""
+    return _turn_meters_at(before, after, starts_at(on, timezone), on)
+
+
+def _turn_meters_at(before: Terms | None, after: Terms | None, at: datetime, on: date) -> tuple[Effect, ...]:
+    metered = any(terms is not None and terms.metered_prices for terms in (before, after))
+    return (TurnMeters(before, after, at, on),) if metered else ()
+
+
+def _waiting_for_usage(sub: Subscription, at: datetime) -> dict[str, datetime | None]:
+    """What was used until now is billed once late events had their time."""
+    if not sub.terms.metered_prices:
+        return {}
+    return {"usage_closes_at": at + timedelta(hours=sub.usage_wait_hours)}
 
 
 def end_trial(sub: Subscription, at: datetime) -> Transition:
@@ -89,33 +133,55 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
     if end is None:
         raise InvalidInput("This subscription has no period that could end.", field="period")
     if sub.cancel_at_end:
-        return _end(sub, at, "canceled at the end of the period")
+        ended = _end(sub, at, "canceled at the end of the period")
+        return ended.then(*_early_exit(sub, end))
     if sub.pause_at_end:
         return _pause(sub, at, access_ends_at=None)
     after, effects = _apply_pending(sub, anchor_on=end)
-    after = after.model_copy(update={"free_exit": _missed_renewal_notice(sub)})
-    issues: list[Effect] = []
-    day = end
-    while starts_at(day, after.timezone) + after.spread <= at or not issues:
-        period = after.schedule.period_on(day)
-        issues.append(Issue(period, after.terms, InvoiceReason.PERIOD, delay_days=len(issues)))
-        after = after.model_copy(update={"period": period})
-        day = period.end
-    kept = tuple(key for key in after.notified if key.startswith("card_expiring"))
-    after = after.model_copy(update={"notified": kept})
+    if sub.conditional_change is not None:
+        after, effects = _without_conditional(after), (DropGatedDraft(), *effects)
+    after = after.model_copy(
+        update={
+            "free_exit": _missed_renewal_notice(sub),
+            "notified": tuple(key for key in after.notified if key.startswith("card_expiring")),
+            **_waiting_for_usage(sub, sub.boundary_at or at),
+        }
+    )
+    after, issues, meters = _periods_begun(after, sub.terms, end, at)
     if len(issues) > catch_up_limit:
-        return _park_for_catch_up(after, at, effects, issues)
-    return Transition(after, (*effects, *issues))
+        return _park_for_catch_up(after, at, (*effects, *meters), issues)
+    return Transition(after, (*effects, *issues, *meters))
+
+
+def _periods_begun(
+    sub: Subscription, ended: Terms, day: date, at: datetime
+) -> tuple[Subscription, list[Issue], list[Effect]]:
+    """Every period that has begun by now, one at least, with its invoice and where its usage begins."""
+    issues: list[Issue] = []
+    meters: list[Effect] = []
+    while starts_at(day, sub.timezone) + sub.spread <= at or not issues:
+        period, discounts = sub.schedule.period_on(day), for_next_period(sub.discounts)
+        issues.append(
+            Issue(
+                period,
+                sub.terms,
+                InvoiceReason.PERIOD,
+                delay_days=len(issues),
+                discounts=discounts,
+                once=sub.terms != ended and not issues,
+                waits_for_usage=bool(ended.metered_prices),
+            )
+        )
+        meters += _turn_meters(ended, sub.terms, period.start, sub.timezone)
+        sub = sub.model_copy(update={"period": period, "discounts": discounts})
+        day, ended = period.end, sub.terms
+    return sub, issues, meters
 
 
 def _park_for_catch_up(
-    sub: Subscription, at: datetime, effects: tuple[Effect, ...], issues: list[Effect]
+    sub: Subscription, at: datetime, effects: tuple[Effect, ...], issues: list[Issue]
 ) -> Transition:
-    drafts = [
-        Issue(issue.period, issue.terms, issue.reason, draft=True, delay_days=issue.delay_days)
-        for issue in issues
-        if isinstance(issue, Issue)
-    ]
+    drafts = [replace(issue, draft=True) for issue in issues]
     parked = Parked(
         reason=f"{len(drafts)} periods fell due at once.",
         since=at,
@@ -133,37 +199,82 @@ def _missed_renewal_notice(sub: Subscription) -> bool:
 
 def _apply_pending(sub: Subscription, *, anchor_on: date) -> tuple[Subscription, tuple[Effect, ...]]:
     """The pending change takes effect; another rhythm starts from an anchor of its own (rules 8)."""
+    if sub.pending_discounts is not None:
+        sub = sub.model_copy(update={"discounts": sub.pending_discounts, "pending_discounts": None})
     new = sub.pending_terms
     if new is None:
         return sub, ()
     anchor = sub.anchor if new.same_rhythm_as(sub.terms) else anchor_on
-    update = {"terms": new, "pending_terms": None, "anchor": anchor}
-    data = {"from": sub.terms.plan_name, "to": new.plan_name, "quantity": str(new.quantity)}
+    after = sub.model_copy(update={"terms": new, "pending_terms": None, "anchor": anchor})
+    if after.anchor is not None and new.commitment_periods != sub.terms.commitment_periods:
+        after = _committed(after, from_period=after.schedule.period_on(anchor_on).index)
+    data = _change_facts(sub.terms, new)
     notify = Notify("plan_changed", str(anchor_on), data)
-    return sub.model_copy(update=update), (notify, Emit("subscription.plan_changed", data))
+    return after, (notify, Emit("subscription.plan_changed", data))
+
+
+def _change_facts(old: Terms, new: Terms) -> dict[str, str]:
+    return {"from": old.plan_name, "to": new.plan_name, "quantity": str(new.quantity)}
+
+
+def apply_change(sub: Subscription, change: TermsChange, at: datetime) -> Transition:
+    """A change now takes effect: at once, or when what it bills was paid (engine 16)."""
+    same_rhythm = change.terms.same_rhythm_as(sub.terms)
+    after = _without_conditional(sub).model_copy(
+        update={
+            "terms": change.terms,
+            "discounts": change.discounts,
+            "anchor": change.anchor,
+            "period": change.period,
+            **({} if same_rhythm else _waiting_for_usage(sub, at)),
+        }
+    )
+    if change.terms.commitment_periods != sub.terms.commitment_periods:
+        after = _committed(after, from_period=change.period.index)
+    data = _change_facts(sub.terms, change.terms)
+    notify = Notify("plan_changed", f"{change.change_on}:{change.command_id}", data)
+    meters = _turn_meters_at(sub.terms, change.terms, at, change.change_on)
+    return Transition(after, (*meters, notify, Emit("subscription.plan_changed", data)))
+
+
+def _without_conditional(sub: Subscription) -> Subscription:
+    """The draft of a change that waits for its payment is dropped or issued: nothing is gated any more."""
+    if sub.conditional_change is None:
+        return sub
+    return sub.model_copy(update={"conditional_change": None, "gated_invoice": None})
 
 
 def _pause(sub: Subscription, at: datetime, *, access_ends_at: datetime | None) -> Transition:
-    after = sub.model_copy(
+    after = _without_conditional(sub).model_copy(
         update={
             "status": Status.PAUSED,
             "pause_at_end": False,
             "access_ends_at": access_ends_at,
             "past_due_since": None,
             "notified": (),
+            **(_waiting_for_usage(sub, at) if sub.status.bills else {}),
         }
     )
-    on = str(local_date(at, sub.timezone))
-    return Transition(after, (Emit("subscription.paused"), Notify("paused", on)))
+    on = local_date(at, sub.timezone)
+    effects = (Emit("subscription.paused"), Notify("paused", str(on)))
+    return Transition(after, (*_usage_ends(sub, at, on), *effects))
+
+
+def _usage_ends(sub: Subscription, at: datetime, on: date) -> tuple[Effect, ...]:
+    """Nothing more is counted, and a change that waits for its payment is dropped."""
+    dropped: tuple[Effect, ...] = (DropGatedDraft(),) if sub.conditional_change is not None else ()
+    return (*dropped, *(_turn_meters_at(sub.terms, None, at, on) if sub.status.bills else ()))
 
 
 def _end(sub: Subscription, at: datetime, reason: str) -> Transition:
-    after = sub.model_copy(
+    after = _without_conditional(sub).model_copy(
         update={
             "status": Status.CANCELED,
             "cancel_at_end": False,
             "pause_at_end": False,
             "pending_terms": None,
+            "pending_discounts": None,
+            **(_waiting_for_usage(sub, at) if sub.status.bills or sub.status is Status.UNPAID else {}),
             "access_ends_at": None,
             "past_due_since": None,
             "unpaid_since": None,
@@ -173,10 +284,9 @@ def _end(sub: Subscription, at: datetime, reason: str) -> Transition:
             "end_reason": reason,
         }
     )
-    on = str(local_date(at, sub.timezone))
-    return Transition(
-        after, (Emit("subscription.canceled", {"reason": reason}), Notify("subscription_canceled", on))
-    )
+    on = local_date(at, sub.timezone)
+    effects = (Emit("subscription.canceled", {"reason": reason}), Notify("subscription_canceled", str(on)))
+    return Transition(after, (*_usage_ends(sub, at, on), *effects))
 
 
 def end_access(sub: Subscription, at: datetime) -> Transition:
@@ -197,27 +307,41 @@ def mark_notified(sub: Subscription, step: Step) -> Transition:
     return Transition(sub.model_copy(update={"notified": (*sub.notified, step.key)}), (notice,))
 
 
-def cancel_now(sub: Subscription, at: datetime) -> Transition:
+def cancel_now(sub: Subscription, at: datetime, *, credit_to: CreditTo = CreditTo.BALANCE) -> Transition:
     """The end at once: unused days are credited first, then the debt is settled by policy (rules 21)."""
     ended = _end(sub, at, "canceled now")
     if sub.status is Status.INCOMPLETE:
         return Transition(ended.after, (DropGatedDraft(), *ended.effects))
     was_billed = sub.status.bills or sub.status is Status.UNPAID
-    credit = _credit_unused(sub, at, "canceled now") if was_billed else ()
-    return Transition(ended.after, (*credit, *ended.effects, SettleDebtOnCancel()))
+    credit = _credit_unused(sub, at, "canceled now", credit_to) if was_billed else ()
+    unused_from = local_date(at, sub.timezone) + timedelta(days=1)
+    fee = _early_exit(sub, unused_from) if was_billed else ()
+    return Transition(ended.after, (*credit, *ended.effects, *fee, SettleDebtOnCancel()))
 
 
-def _credit_unused(sub: Subscription, at: datetime, reason: str) -> tuple[Effect, ...]:
+def _credit_unused(sub: Subscription, at: datetime, reason: str, credit_to: CreditTo) -> tuple[Effect, ...]:
     """The day itself counts as used (rules 8)."""
-    return (CreditUnused(local_date(at, sub.timezone) + timedelta(days=1), reason),)
+    if credit_to is CreditTo.NONE:
+        return ()
+    return (CreditUnused(local_date(at, sub.timezone) + timedelta(days=1), reason, credit_to),)
 
 
-def pause_now(sub: Subscription, at: datetime, *, credit: bool) -> Transition:
+def _early_exit(sub: Subscription, from_day: date) -> tuple[Effect, ...]:
+    """What leaving within the commitment costs; by default nothing for those whom the law protects."""
+    if sub.committed_until is None or from_day >= sub.committed_until:
+        return ()
+    protected = sub.customer_kind in (CustomerKind.CONSUMER, CustomerKind.NON_PROFESSIONAL)
+    percent = sub.terms.early_exit_percent
+    share = percent if percent is not None else Decimal(0 if protected else 100)
+    return (BillEarlyExit(from_day, sub.committed_until, share),) if share else ()
+
+
+def pause_now(sub: Subscription, at: datetime, *, credit_to: CreditTo) -> Transition:
     """A pause at once: with credit access ends now, without it runs to the end of the paid time (U12)."""
-    paused = _pause(sub, at, access_ends_at=None if credit else sub.boundary_at)
-    if not credit:
-        return paused
-    return Transition(paused.after, (*_credit_unused(sub, at, "paused"), *paused.effects))
+    if credit_to is CreditTo.NONE:
+        return _pause(sub, at, access_ends_at=sub.boundary_at)
+    paused = _pause(sub, at, access_ends_at=None)
+    return Transition(paused.after, (*_credit_unused(sub, at, "paused", credit_to), *paused.effects))
 
 
 def resume(sub: Subscription, at: datetime) -> Transition:
@@ -228,14 +352,20 @@ def resume(sub: Subscription, at: datetime) -> Transition:
         transition = _first_period(after, today, gate=False, first_payment=True)
         return Transition(_as_active(transition.after), (*effects, *transition.effects))
     after = _as_active(after)
-    effects = (*effects, Emit("subscription.resumed"))
+    meters = _turn_meters_at(None, after.terms, at, today)
+    effects = (*effects, Emit("subscription.resumed"), *meters)
     covering = after.schedule.period_on(today)
     not_covered_from = max(today, after.covered_until or today)
     if not_covered_from >= covering.end:
         return Transition(after.model_copy(update={"period": covering}), effects)
-    part = after.schedule.part_from(not_covered_from)
-    issue = Issue(part, after.terms, InvoiceReason.RESUME)
-    return Transition(after.model_copy(update={"period": part}), (*effects, issue))
+    part, discounts = after.schedule.part_from(not_covered_from), for_next_period(after.discounts)
+    issue = Issue(part, after.terms, InvoiceReason.RESUME, discounts=discounts)
+    return Transition(after.model_copy(update={"period": part, "discounts": discounts}), (*effects, issue))
+
+
+def close_usage(sub: Subscription) -> Transition:
+    """The wait for late usage is over: it is billed."""
+    return Transition(sub.model_copy(update={"usage_closes_at": None}), (CloseUsage(),))
 
 
 def _covers(sub: Subscription, day: date) -> bool:
@@ -352,12 +482,21 @@ def end_of_policy(sub: Subscription, end: EndForSubscription, at: datetime) -> T
             "pause_at_end": False,
         }
     )
-    on = str(local_date(at, sub.timezone))
-    return Transition(after, (Emit("subscription.unpaid"), Notify("subscription_suspended", on)))
+    on = local_date(at, sub.timezone)
+    effects = (Emit("subscription.unpaid"), Notify("subscription_suspended", str(on)))
+    return Transition(_without_conditional(after), (*_usage_ends(sub, at, on), *effects))
 
 
 def gate_expired(sub: Subscription, at: datetime) -> Transition:
-    """The first payment never came: the draft is dropped and no number is used (rules 13, U3)."""
+    """The payment never came: the draft is dropped and no number is used (rules 13, U3).
+
+    A subscription whose first payment it was is over; a change that waited for it is not made.
+    """
+    if sub.conditional_change is not None:
+        data = {"invoice": sub.gated_invoice or ""}
+        dropped = Emit("subscription.change_dropped", data)
+        notify = Notify("change_not_made", sub.conditional_change)
+        return Transition(_without_conditional(sub), (DropGatedDraft(), dropped, notify))
     if sub.status is not Status.INCOMPLETE:
         return Transition(sub)
     after = sub.model_copy(

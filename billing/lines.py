@@ -1,22 +1,29 @@
 """What a period, a change or a cancel puts on a document, line by line, before tax is worked out.
 
-Every line is a price for some days of a period, rounded once (rules 5 and 8). Lines carry the facts that a
-reader needs, not sentences: those are written in the reader's language where the document is made.
+Every line is a price for some days of a period, or for some usage, rounded once (rules 5 and 8). A billed line knows
+what a whole period of it costs, so days are given back from the lines that billed them, whatever the terms became
+since. Lines carry the facts that a reader needs, not sentences: those are written in the reader's language where the
+document is made.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import StrEnum
-from typing import Self
+from fractions import Fraction
+from math import trunc
+from typing import Any, Self
 
 from pydantic import model_validator
 
-from billing.calendar import Period, Schedule
-from billing.errors import InvalidInput
-from billing.money import round_half_up, to_exact_minor
-from billing.terms import Price, Terms
+from billing.calendar import Period
+from billing.discounts import Discount, take_off
+from billing.money import MAX_UNIT_PLACES, round_half_up, to_exact_minor
+from billing.prices import STANDARD_TAX_CLASS, Charging, Price, PricingModel
+from billing.terms import Terms
 from billing.values import Value
 
 
@@ -25,12 +32,23 @@ class LineKind(StrEnum):
 
     SUBSCRIPTION = "subscription"
     """A period, or the part of one with which a subscription begins or resumes."""
+    ONE_OFF = "one_off"
+    """A price that is billed once: a set-up fee."""
+    USAGE = "usage"
+    """What was used, in arrears."""
+    EARLY_EXIT = "early_exit"
+    """What leaving within a commitment costs."""
     PRORATION_CREDIT = "proration_credit"
     """Days of the old terms that a change gives back."""
     PRORATION_CHARGE = "proration_charge"
     """The same days at the new terms."""
     CREDIT = "credit"
     """Days that a cancel or a pause leaves unused."""
+
+    @property
+    def bills_days(self) -> bool:
+        """Whether it bills days in advance, which can be given back."""
+        return self in (LineKind.SUBSCRIPTION, LineKind.PRORATION_CHARGE)
 
 
 class Line(Value):
@@ -41,17 +59,37 @@ class Line(Value):
     plan_name: str
     description: str = ""
     """Of the price; empty where the plan's name says it all."""
-    quantity: int
-    """Units billed: 1 for a flat price. Never negative; the sign is in the amount."""
+    model: PricingModel = PricingModel.FLAT
+    quantity: Decimal
+    """Units billed: 1 for a flat price. Never negative but for corrections of usage; the sign is in the amount."""
     unit_amount: Decimal
-    """Per whole period, in major units."""
+    """Per whole period, or per package, in major units; of a price with tiers the average, cut to 12 decimals."""
+    package_size: int | None = None
     start: date
     end: date
     """Exclusive."""
     whole_days: int
     """Days of the whole period that prices the days of this line (rules 8)."""
+    whole_minor: Decimal
+    """What a whole period of this line costs after discounts, in minor units, exact and not rounded; positive on
+    credits too. Of usage, the amount itself."""
+    list_minor: int
+    """What it would be without discounts, signed like the amount."""
     amount_minor: int
     """Signed, credits negative. Gross where the terms' prices contain the tax, else net (rules 6)."""
+    discounts: tuple[str, ...] = ()
+    """Names of the discounts in the amount."""
+    tax_class: str = STANDARD_TAX_CLASS
+    late: bool = False
+    """Usage that came after its period was billed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bring_up(cls, line: object) -> object:
+        """Lines of the first release had flat and unit prices without discounts."""
+        if not isinstance(line, Mapping) or "whole_minor" in line:
+            return line
+        return {"list_minor": line["amount_minor"], "whole_minor": _first_release_whole(line), **line}
 
     @model_validator(mode="after")
     def _days_are_within_the_whole(self) -> Self:
@@ -69,153 +107,169 @@ class Line(Value):
         """Whether the amount is prorated."""
         return self.days != self.whole_days
 
+    @property
+    def discount_minor(self) -> int:
+        """What the discounts take off, signed like the amount."""
+        return self.list_minor - self.amount_minor
 
-class OutsidePeriod(InvalidInput):
-    """A change or cancel dated on a day that the current period does not cover.
+
+@dataclass(frozen=True)
+class Usage:
+    """What was used of one meter while one price applied.
 
     Attributes:
-        day: what was given.
-        period: the current period.
+        price: metered.
+        plan_name: of the terms that had the price.
+        quantity: all of it, aggregated.
+        billed: how much of it an earlier invoice had billed; 0 for the first time.
+        start: first date of the stretch.
+        end: exclusive.
     """
 
-    def __init__(self, day: date, period: Period, *, field: str) -> None:
-        last = period.end - timedelta(days=1)
-        super().__init__(
-            f"{day} is not in the current period. Give a date from {period.start} to {last}.", field=field
-        )
-        self.day = day
-        self.period = period
+    price: Price
+    plan_name: str
+    quantity: Decimal
+    start: date
+    end: date
+    billed: Decimal = Decimal(0)
+    late: bool = False
 
 
-class TermsDoNotMix(InvalidInput):
-    """Old and new terms whose amounts can't stand on one document."""
+@dataclass(frozen=True)
+class _Item:
+    """A line in the making: what it costs for its whole period is still exact, and without discounts."""
+
+    kind: LineKind
+    price: Price
+    plan_name: str
+    quantity: Decimal
+    exact_minor: Fraction
+    start: date
+    end: date
+    whole_days: int
+    late: bool = False
 
 
-def lines_for(terms: Terms, period: Period) -> tuple[Line, ...]:
-    """The lines that bill `period` in advance; a part period by day over its whole period (rules 8)."""
-    return tuple(_line(LineKind.SUBSCRIPTION, terms, price, period, period.start) for price in terms.prices)
-
-
-def unused_credit(
-    terms: Terms, period: Period, from_on: date, *, kind: LineKind = LineKind.CREDIT
+def lines_for(
+    terms: Terms,
+    period: Period,
+    *,
+    discounts: Sequence[Discount] = (),
+    once: bool = False,
+    usage: Iterable[Usage] = (),
+    kind: LineKind = LineKind.SUBSCRIPTION,
 ) -> tuple[Line, ...]:
-    """What the days from `from_on` to the end of a billed `period` cost, as negative lines (rules 8).
+    """The lines that bill `period` in advance, and `usage` in arrears; a part period by day over its whole (rules 8).
 
     Args:
-        terms: those that billed the period.
-        period: the period that was billed in advance.
-        from_on: first day that is given back; the period's end gives back nothing.
-        kind: why.
-
-    Raises:
-        OutsidePeriod: `from_on` is before the period or after its end; field `from_on`.
+        terms: what is agreed.
+        period: what is billed; a part of its whole period where it is shorter.
+        discounts: those of the period.
+        once: whether the prices that are billed once are.
+        usage: what was used before, if anything.
+        kind: of the lines that bill days.
     """
-    if not period.start <= from_on <= period.end:
-        raise OutsidePeriod(from_on, period, field="from_on")
-    if from_on == period.end:
-        return ()
-    return tuple(_line(kind, terms, price, period, from_on) for price in terms.prices)
+    items = [_days_item(kind, terms, price, period) for price in terms.prices if price.is_recurring]
+    if once:
+        items += [_once_item(terms, price, period.start) for price in _once_prices(terms)]
+    items += [_usage_item(stretch, terms.currency) for stretch in usage]
+    return _lines(items, discounts, terms.currency)
 
 
-def cancel_credit(terms: Terms, period: Period, cancel_on: date) -> tuple[Line, ...]:
-    """What a cancel on `cancel_on` leaves unused of a billed `period`: the cancel day is used (rules 8).
-
-    Raises:
-        OutsidePeriod: `cancel_on` is not in the period; field `cancel_on`.
-    """
-    _check_in_period(cancel_on, period, field="cancel_on")
-    return unused_credit(terms, period, cancel_on + timedelta(days=1))
+def usage_lines(
+    usage: Iterable[Usage], currency: str, *, discounts: Sequence[Discount] = ()
+) -> tuple[Line, ...]:
+    """The lines of an invoice that bills usage only, as after a cancel."""
+    return _lines([_usage_item(stretch, currency) for stretch in usage], discounts, currency)
 
 
-def change_lines(old: Terms, new: Terms, period: Period, change_on: date) -> tuple[Line, ...]:
-    """What a change inside a billed `period` costs: credits at the old terms, then charges (rules 8).
+def _once_prices(terms: Terms) -> list[Price]:
+    return [price for price in terms.prices if price.charging is Charging.ONCE]
 
-    The change day belongs to the new terms. While the rhythm stays, both sides cover the days from
-    `change_on` to the period's end, and prices that are the same on both sides are left out. A new rhythm
-    gives back all unused days and bills the first period of its own anchor, `period_after_change`.
 
-    Raises:
-        OutsidePeriod: `change_on` is not in the period; field `change_on`.
-        TermsDoNotMix: the currencies differ (field `currency`), or only one side's prices contain the tax
-            (field `tax_included`).
-    """
-    _check_in_period(change_on, period, field="change_on")
-    _check_same_document(old, new)
-    following = period_after_change(old, new, period, change_on)
-    if not old.same_rhythm_as(new):
-        return (
-            *unused_credit(old, period, change_on, kind=LineKind.PRORATION_CREDIT),
-            *lines_for(new, following),
-        )
-    kept = _same_prices(old, new)
-    return tuple(
-        _line(kind, terms, price, period, change_on)
-        for kind, terms in ((LineKind.PRORATION_CREDIT, old), (LineKind.PRORATION_CHARGE, new))
-        for price in terms.prices
-        if price.id not in kept
+def _days_item(kind: LineKind, terms: Terms, price: Price, period: Period) -> _Item:
+    quantity = price.billed_quantity(terms.quantity)
+    exact = to_exact_minor(price.whole_amount(terms.quantity), terms.currency)
+    return _Item(kind, price, terms.plan_name, quantity, exact, period.start, period.end, period.whole_days)
+
+
+def _once_item(terms: Terms, price: Price, day: date) -> _Item:
+    quantity = price.billed_quantity(terms.quantity)
+    exact = to_exact_minor(price.whole_amount(terms.quantity), terms.currency)
+    return _Item(LineKind.ONE_OFF, price, terms.plan_name, quantity, exact, day, day + timedelta(days=1), 1)
+
+
+def _usage_item(usage: Usage, currency: str) -> _Item:
+    more = usage.price.whole_amount(usage.quantity) - usage.price.whole_amount(usage.billed)
+    return _Item(
+        LineKind.USAGE,
+        usage.price,
+        usage.plan_name,
+        usage.quantity - usage.billed,
+        to_exact_minor(more, currency),
+        usage.start,
+        usage.end,
+        (usage.end - usage.start).days,
+        usage.late,
     )
 
 
-def period_after_change(old: Terms, new: Terms, period: Period, change_on: date) -> Period:
-    """The period in which a subscription is once `new` applies from `change_on`.
-
-    The same one while the rhythm stays. A new rhythm starts a new anchor on the change day (rules 8), so
-    this is period 0 of the new schedule.
-    """
-    if old.same_rhythm_as(new):
-        return period
-    # Periods are local dates, the same in every zone.
-    return Schedule(anchor=change_on, interval=new.interval, alignment=new.alignment, timezone="UTC").period(
-        0
-    )
+def _lines(items: Sequence[_Item], discounts: Sequence[Discount], currency: str) -> tuple[Line, ...]:
+    exact = [item.exact_minor for item in items]
+    after = take_off(exact, discounts, currency)
+    return tuple(_line(item, discounted, discounts) for item, discounted in zip(items, after, strict=True))
 
 
-_GIVES_BACK = frozenset({LineKind.PRORATION_CREDIT, LineKind.CREDIT})
-
-
-def _line(kind: LineKind, terms: Terms, price: Price, period: Period, start: date) -> Line:
-    days = (period.end - start).days
-    whole = to_exact_minor(price.whole_amount(terms.quantity), terms.currency)
-    amount = round_half_up(whole * days / period.whole_days)
+def _line(item: _Item, discounted: Fraction, discounts: Sequence[Discount]) -> Line:
+    days = (item.end - item.start).days
+    share = Fraction(days, item.whole_days)
     return Line(
-        kind=kind,
-        price_id=price.id,
-        plan_name=terms.plan_name,
-        description=price.description,
-        quantity=price.billed_quantity(terms.quantity),
-        unit_amount=price.unit_amount,
-        start=start,
-        end=period.end,
-        whole_days=period.whole_days,
-        amount_minor=-amount if kind in _GIVES_BACK else amount,
+        kind=item.kind,
+        price_id=item.price.id,
+        plan_name=item.plan_name,
+        description=item.price.description,
+        model=item.price.model,
+        quantity=item.quantity,
+        unit_amount=_unit_amount(item),
+        package_size=item.price.package_size,
+        start=item.start,
+        end=item.end,
+        whole_days=item.whole_days,
+        whole_minor=_as_decimal(discounted),
+        list_minor=round_half_up(item.exact_minor * share),
+        amount_minor=round_half_up(discounted * share),
+        discounts=tuple(discount.name for discount in discounts) if discounted != item.exact_minor else (),
+        tax_class=item.price.tax_class,
+        late=item.late,
     )
 
 
-def _same_prices(old: Terms, new: Terms) -> set[str]:
-    """Ids of the prices that bill the same on both sides."""
-    before = {price.id: (price, price.billed_quantity(old.quantity)) for price in old.prices}
-    return {
-        price.id
-        for price in new.prices
-        if before.get(price.id) == (price, price.billed_quantity(new.quantity))
-    }
+def _unit_amount(item: _Item) -> Decimal:
+    """The price's own, or with tiers what a unit costs on average."""
+    if not item.price.model.has_tiers:
+        return item.price.unit_amount
+    units = Fraction(item.quantity)
+    if units == 0:
+        return Decimal(0)
+    average = abs(item.price.whole_amount(item.quantity) / units) if units > 0 else Fraction()
+    return _as_decimal(Fraction(trunc(average * 10**MAX_UNIT_PLACES), 10**MAX_UNIT_PLACES))
 
 
-def _check_in_period(day: date, period: Period, *, field: str) -> None:
-    if not period.start <= day < period.end:
-        raise OutsidePeriod(day, period, field=field)
+def _as_decimal(exact: Fraction) -> Decimal:
+    """The same number as a decimal: prices, quantities and percents are decimals, so it ends."""
+    with localcontext() as context:
+        context.prec = 100
+        number = Decimal(exact.numerator) / Decimal(exact.denominator)
+    return Decimal(f"{number.normalize(context):f}")
 
 
-def _check_same_document(old: Terms, new: Terms) -> None:
-    if old.currency != new.currency:
-        raise TermsDoNotMix(
-            f"The new terms bill in {new.currency}, the current ones in {old.currency}. "
-            "Start a new subscription to change currency.",
-            field="currency",
-        )
-    if old.tax_included != new.tax_included:
-        raise TermsDoNotMix(
-            "Prices with and without tax can't stand on one document. "
-            "Apply this change at the end of the period.",
-            field="tax_included",
-        )
+def _first_release_whole(line: Mapping[str, Any]) -> Decimal:
+    """The exact price of a whole period: the decimals of its currency are those that give the amount."""
+    major = Fraction(str(line["unit_amount"])) * int(line["quantity"])
+    days = (date.fromisoformat(str(line["end"])) - date.fromisoformat(str(line["start"]))).days
+    amount = abs(int(line["amount_minor"]))
+    for places in (2, 0, 3, 4):
+        whole = major * 10**places
+        if round_half_up(whole * days / int(line["whole_days"])) == amount:
+            return _as_decimal(whole)
+    raise ValueError("the amount of this line does not follow from its price")

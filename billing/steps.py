@@ -28,13 +28,14 @@ class StepKind(StrEnum):
     END_ACCESS = "end_access"
     GIVE_UP = "give_up"
     NOTIFY = "notify"
+    CLOSE_USAGE = "close_usage"
     WAIT = "wait"
     """Nothing by itself: somebody else has to move."""
 
     @property
     def closes_run(self) -> bool:
         """Whether the workflow continues as new after it: one run is one billing period."""
-        return self not in (StepKind.NOTIFY, StepKind.WAIT)
+        return self not in (StepKind.NOTIFY, StepKind.CLOSE_USAGE, StepKind.WAIT)
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,20 @@ def next_step(subscription: Subscription, now: datetime) -> Step:
 
 
 def _steps(sub: Subscription, now: datetime) -> list[Step]:
-    if sub.parked is not None or sub.is_over:
+    if sub.parked is not None:
         return []
+    return [*_usage_step(sub), *_steps_by_status(sub, now)]
+
+
+def _usage_step(sub: Subscription) -> list[Step]:
+    if sub.usage_closes_at is None:
+        return []
+    return [
+        Step(StepKind.CLOSE_USAGE, sub.usage_closes_at, "what was used is billed; late usage had its time")
+    ]
+
+
+def _steps_by_status(sub: Subscription, now: datetime) -> list[Step]:
     boundary = sub.boundary_at
     match sub.status:
         case Status.SCHEDULED:

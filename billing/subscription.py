@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from billing.calendar import Period, Schedule, local_date, starts_at
+from billing.discounts import MAX_DISCOUNTS, Discount
 from billing.terms import Terms
 from billing.upgrade import SCHEMA_NUMBER, upgraded
 from billing.values import Value
@@ -81,8 +82,20 @@ class Subscription(Value):
     """First day that no invoice covers which is paid, or open and still to be paid."""
     boundary_offset_seconds: int = 0
     """Deterministic spread of the work instants within a window (engine 23)."""
+    discounts: tuple[Discount, ...] = Field(default=(), max_length=MAX_DISCOUNTS)
+    """Coupons that were given to it; they stay through a change of plan."""
+    committed_until: date | None = None
+    """First day after the periods that the customer agreed to."""
     pending_terms: Terms | None = None
     """Terms to apply at the period's end, at the resume or on the return."""
+    pending_discounts: tuple[Discount, ...] | None = None
+    """Likewise; None leaves them."""
+    conditional_change: str | None = None
+    """Command id of a change that waits for its payment."""
+    usage_wait_hours: int = 24
+    """How long late usage is waited for."""
+    usage_closes_at: datetime | None = None
+    """Until when late usage is waited for; then what was used is billed."""
     cancel_at_end: bool = False
     pause_at_end: bool = False
     access_ends_at: datetime | None = None
@@ -123,6 +136,11 @@ class Subscription(Value):
         return self.status.is_over
 
     @property
+    def is_done(self) -> bool:
+        """Whether nothing is issued any more: over, and the last usage is billed."""
+        return self.is_over and self.usage_closes_at is None
+
+    @property
     def schedule(self) -> Schedule:
         """The schedule from which every period is computed.
 
@@ -136,6 +154,7 @@ class Subscription(Value):
             interval=self.terms.interval,
             timezone=self.timezone,
             alignment=self.terms.alignment,
+            billing_day=self.terms.billing_day,
         )
 
     @property

@@ -220,6 +220,8 @@ class _Rules:
     def at_home(self, kind: TreatmentKind) -> TaxTreatment:
         """Taxed as if the buyer were next door."""
         home = self._facts.seller.place
+        if home.territory in OVERSEAS_WITHOUT_VAT:
+            return self.untaxed(kind, home, "O", NO_VAT_OVERSEAS_MENTION)
         if self._facts.seller.small_business:
             return self._small_business(kind, home)
         return self.taxed(kind, home, self.percents(home))
@@ -231,7 +233,7 @@ class _Rules:
 
     def untaxed(self, kind: TreatmentKind, place: TaxPlace, category: str, mention: str) -> TaxTreatment:
         """No VAT is charged; a price with tax loses the VAT that it contains at home (rules 6)."""
-        contained = {} if self._facts.seller.small_business else self._contained()
+        contained = self._contained()
         rates = {
             name: TaxRate(category=category, percent=Decimal(0), contained_percent=contained.get(name))
             for name in (STANDARD, *contained, EXEMPT)
@@ -258,8 +260,10 @@ class _Rules:
         return known
 
     def _contained(self) -> dict[str, Decimal]:
-        """What prices with tax contain: the seller's own VAT."""
+        """What prices with tax contain: the seller's own VAT, where it has any."""
         home = self._facts.seller.place
+        if self._facts.seller.small_business or home.territory in OVERSEAS_WITHOUT_VAT:
+            return {}
         return {name: percent for name, percent in self.percents(home).items() if percent}
 
     def _treatment(

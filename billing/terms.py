@@ -5,31 +5,26 @@ Terms travel in the state of a running subscription, so they hold what bills it 
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from billing.calendar import Alignment, Interval
+from billing.calendar import Alignment, Interval, Schedule
 from billing.errors import InvalidInput
-from billing.money import MAX_AMOUNT_MINOR, check_currency, check_unit_amount, to_exact_minor
+from billing.features import MAX_FEATURES, Feature, check_keys
+from billing.money import MAX_AMOUNT_MINOR, check_currency, to_exact_minor
+from billing.prices import Price, PricingModel
 from billing.values import Value
 
 MAX_QUANTITY = 1_000_000
 """Most seats that one subscription can have."""
 MAX_PRICES = 10
 """Most prices of one plan: terms are part of a state that must stay small."""
-
-
-class PricingModel(StrEnum):
-    """How a price turns a quantity into an amount."""
-
-    FLAT = "flat"
-    """The same for every quantity."""
-    PER_UNIT = "per_unit"
-    """The unit price for each unit: seats."""
+MAX_TERMS_BYTES: Final = 3_000
+"""Terms as JSON. A state holds two of them at most and stays under 8 KB (engine 14)."""
 
 
 class WithoutMethod(StrEnum):
@@ -80,30 +75,6 @@ def check_quantity(quantity: int) -> int:
     return quantity
 
 
-class Price(Value):
-    """One price of a plan.
-
-    Raises:
-        InvalidUnitAmount: `unit_amount` is negative, too large or too fine.
-    """
-
-    id: str = Field(min_length=1, max_length=64)
-    """Tells the prices of one plan apart; the same in two plans where it is the same price."""
-    description: str = Field(default="", max_length=100)
-    """What the customer reads beside the plan's name; empty where the name says it all."""
-    model: PricingModel = PricingModel.FLAT
-    unit_amount: Annotated[Decimal, AfterValidator(check_unit_amount)]
-    """Per interval and unit, in major units of the plan's currency, at most 12 decimals (rules 5)."""
-
-    def billed_quantity(self, quantity: int) -> int:
-        """How many units of `quantity` this price counts: a flat price always one."""
-        return 1 if self.model is PricingModel.FLAT else quantity
-
-    def whole_amount(self, quantity: int) -> Fraction:
-        """What a whole period costs for `quantity` units, in major units, not rounded."""
-        return Fraction(self.unit_amount) * self.billed_quantity(quantity)
-
-
 class Terms(Value):
     """What one subscription pays, how often, and how it is collected.
 
@@ -122,7 +93,19 @@ class Terms(Value):
     quantity: Annotated[int, AfterValidator(check_quantity)] = 1
     tax_included: bool = False
     """Whether the prices contain the tax; then lines are gross and their gross is kept (rules 6)."""
+    features: Annotated[tuple[Feature, ...], AfterValidator(check_keys)] = Field(
+        default=(), max_length=MAX_FEATURES
+    )
+    billing_day: int | None = Field(default=None, ge=1, le=31)
+    """Day of the month on which periods start, cut back in short months; None is the day of the anchor (rules 3)."""
+    commitment_periods: int = Field(default=0, ge=0, le=120)
+    """Billed periods that the customer agreed to from the first paid day; 0 is none."""
+    early_exit_percent: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=3)
+    """What leaving within the commitment costs: this share of the periods that are left. None is nothing for
+    consumers and non-professionals and all of it for others."""
     trial_days: int = Field(default=0, ge=0, le=730)
+    trial_needs_method: bool = False
+    """Whether a trial begins only once there is a payment method."""
     without_method_at_trial_end: WithoutMethod = WithoutMethod.CANCEL
     dunning_policy: str | None = Field(default=None, max_length=80)
     """Name of the policy; None takes the default for the interval (rules 24)."""
@@ -140,6 +123,8 @@ class Terms(Value):
     @model_validator(mode="after")
     def _amounts_fit_a_document(self) -> Self:
         for price in self.prices:
+            if price.is_metered:
+                continue  # known only when it is used
             if to_exact_minor(price.whole_amount(self.quantity), self.currency) > MAX_AMOUNT_MINOR:
                 raise AmountTooLarge(
                     f"{price.unit_amount} {self.currency} times {self.quantity} is too large for an invoice. "
@@ -148,11 +133,43 @@ class Terms(Value):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _has_a_schedule(self) -> Self:
+        """Refuses an interval, alignment or billing day that have no place in the calendar, as `Schedule` does."""
+        Schedule(
+            anchor=date(2027, 1, 1),
+            interval=self.interval,
+            timezone="UTC",
+            alignment=self.alignment,
+            billing_day=self.billing_day,
+        )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_a_state(self) -> Self:
+        size = len(self.model_dump_json(exclude_defaults=True))
+        if size > MAX_TERMS_BYTES:
+            raise InvalidInput(
+                f"These terms take {size} bytes of at most {MAX_TERMS_BYTES}. Give them fewer prices, tiers or "
+                "features, or shorter descriptions.",
+                field="prices",
+            )
+        return self
+
     @property
     def has_unit_price(self) -> bool:
         """Whether any price depends on the quantity."""
-        return any(price.model is not PricingModel.FLAT for price in self.prices)
+        return any(not price.is_metered and price.model is not PricingModel.FLAT for price in self.prices)
+
+    @property
+    def metered_prices(self) -> tuple[Price, ...]:
+        """Those billed in arrears, by usage."""
+        return tuple(price for price in self.prices if price.is_metered)
 
     def same_rhythm_as(self, other: Terms) -> bool:
         """Whether a change from one to the other keeps the periods as they are."""
-        return (self.interval, self.alignment) == (other.interval, other.alignment)
+        return (self.interval, self.alignment, self.billing_day) == (
+            other.interval,
+            other.alignment,
+            other.billing_day,
+        )

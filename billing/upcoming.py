@@ -8,7 +8,8 @@ from billing import lifecycle
 from billing.effects import Issue
 from billing.lines import lines_for
 from billing.subscription import Status, Subscription
-from billing.tax import TaxRate, totals
+from billing.tax import totals_by_rate
+from billing.taxation import TaxTreatment
 from billing.values import Value
 
 
@@ -42,17 +43,19 @@ def next_issue(sub: Subscription) -> Issue | None:
     return next((effect for effect in effects if isinstance(effect, Issue)), None)
 
 
-def upcoming(sub: Subscription, rate: TaxRate) -> Upcoming | None:
+def upcoming(sub: Subscription, treatment: TaxTreatment) -> Upcoming | None:
     """The next invoice with its amount.
 
     Args:
         sub: as it is; a pending change is taken into account, a pending cancel or pause leaves nothing to come.
-        rate: the seller's for this buyer.
+        treatment: how it is taxed. Usage is not known yet and not in it.
     """
     issue = next_issue(sub)
     if issue is None:
         return None
-    taxed = totals(lines_for(issue.terms, issue.period), rate, tax_included=issue.terms.tax_included).totals
+    lines = lines_for(issue.terms, issue.period, discounts=issue.discounts, once=issue.once)
+    amounts = [(line.amount_minor, treatment.rate_for(line.tax_class)) for line in lines]
+    taxed = totals_by_rate(amounts, tax_included=issue.terms.tax_included).totals
     return Upcoming(
         on=issue.period.start,
         until=issue.period.end,

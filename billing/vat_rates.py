@@ -18,11 +18,12 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from billing.errors import InvalidInput
 from billing.tax import Percent
-from billing.tax_places import TaxPlace
+from billing.tax_places import OUTSIDE_THE_VAT_AREA, OVERSEAS_WITHOUT_VAT, TaxPlace
 from billing.taxation import EXEMPT, TAX_CLASSES
 from billing.values import Value
 
 _NEEDED: Final = ("country", "tax_class", "percent", "valid_from")
+_WITHOUT_THE_STATES_RATES: Final = OUTSIDE_THE_VAT_AREA | OVERSEAS_WITHOUT_VAT
 
 
 class UnusableRates(InvalidInput):
@@ -85,10 +86,12 @@ class DatedRates(Value):
     def percents(self, place: TaxPlace, on: date) -> Mapping[str, Decimal]:
         """Percent by tax class in force on a date; empty where the place is not in the table.
 
-        A territory without rows of its own has those of its state.
+        A territory without rows of its own has those of its state, unless the state's VAT does not reach it.
         """
         own = self._of(place.country, place.territory or "", on)
-        return own or self._of(place.country, "", on)
+        if own or place.territory in _WITHOUT_THE_STATES_RATES:
+            return own
+        return self._of(place.country, "", on)
 
     def _of(self, country: str, territory: str, on: date) -> dict[str, Decimal]:
         return {

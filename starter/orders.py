@@ -8,14 +8,19 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
+from billing.agreed import Agreed
+from billing import tax_numbers
 from billing.calendar import Alignment, Interval, Schedule, check_timezone
 from billing.errors import InvalidInput
 from billing.money import check_currency, check_unit_amount
 from billing.subscription import CustomerKind
-from billing.terms import CollectionMethod, Price, PricingModel, Terms, WithoutMethod
+from billing.prices import Price, PricingModel
+from billing.taxation import LocationEvidence
+from billing.terms import CollectionMethod, Terms, WithoutMethod
 from billing.values import Value
 from models.ids import check_id
 from models.parties import Address, Contact
+from starter.tax_identity import check_buyer, check_seller
 
 Reference = Annotated[str, Field(min_length=1, max_length=100)]
 """The caller's own name for something, unique within a legal entity."""
@@ -23,6 +28,9 @@ Key = Annotated[str, Field(min_length=1, max_length=100)]
 """An id of ours, or the caller's reference."""
 Custom = dict[str, JsonValue]
 """The caller's own metadata."""
+VatNumber = Annotated[str, AfterValidator(tax_numbers.vat_number)]
+"""As typed; kept without spaces, its check digits right."""
+Siren = Annotated[str, AfterValidator(tax_numbers.siren)]
 Zone = Annotated[str, AfterValidator(check_timezone)]
 Currency = Annotated[str, AfterValidator(check_currency)]
 
@@ -39,14 +47,19 @@ class NewEntity(Value):
     legal_form: str = Field(default="", max_length=50)
     capital: str = Field(default="", max_length=50)
     """As printed: `10 000 EUR`."""
-    siren: str = Field(default="", pattern="^([0-9]{9})?$")
-    vat_number: str = Field(default="", max_length=20)
+    siren: Siren = ""
+    vat_number: VatNumber = ""
     address: Address
     timezone: Zone = "Europe/Paris"
     iban: str = Field(default="", max_length=34)
     invoice_series: str = Field(default="F", pattern="^[A-Za-z0-9+_/-]{1,12}$")
     credit_series: str = Field(default="A", pattern="^[A-Za-z0-9+_/-]{1,12}$")
-    vat_percent: Decimal = Field(default=Decimal(20), ge=0, le=100, decimal_places=3)
+    vat_percent: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=3)
+    """Replaces the standard rate of its own place in the table of rates; needed where the table has none."""
+    small_business: bool = False
+    """Exempt as a small business: in France `franchise en base`."""
+    oss_opted_in: bool = False
+    """Taxes consumers of other member states at their rates from the first euro on."""
     sender: str = Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
     """Mail address that mails come from and answers go to."""
     locale: str = Field(default="fr", pattern="^(fr|en)$")
@@ -55,13 +68,15 @@ class NewEntity(Value):
         """Refuse what the fields alone do not.
 
         Raises:
-            InvalidInput: both series have one name, or the id is none of ours.
+            InvalidInput: both series have one name, numbers and address contradict each other, or the id is none
+                of ours.
         """
         if self.invoice_series == self.credit_series:
             raise InvalidInput(
                 "Invoices and credit notes need a series each. Give another credit_series.",
                 field="credit_series",
             )
+        check_seller(vat_number=self.vat_number, siren=self.siren, address=self.address)
         if self.id is not None:
             check_id(self.id, "ent", field="id")
 
@@ -139,12 +154,34 @@ class NewCustomer(Value):
     locale: str = Field(default="fr", pattern="^[a-z]{2}([-_][A-Z]{2})?$")
     """`fr`, `fr-CA`, `en-GB`: French is written to in French, everybody else in English."""
     timezone: Zone = "Europe/Paris"
-    vat_number: str = Field(default="", max_length=20)
-    siren: str = Field(default="", pattern="^([0-9]{9})?$")
+    vat_number: VatNumber = ""
+    siren: Siren = ""
     address: Address | None = None
+    evidence: LocationEvidence | None = None
+    """Where they seem to be, beside the address: the country of the card, that of the IP address."""
     clock: str | None = None
     """Id of a test clock."""
     custom: Custom = Field(default_factory=dict)
+
+    def check(self) -> None:
+        """Refuse what the fields alone do not.
+
+        Raises:
+            InvalidInput: kind, numbers and address contradict each other, or the id is none of ours.
+        """
+        if self.id is not None:
+            check_id(self.id, "cus", field="id")
+        check_buyer(self.kind, vat_number=self.vat_number, siren=self.siren, address=self.address)
+
+
+class TaxFactsChange(Value):
+    """What is new about a customer for the tax. None leaves it as it is; an empty number takes it away."""
+
+    kind: CustomerKind | None = None
+    vat_number: VatNumber | None = None
+    siren: Siren | None = None
+    address: Address | None = None
+    evidence: LocationEvidence | None = None
 
 
 class NewSubscription(Value):
@@ -160,6 +197,8 @@ class NewSubscription(Value):
     """Another price than the plan's, in major units, where the plan has a single one."""
     trial_days: int | None = Field(default=None, ge=0, le=730)
     dunning_policy: str | None = None
+    agreed: Agreed = Agreed()
+    """Anything else that was agreed with this customer."""
     starts_on: date | None = None
     """First day of service, local to the customer; None is today."""
     custom: Custom = Field(default_factory=dict)

@@ -15,8 +15,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import collection_key, load_case
 from activities.books.config import BookRules
-from activities.books.issuing import rate_of
-from activities.books.rows import customer_of, entity_of, usable_method
+from activities.books.issuing import treatment_now
+from activities.books.rows import customer_of, usable_method
 from billing.calendar import local_date
 from billing.declines import support_words
 from billing.payment import AttemptState
@@ -161,10 +161,10 @@ async def overview_of(
         now: the business instant.
     """
     sub = row.state
-    customer, entity = await customer_of(session, row), await entity_of(session, row)
+    customer = await customer_of(session, row)
     method = await usable_method(session, customer)
     invoices = await _invoices(session, row)
-    coming = upcoming(sub, rate_of(entity))
+    coming = upcoming(sub, await treatment_now(session, row, now, rules))
     access_until = sub.access_until(now, window=rules.access.window, grace=rules.access.grace)
     return Overview(
         id=row.id,

@@ -10,11 +10,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.standing import method_facts
 from activities.books.transitions import store
-from billing import decide
+from billing.agreed import terms_agreed
+from billing.change import with_quantity
 from billing.calendar import local_date
 from billing.commands import BaseCommand, Cancel, ChangePlan, RetryNow
 from billing.errors import InvalidInput
 from billing.payment import Trigger
+from billing.refusal import AlreadyEnded
 from billing.subscription import CustomerKind, Status, Subscription
 from billing.terms import Terms
 from billing.values import Value
@@ -197,7 +199,7 @@ class Subscriptions:
     async def _tell_ended(self, row: SubscriptionRow, command: BaseCommand) -> Accepted:
         """What was owed at the end can still be charged when a person asks; nothing else is taken (U6)."""
         if not isinstance(command, RetryNow) or not row.state.open_invoices:
-            raise decide.AlreadyEnded(row.state)
+            raise AlreadyEnded(row.state)
         wish = Wish(
             trigger=Trigger.SUPPORT, command_id=command.command_id, as_of=command.as_of, by=command.by
         )
@@ -217,7 +219,7 @@ class Subscriptions:
             command = command.model_copy(update={"as_of": await self._clock_now(session, row)})
             command = await _with_terms(session, row, command, is_new=True)
         if row.state.is_over:
-            raise decide.AlreadyEnded(row.state)
+            raise AlreadyEnded(row.state)
         await tell(await self._to.temporal(), f"{SUBSCRIPTION}{row.id}", command.kind, command)
 
     async def pay_now(self, invoice_id: str, *, command_id: str | None = None, by: str = "") -> WishAccepted:
@@ -273,21 +275,10 @@ def agreed_terms(offered: Terms, order: NewSubscription) -> Terms:
     Raises:
         InvalidInput: one price was agreed for a plan with several, or a value is out of range.
     """
-    changes: dict[str, Any] = {}
-    if order.amount is not None:
-        if len(offered.prices) != 1:
-            raise InvalidInput(
-                f"The plan {offered.plan_id} has {len(offered.prices)} prices: an amount for one of them is not "
-                "clear. Make a plan for this offer.",
-                field="amount",
-            )
-        changes["prices"] = (offered.prices[0].model_copy(update={"unit_amount": order.amount}),)
-    if order.trial_days is not None:
-        changes["trial_days"] = order.trial_days
-    if order.dunning_policy is not None:
-        changes["dunning_policy"] = order.dunning_policy
-    terms = Terms.model_validate({**offered.model_dump(), **changes})
-    return terms if order.quantity is None else decide.with_quantity(terms, order.quantity)
+    own = {"amount": order.amount, "trial_days": order.trial_days, "dunning_policy": order.dunning_policy}
+    agreed = order.agreed.model_copy(update={name: value for name, value in own.items() if value is not None})
+    terms = terms_agreed(offered, agreed)
+    return terms if order.quantity is None else with_quantity(terms, order.quantity)
 
 
 def offset_seconds(subscription_id: str, *, window_minutes: int) -> int:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.balance import book_balance_used, set_balance_aside
 from activities.books.config import BookRules
+from activities.books.document_lines import Rated, with_nets, write_lines
 from activities.books.journal import RECEIVABLE, REVENUE, VAT, book
 from activities.books.notices import emit, write_mail
 from activities.books.numbering import next_number, series_name
 from activities.books.rows import customer_of, entity_of
-from billing.effects import Issue
-from billing.lines import lines_for
-from billing.tax import TaxRate, totals
+from activities.books.taxing import treatment_of
+from billing.calendar import Period, local_date
+from billing.effects import InvoiceReason, Issue
+from billing.lines import Line, lines_for
+from billing.tax import TaxedLines, totals_by_rate
+from billing.taxation import TaxTreatment
 from billing.terms import CollectionMethod
 from models.ids import derived_id
 from models.parties import Buyer, Seller
 from models.tables import (
     Customer,
     Invoice,
-    InvoiceLine,
     InvoiceStatus,
     LegalEntity,
     SubscriptionRow,
@@ -36,7 +41,9 @@ def seller_of(entity: LegalEntity) -> Seller:
         legal_form=entity.legal_form,
         capital=entity.capital,
         siren=entity.siren,
+        registration=entity.registration,
         vat_number=entity.vat_number,
+        vat_on_debits=entity.vat_on_debits,
         address=entity.address,
         iban=entity.iban,
         sender=entity.sender,
@@ -51,13 +58,80 @@ def buyer_of(customer: Customer) -> Buyer:
         kind=customer.kind,
         vat_number=customer.vat_number,
         siren=customer.siren,
+        purchase_order=customer.purchase_order,
         address=customer.address,
     )
 
 
-def rate_of(entity: LegalEntity) -> TaxRate:
-    """The entity's one VAT rate; a rate of zero is its own category."""
-    return TaxRate(category="S" if entity.vat_percent else "Z", percent=entity.vat_percent)
+@dataclass(frozen=True)
+class Claim:
+    """What an invoice is to claim, before it is written: a preview reads the same value.
+
+    Attributes:
+        reason: why it exists.
+        period: what it covers.
+        lines: with their rates.
+        treatment: how they are taxed, and why.
+        currency: ISO 4217.
+        tax_included: whether line amounts are gross.
+        gated: a draft without number until it is paid or processing (rules 13).
+        draft: written without number for a person to decide (rules 4).
+        first_payment: its failure follows the policy for first payments (rules 24).
+        delay_days: how many days after the issue its first charge is due.
+        waits_for_usage: a draft that is issued when late usage is in.
+    """
+
+    reason: InvoiceReason
+    period: Period
+    lines: tuple[Rated, ...]
+    treatment: TaxTreatment
+    currency: str
+    tax_included: bool
+    gated: bool = False
+    draft: bool = False
+    first_payment: bool = False
+    delay_days: int = 0
+    waits_for_usage: bool = False
+
+    @property
+    def taxed(self) -> TaxedLines:
+        """The lines with their tax worked out, once per rate (rules 6)."""
+        amounts = [(line.amount_minor, rate) for line, rate in self.lines]
+        return totals_by_rate(amounts, tax_included=self.tax_included)
+
+
+def rated(lines: Iterable[Line], treatment: TaxTreatment) -> tuple[Rated, ...]:
+    """Lines with the rates of a treatment."""
+    return tuple((line, treatment.rate_for(line.tax_class)) for line in lines)
+
+
+async def claim_of(
+    session: AsyncSession, row: SubscriptionRow, issue: Issue, at: datetime, rules: BookRules
+) -> Claim:
+    """What the invoice of a period claims."""
+    treatment = await treatment_now(session, row, at, rules)
+    lines = lines_for(issue.terms, issue.period, discounts=issue.discounts, once=issue.once)
+    return Claim(
+        reason=issue.reason,
+        period=issue.period,
+        lines=rated(lines, treatment),
+        treatment=treatment,
+        currency=issue.terms.currency,
+        tax_included=issue.terms.tax_included,
+        gated=issue.gated,
+        draft=issue.draft,
+        first_payment=issue.first_payment or issue.gated,
+        delay_days=issue.delay_days,
+        waits_for_usage=issue.waits_for_usage,
+    )
+
+
+async def treatment_now(
+    session: AsyncSession, row: SubscriptionRow, at: datetime, rules: BookRules
+) -> TaxTreatment:
+    """How what is issued at this instant is taxed: by the seller's date (rules 1)."""
+    entity, customer = await entity_of(session, row), await customer_of(session, row)
+    return await treatment_of(session, entity, customer, local_date(at, entity.timezone), rules)
 
 
 async def write_invoice(
@@ -69,70 +143,77 @@ async def write_invoice(
     *,
     command_id: str = "",
 ) -> Invoice:
-    """Write the invoice of a period: issued at once, or a draft where it is gated or awaits a person.
+    """Write the invoice of a period: issued at once, or a draft where it is gated or awaits something.
 
     The same period and reason is written once: a second call answers the first's row (design 4.4).
     """
-    written = await _written_for(session, row, issue, command_id)
+    claim = await claim_of(session, row, issue, at, rules)
+    return await write_claim(session, row, claim, at, rules, command_id=command_id)
+
+
+async def write_claim(
+    session: AsyncSession,
+    row: SubscriptionRow,
+    claim: Claim,
+    at: datetime,
+    rules: BookRules,
+    *,
+    command_id: str = "",
+) -> Invoice:
+    """Write an invoice: issued at once, or a draft. The same period, reason and command is written once."""
+    written = await _written_for(session, row, claim, command_id)
     if written and written[-1].status is not InvoiceStatus.VOID:
         return written[-1]
-    key = (row.id, str(issue.period.start), issue.reason, command_id)
+    key = (row.id, str(claim.period.start), claim.reason, command_id)
     invoice_id = derived_id("in", *key, *([len(written)] if written else []))
     entity, customer = await entity_of(session, row), await customer_of(session, row)
-    lines = lines_for(issue.terms, issue.period)
-    rate = rate_of(entity)
-    taxed = totals(lines, rate, tax_included=issue.terms.tax_included)
+    taxed = claim.taxed
     invoice = Invoice(
         id=invoice_id,
         entity_id=row.entity_id,
         customer_id=row.customer_id,
         subscription_id=row.id,
         clock_id=row.clock_id,
-        reason=issue.reason,
+        reason=claim.reason,
         command_id=command_id,
-        period_index=issue.period.index,
-        period_start=issue.period.start,
-        period_end=issue.period.end,
-        covers_until=issue.period.end,
-        gated=issue.gated,
-        gate_closes_at=at + rules.gated_for if issue.gated else None,
-        currency=issue.terms.currency,
-        tax_included=issue.terms.tax_included,
-        rate=rate,
+        period_index=claim.period.index,
+        period_start=claim.period.start,
+        period_end=claim.period.end,
+        covers_until=claim.period.end,
+        gated=claim.gated,
+        gate_closes_at=at + rules.gated_for if claim.gated else None,
+        waits_for_usage=claim.waits_for_usage,
+        currency=claim.currency,
+        tax_included=claim.tax_included,
+        treatment=claim.treatment,
         totals=taxed.totals,
         net_minor=taxed.totals.net_minor,
         vat_minor=taxed.totals.vat_minor,
         total_minor=taxed.totals.total_minor,
         seller=seller_of(entity),
         buyer=buyer_of(customer),
-        first_payment=issue.first_payment or issue.gated,
-        delay_days=issue.delay_days,
+        first_payment=claim.first_payment,
+        delay_days=claim.delay_days,
     )
     session.add(invoice)
-    for position, (line, net) in enumerate(zip(lines, taxed.net_minor, strict=True)):
-        session.add(
-            InvoiceLine(
-                id=derived_id("il", invoice_id, position),
-                document_id=invoice_id,
-                position=position,
-                line=line,
-                net_minor=net,
-            )
-        )
     await session.flush()
-    if not issue.gated and not issue.draft:
+    if claim.gated:
+        await set_balance_aside(session, customer, invoice)
+    write_lines(session, document_id=invoice_id, invoice_id=invoice_id, lines=with_nets(claim.lines, taxed))
+    await session.flush()
+    if not (claim.gated or claim.draft or claim.waits_for_usage):
         await number_invoice(session, row, invoice, at, rules)
     return invoice
 
 
 async def _written_for(
-    session: AsyncSession, row: SubscriptionRow, issue: Issue, command_id: str
+    session: AsyncSession, row: SubscriptionRow, claim: Claim, command_id: str
 ) -> Sequence[Invoice]:
     """What was written for this period, reason and command before: drafts that were dropped, then one that counts."""
     query = select(Invoice).where(
         Invoice.subscription_id == row.id,
-        Invoice.period_start == issue.period.start,
-        Invoice.reason == issue.reason,
+        Invoice.period_start == claim.period.start,
+        Invoice.reason == claim.reason,
         Invoice.command_id == command_id,
     )
     found = (await session.exec(query)).all()
@@ -140,14 +221,30 @@ async def _written_for(
 
 
 async def number_invoice(
-    session: AsyncSession, row: SubscriptionRow, invoice: Invoice, at: datetime, rules: BookRules
+    session: AsyncSession,
+    row: SubscriptionRow,
+    invoice: Invoice,
+    at: datetime,
+    rules: BookRules,
+    *,
+    buyer: Buyer | None = None,
 ) -> None:
     """Turn a draft into an issued invoice: number, date, parties as they are now, journal, event, mail.
 
-    A total of zero is paid at once (rules 10).
+    The customer's balance pays what it can, and a total of zero is paid at once (rules 10, 11).
+
+    Args:
+        session: with the subscription locked.
+        row: the subscription.
+        invoice: the draft; what is paid on it already was moved over from the invoice that it replaces.
+        at: the instant of issue.
+        rules: the seller's.
+        buyer: as the document names the customer, where not by the customer's own data.
     """
     entity, customer = await entity_of(session, row), await customer_of(session, row)
-    invoice.seller, invoice.buyer = seller_of(entity), buyer_of(customer)
+    invoice.seller, invoice.buyer = seller_of(entity), buyer or buyer_of(customer)
+    if not invoice.gated:
+        await set_balance_aside(session, customer, invoice)
     invoice.issued_at = at
     issued = await next_number(session, entity, series_name(entity.invoice_series, row.clock_id), at)
     invoice.series, invoice.number, invoice.issued_on = issued.series, issued.number, issued.on
@@ -164,6 +261,7 @@ async def number_invoice(
         at=at,
         on=issued.on,
     )
+    book_balance_used(session, entity, invoice, at=at, on=issued.on)
     invoice.status = InvoiceStatus.OPEN
     invoice.due_on = issued.on + timedelta(days=_payment_days(row))
     facts = {
@@ -173,7 +271,7 @@ async def number_invoice(
         "currency": invoice.currency,
     }
     emit(session, row, "invoice.issued", facts, at, rules.access)
-    if invoice.total_minor == 0:
+    if invoice.open_minor == 0:
         invoice.status, invoice.paid_at = InvoiceStatus.PAID, at
         emit(session, row, "invoice.paid", facts, at, rules.access)
     await write_mail(

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import collection_key, load_case
 from activities.books.config import BookRules
-from activities.books.issuing import rate_of
+from activities.books.issuing import treatment_now
 from activities.books.rows import customer_of, entity_of, get, usable_method
 from activities.links import Links
 from billing.calendar import local_date
@@ -19,6 +19,7 @@ from billing.chase import StepKind
 from billing.lines import Line, LineKind
 from billing.progress import timeline
 from billing.subscription import Subscription
+from billing.taxation import TaxTreatment
 from billing.upcoming import Upcoming, upcoming
 from mails.context import MailLine, MailMerchant, OpenInvoice
 from mails.formats import Language
@@ -67,6 +68,7 @@ class MailFacts:
     entity: LegalEntity
     row: SubscriptionRow
     invoice: Invoice | None
+    treatment: TaxTreatment
 
     @classmethod
     async def load(
@@ -91,6 +93,7 @@ class MailFacts:
             entity=await entity_of(session, row),
             row=row,
             invoice=invoice,
+            treatment=await treatment_now(session, row, now, rules),
         )
 
     @property
@@ -185,7 +188,7 @@ class MailFacts:
 
     def upcoming(self, sub: Subscription | None = None) -> Upcoming | None:
         """The subscription's next invoice."""
-        return upcoming(sub or self.sub, rate_of(self.entity))
+        return upcoming(sub or self.sub, self.treatment)
 
     def next_charge(self) -> dict[str, Any]:
         """The next payment, as the mail's fields."""

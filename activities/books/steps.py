@@ -11,25 +11,27 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.balance import free_balance
 from activities.books.chasing import chase_of, open_collection
 from activities.books.config import BookRules
 from activities.books.gate import Prepares, live_attempt
-from activities.books.issuing import rate_of
-from activities.books.rows import entity_of, get, invoices_of, lock_subscription, lock_with_subscription
+from activities.books.issuing import claim_of
+from activities.books.rows import customer_of, get, invoices_of, lock_subscription, lock_with_subscription
 from activities.books.standing import duties_of, method_facts, running_chases
 from activities.books.transitions import carry_out, settle_standing
 from activities.books.work import Work
 from billing import lifecycle
 from billing.asking import may_ask
 from billing.commands import Cancel, ChangePlan, Command, Resume, RetryNow, When
-from billing.decide import Refused, accept
-from billing.effects import Transition
+from billing.credit import use_balance
+from billing.decide import accept
+from billing.discounts import for_next_period
+from billing.effects import InvoiceReason, Issue, Transition
 from billing.errors import InvalidInput
-from billing.lines import lines_for
 from billing.payment import AttemptState, Trigger
+from billing.refusal import Refused
 from billing.steps import Step, StepKind, next_step
 from billing.subscription import Status
-from billing.tax import totals
 from billing.terms import CollectionMethod
 from models.boundary import CommandOrder, LookOrder, ParkOrder, StepOrder, SubscriptionReport
 from models.tables import CommandRow, Invoice, InvoiceStatus, PaymentState, Plan, SubscriptionRow
@@ -91,6 +93,8 @@ async def _transition(work: Work, step: Step) -> Transition:
             return lifecycle.end_access(sub, at)
         case StepKind.GIVE_UP:
             return lifecycle.give_up(sub, at)
+        case StepKind.CLOSE_USAGE:
+            return lifecycle.close_usage(sub)
         case StepKind.NOTIFY:
             return lifecycle.mark_notified(sub, step)
         case StepKind.WAIT:
@@ -98,14 +102,17 @@ async def _transition(work: Work, step: Step) -> Transition:
 
 
 async def _is_gated(work: Work) -> bool:
-    """Rules 13: charged at once, not on transfer terms, not of zero or below the minimum."""
+    """Rules 13: charged at once, not on transfer terms, not of zero or below the minimum after the balance."""
     sub = work.row.state
     if not sub.starts_at_signup or sub.terms.collection_method is not CollectionMethod.CHARGE:
         return False
     first = sub.model_copy(update={"anchor": sub.starts_on}).schedule.period(0)
-    rate = rate_of(await entity_of(work.session, work.row))
-    taxed = totals(lines_for(sub.terms, first), rate, tax_included=sub.terms.tax_included)
-    return taxed.totals.total_minor >= work.rules.minimum(sub.terms.currency)
+    issue = Issue(first, sub.terms, InvoiceReason.SIGNUP, discounts=for_next_period(sub.discounts), once=True)
+    claim = await claim_of(work.session, work.row, issue, work.at, work.rules)
+    customer = await customer_of(work.session, work.row)
+    free = await free_balance(work.session, customer, claim.currency)
+    to_charge = use_balance(claim.taxed.totals.total_minor, free).to_charge_minor
+    return to_charge >= work.rules.minimum(claim.currency)
 
 
 async def apply_command(

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import date, datetime
+from typing import Final
 
 from sqlmodel import col, select
 
+from activities.books.changing import (
+    Bill,
+    credits_stand_on,
+    draw_up_change,
+    draw_up_credit,
+    draw_up_early_exit,
+    write_bill,
+    write_notes,
+)
 from activities.books.chasing import collection_key, open_collection, policy_for
 from activities.books.config import BookRules
-from activities.books.crediting import credit_unused
 from activities.books.gate import begin_attempt
 from activities.books.issuing import is_charged, number_invoice, write_invoice
 from activities.books.notices import emit, write_mail
-from activities.books.rows import customer_of, invoices_of, usable_method
+from activities.books.rows import customer_of, get, invoices_of, usable_method
 from activities.books.standing import method_facts, standing_of
 from activities.books.work import Work
 from billing import lifecycle
-from billing.calendar import Period
 from billing.dunning import AfterCancel
 from billing.effects import (
+    BillChange,
+    BillEarlyExit,
     CreditUnused,
     DecideDrafts,
     DropGatedDraft,
@@ -31,6 +42,7 @@ from billing.effects import (
     Transition,
 )
 from billing.payment import AttemptState, Trigger
+from billing.terms import CollectionMethod
 from models.tables import (
     Collection,
     DunningPolicyVersion,
@@ -56,6 +68,7 @@ async def settle_standing(work: Work) -> None:
     """Let the subscription's value follow from its invoices, until nothing changes any more; then store it."""
     session, row, at = work.session, work.row, work.at
     await session.flush()
+    await _apply_what_was_paid(work)
     for _ in range(4):
         transition = lifecycle.settle(row.state, await standing_of(work), at)
         row.state = transition.after
@@ -89,8 +102,12 @@ async def _carry_out_effect(work: Work, effect: Effect) -> None:
             await _notify(work, effect)
         case Issue():
             await _issue(work, effect)
+        case BillChange():
+            await _bill_change(work, effect)
         case CreditUnused():
             await _credit_unused(work, effect)
+        case BillEarlyExit():
+            await _bill_early_exit(work, effect)
         case SettleDebtOnCancel():
             await _settle_debt(work)
         case DropGatedDraft():
@@ -118,8 +135,8 @@ async def _issue(work: Work, issue: Issue) -> None:
     )
     if invoice.gated:
         work.row.state = work.row.state.model_copy(update={"gated_invoice": invoice.id})
-    if not issue.draft:
-        await _collect(work, invoice)
+    if not (issue.draft or issue.waits_for_usage):
+        await collect_invoice(work, invoice)
 
 
 def _issuing_command(work: Work, issue: Issue) -> str:
@@ -127,7 +144,7 @@ def _issuing_command(work: Work, issue: Issue) -> str:
     return work.command_id if issue.reason == "resume" else ""
 
 
-async def _collect(work: Work, invoice: Invoice) -> None:
+async def collect_invoice(work: Work, invoice: Invoice) -> None:
     """Queue the first attempt, or hand the invoice over where there is nothing to try now (engine 2, 5)."""
     if invoice.status is InvoiceStatus.PAID:
         return
@@ -151,35 +168,67 @@ async def _collect(work: Work, invoice: Invoice) -> None:
         await open_collection(work.session, work.row, invoice, work.at, on_delay=invoice.delay_days > 0)
 
 
-async def _credit_unused(work: Work, effect: CreditUnused) -> None:
-    """Unused days of the current period go back on the invoice that billed them (rules 12)."""
-    state = work.row.state
-    if state.period is None:
+async def _bill_change(work: Work, effect: BillChange) -> None:
+    """Bill a change, at once or on a draft that waits for its payment; what cannot be charged does not wait."""
+    bill = await draw_up_change(work, effect)
+    gated = effect.if_paid and await can_be_gated(work, bill)
+    if effect.if_paid and not gated:
+        applied = lifecycle.apply_change(work.row.state, effect.change, work.at)
+        work.row.state = applied.after
+        for following in applied.effects:
+            await _carry_out_effect(work, following)
+    invoice = await write_bill(work, bill, reason=CHANGE_REASON, gated=gated)
+    if invoice is None:
         return
-    for invoice in await invoices_of(work.session, work.row.id):
-        if invoice.period_end != state.period.end or invoice.status is InvoiceStatus.DRAFT:
-            continue
-        if invoice.covers_until <= effect.from_day:
-            continue  # those days went back before
-        billed = Period(
-            index=invoice.period_index,
-            start=invoice.period_start,
-            end=invoice.period_end,
-            whole_start=state.period.whole_start,
-            whole_end=state.period.whole_end,
-        )
-        await credit_unused(
-            work.session,
-            work.row,
-            invoice,
-            terms=state.terms,
-            period=billed,
-            from_on=max(effect.from_day, invoice.period_start),
-            command_id=work.command_id or str(effect.from_day),
-            reason=effect.reason,
-            at=work.at,
-            rules=work.rules,
-        )
+    if gated:
+        work.row.conditional = effect.change
+        work.row.state = work.row.state.model_copy(update={"gated_invoice": invoice.id})
+    await collect_invoice(work, invoice)
+
+
+CHANGE_REASON: Final = "change of the subscription"
+
+
+async def can_be_gated(work: Work, bill: Bill) -> bool:
+    """Whether what a change bills can be charged at all before it is issued (rules 13)."""
+    if bill.claim is None or work.row.state.terms.collection_method is not CollectionMethod.CHARGE:
+        return False
+    customer = await customer_of(work.session, work.row)
+    free = await free_balance(work.session, customer, bill.claim.currency)
+    to_charge = use_balance(bill.claim.taxed.totals.total_minor, free).to_charge_minor
+    return to_charge >= work.rules.minimum(bill.claim.currency)
+
+
+async def _apply_what_was_paid(work: Work) -> None:
+    """A change that waited for its payment takes effect in the transaction that books it (engine 16)."""
+    change, state = work.row.conditional, work.row.state
+    if change is None or state.gated_invoice is None:
+        return
+    invoice = await get(work.session, Invoice, state.gated_invoice, field="invoice")
+    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
+        return
+    asked = replace(work, command_id=change.command_id)
+    bill = await draw_up_change(asked, BillChange(change, state.terms), but=invoice.id)
+    if await credits_stand_on(work, invoice):
+        bill = replace(bill, notes=())
+    await write_notes(asked, bill, reason=CHANGE_REASON)
+    work.row.conditional = None
+    applied = lifecycle.apply_change(state, change, work.at)
+    work.row.state = applied.after
+    for effect in applied.effects:
+        await _carry_out_effect(work, effect)
+
+
+async def _credit_unused(work: Work, effect: CreditUnused) -> None:
+    """Unused days go back on the invoices that billed them (rules 12)."""
+    bill = await draw_up_credit(work, effect)
+    await write_notes(work, bill, reason=effect.reason, credit_to=effect.credit_to)
+
+
+async def _bill_early_exit(work: Work, effect: BillEarlyExit) -> None:
+    invoice = await write_bill(work, await draw_up_early_exit(work, effect), reason="early exit")
+    if invoice is not None:
+        await collect_invoice(work, invoice)
 
 
 async def _settle_debt(work: Work) -> None:
@@ -233,6 +282,7 @@ async def _drop_gated(work: Work) -> None:
             invoice.closed_by = (
                 "the gate closed" if not work.command_id else "canceled before the first payment"
             )
+    work.row.conditional = None
     work.row.state = work.row.state.model_copy(update={"gated_invoice": None})
 
 
@@ -255,4 +305,4 @@ async def _decide_drafts(work: Work, starts: tuple[date, ...] | None) -> None:
         invoice.delay_days = chosen
         chosen += 1
         await number_invoice(work.session, work.row, invoice, work.at, work.rules)
-        await _collect(work, invoice)
+        await collect_invoice(work, invoice)

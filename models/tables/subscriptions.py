@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from billing.effects import TermsChange
 from billing.subscription import Status, Subscription
 from models.columns import instant, is_one_of, json_object, value
 
@@ -35,6 +36,8 @@ class SubscriptionRow(SQLModel, table=True):
     """Of `state` at `version`."""
     automatic_collecting: bool = True
     """False from the moment a cancel *now* was accepted until it is carried out; then each invoice says (engine 4)."""
+    conditional: TermsChange | None = value(TermsChange, nullable=True)
+    """A change that waits for its payment; applied in the transaction that books it (engine 16)."""
     event_seq: int = 0
     custom: dict[str, Any] = json_object()
     created_at: datetime = instant(nullable=False)

@@ -23,15 +23,17 @@ from billing.commands import (
     ChangePlan,
     ChangeQuantity,
     Command,
+    CreditTo,
     KeepSubscription,
     Pause,
     Resume,
     RetryNow,
     When,
 )
-from billing.decide import Refused, accept, check
+from billing.decide import accept, check
 from billing.errors import InvalidInput
 from billing.lifecycle import pause_now
+from billing.refusal import Refused
 from billing.subscription import Parked, Status, Subscription
 from billing.terms import Terms
 
@@ -522,7 +524,7 @@ def test_a_change_waits_for_the_end_of_the_time_that_is_paid_already() -> None:
 
 def test_resume_after_a_credit_bills_what_was_given_back() -> None:
     """Paused on the 10th with credit: the 10th was used, the days from the 11th on went back."""
-    paused = pause_now(a_subscription(), NOW, credit=True).after
+    paused = pause_now(a_subscription(), NOW, credit_to=CreditTo.BALANCE).after
     sub = paused.model_copy(update={"covered_until": date(2041, 6, 11)})
     assert told(sub, accept(sub, RESUME, NOW)) == [
         "status: active",

@@ -10,7 +10,7 @@ from support.life import ClockedLife, clocked
 from support.mailroom import Mailbox
 
 from billing.commands import When
-from billing.decide import AlreadyEnded
+from billing.refusal import AlreadyEnded
 from models.database import Database
 from models.ids import new_id
 from starter.client import RelanceClient

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlmodel import select
 
 from billing.commands import Cancel
-from billing.decide import SeatsNotPriced
+from billing.refusal import SeatsNotPriced
 from billing.errors import InvalidInput, RelanceError
 from models.database import Database
 from models.ids import new_id

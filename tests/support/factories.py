@@ -17,9 +17,10 @@ from activities.books.issuing import buyer_of, seller_of
 from billing.calendar import Interval, Period
 from billing.effects import InvoiceReason, Issue
 from billing.payment import AttemptState, Trigger
+from billing.prices import Price
 from billing.subscription import Status, Subscription
 from billing.tax import RateTotal, TaxRate, Totals
-from billing.terms import Price, Terms
+from billing.terms import Terms
 from models.ids import new_id
 from models.parties import Address
 from models.tables import (

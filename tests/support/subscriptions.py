@@ -8,6 +8,9 @@ from typing import Any
 
 from billing.calendar import Interval, Period
 from billing.effects import (
+    BillChange,
+    BillEarlyExit,
+    CloseUsage,
     CreditUnused,
     DecideDrafts,
     DropGatedDraft,
@@ -17,10 +20,12 @@ from billing.effects import (
     Notify,
     SettleDebtOnCancel,
     Transition,
+    TurnMeters,
 )
 from billing.lifecycle import Standing
+from billing.prices import Price, PricingModel
 from billing.subscription import Status, Subscription
-from billing.terms import Price, PricingModel, Terms
+from billing.terms import Terms
 
 NOW = datetime(2041, 6, 10, 10, 0, tzinfo=UTC)
 SEATS = Price(id="base", model=PricingModel.PER_UNIT, unit_amount=Decimal("12.00"))
@@ -170,6 +175,15 @@ def _sentence(effect: Effect) -> str:
             return " ".join(
                 [f"issue {reason.value} {terms.plan_name} {period.start} to {period.end}", *marks]
             )
+        case BillChange(change=change, if_paid=if_paid):
+            return f"bill change on {change.change_on} to {change.terms.plan_name}{' if paid' if if_paid else ''}"
+        case BillEarlyExit(from_day=day, until=until, percent=percent):
+            return f"bill early exit from {day} to {until} at {percent} %"
+        case TurnMeters(before=before, after=after, on=day):
+            sides = [terms.plan_name if terms is not None else "nothing" for terms in (before, after)]
+            return f"meters turn on {day} from {sides[0]} to {sides[1]}"
+        case CloseUsage():
+            return "close usage"
         case CreditUnused(from_day=day, reason=reason):
             return f"credit from {day}: {reason}"
         case SettleDebtOnCancel():

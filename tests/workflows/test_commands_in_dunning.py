@@ -9,7 +9,7 @@ from support.diaries import fell_behind, joined, renewed
 from support.life import Begins, Life, Person
 
 from billing.commands import Cancel, ChangePlan, Pause, Resume, RetryNow, When
-from billing.decide import AlreadyEnded
+from billing.refusal import AlreadyEnded
 from billing.dunning import MONTHLY, EndForInvoice
 from models.tables import InvoiceStatus
 from starter.problems import CommandRefused

@@ -1,0 +1,135 @@
+"""The lines of documents: written with their rate, and found again when days of them are given back (rules 8, 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from billing.lines import Line
+from billing.tax import TaxedLines, TaxRate
+from models.ids import derived_id
+from models.tables import Invoice, InvoiceLine, InvoiceStatus
+
+Rated = tuple[Line, TaxRate]
+"""A line with the rate at which it is taxed."""
+
+_ISSUED = (InvoiceStatus.OPEN, InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE)
+
+
+class WrittenLine(NamedTuple):
+    """A line as it is written."""
+
+    line: Line
+    rate: TaxRate
+    net_minor: int
+
+
+def with_nets(lines: Sequence[Rated], taxed: TaxedLines) -> tuple[WrittenLine, ...]:
+    """Lines with their nets."""
+    return tuple(
+        WrittenLine(line, rate, net) for (line, rate), net in zip(lines, taxed.net_minor, strict=True)
+    )
+
+
+def write_lines(
+    session: AsyncSession, *, document_id: str, invoice_id: str, lines: Sequence[WrittenLine]
+) -> None:
+    """Write the lines of a document in the order printed.
+
+    Args:
+        session: the transaction of the document.
+        document_id: the invoice or credit note.
+        invoice_id: the invoice itself, or the one that the note corrects.
+        lines: with their rates and nets.
+    """
+    for position, (line, rate, net) in enumerate(lines):
+        session.add(
+            InvoiceLine(
+                id=derived_id("il", document_id, position),
+                document_id=document_id,
+                invoice_id=invoice_id,
+                position=position,
+                line=line,
+                rate=rate,
+                net_minor=net,
+                covers_until=line.end if line.kind.bills_days else None,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class BilledLine:
+    """A line that billed days which were not given back yet, and the invoice on which they can be."""
+
+    row: InvoiceLine
+    invoice: Invoice
+
+    @property
+    def line(self) -> Line:
+        """The days of it that are still billed."""
+        end = self.row.covers_until
+        return self.row.line if end is None else self.row.line.model_copy(update={"end": end})
+
+    def give_back_from(self, day: date) -> None:
+        """Its days from this one on are billed no more."""
+        until = self.row.covers_until
+        self.row.covers_until = day if until is None else min(until, max(day, self.row.line.start))
+
+
+async def billed_lines(
+    session: AsyncSession, subscription_id: str, from_on: date, *, but: str | None = None
+) -> list[BilledLine]:
+    """What bills the days from `from_on` on: lines of issued invoices and of their credit notes, newest first.
+
+    Args:
+        session: with the subscription locked.
+        subscription_id: whose.
+        from_on: first day that matters.
+        but: an invoice to leave out.
+    """
+    query = (
+        select(InvoiceLine, Invoice)
+        .join(Invoice, col(InvoiceLine.invoice_id) == col(Invoice.id))
+        .where(
+            Invoice.subscription_id == subscription_id,
+            col(Invoice.status).in_(_ISSUED),
+            col(InvoiceLine.covers_until) > from_on,
+            Invoice.id != (but or ""),
+        )
+        .order_by(col(Invoice.issued_at).desc(), col(Invoice.number).desc(), col(InvoiceLine.position))
+    )
+    return [BilledLine(row, invoice) for row, invoice in (await session.exec(query)).all()]
+
+
+async def invoices_from(session: AsyncSession, subscription_id: str, day: date) -> list[Invoice]:
+    """The issued invoices that reach beyond a day, newest first: what days of them are given back on."""
+    query = (
+        select(Invoice)
+        .where(
+            Invoice.subscription_id == subscription_id,
+            col(Invoice.status).in_(_ISSUED),
+            Invoice.period_end > day,
+        )
+        .order_by(col(Invoice.issued_at).desc(), col(Invoice.number).desc())
+    )
+    return list((await session.exec(query)).all())
+
+
+async def lines_of(session: AsyncSession, document_id: str) -> list[InvoiceLine]:
+    """The lines of a document in the order printed."""
+    query = (
+        select(InvoiceLine).where(InvoiceLine.document_id == document_id).order_by(col(InvoiceLine.position))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def follow_coverage(session: AsyncSession, invoice: Invoice) -> None:
+    """Bring the invoice's own date in line with what its lines still cover."""
+    ends = [row.covers_until for row in await lines_of(session, invoice.id) if row.covers_until is not None]
+    if ends:
+        invoice.covers_until = max(invoice.period_start, *ends)

@@ -1,0 +1,223 @@
+"""Changes of plan, seats, rhythm, discount or anything agreed: what they make of a subscription, and when.
+
+The caller chooses when a change applies; it is never guessed from prices (design 4.2).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from billing import lifecycle
+from billing.agreed import terms_agreed
+from billing.calendar import Schedule, local_date
+from billing.changing import check_in_period, check_same_document, period_after_change
+from billing.commands import Change, ChangePlan, ChangeQuantity, ChangeTerms, When
+from billing.discounts import MAX_DISCOUNTS, Discount
+from billing.effects import BillChange, DropGatedDraft, Emit, Notify, TermsChange, Transition
+from billing.errors import InvalidInput
+from billing.refusal import PlanCurrencyMismatch, Refused, SeatsNotPriced
+from billing.subscription import Status, Subscription
+from billing.terms import Terms
+
+AnyChange = ChangePlan | ChangeQuantity | ChangeTerms
+Discounts = tuple[Discount, ...]
+
+
+def check_change(sub: Subscription, command: Change, at: datetime) -> None:
+    """Refuses a change that the subscription cannot take now, whatever its terms are.
+
+    Raises:
+        Refused: with the remedy.
+        InvalidInput: what was asked for does not fit together; `field` names it.
+    """
+    if command.when is not When.NOW:
+        _check_options_of_now(command)
+    if sub.status is Status.INCOMPLETE:
+        raise Refused(
+            "The first payment is still open: pay it or cancel before changing the plan.", field="status"
+        )
+    if sub.cancel_at_end and command.when is not When.NOW:
+        raise Refused(
+            "A cancel at the period's end is pending. Take it back before changing the plan.", field="status"
+        )
+    if sub.conditional_change is not None:
+        raise Refused("A change waits for its payment. Pay it or take it back first.", field="status")
+    if command.when is When.NOW and (sub.pending_terms or sub.pending_discounts is not None):
+        raise Refused(
+            "A change at the period's end is pending. Take it back, or make this one for the period's end too.",
+            field="status",
+        )
+    if command.previewed_on is not None and command.previewed_on != local_date(at, sub.timezone):
+        raise Refused(
+            f"The preview was of {command.previewed_on}: what the change bills is another amount today. Look at a "
+            "new one.",
+            field="previewed_on",
+        )
+
+
+def _check_options_of_now(command: Change) -> None:
+    options = {"prorate": not command.prorate, "if_paid": command.if_paid, "keep_anchor": command.keep_anchor}
+    for name, is_set in options.items():
+        if is_set:
+            raise InvalidInput(
+                f"{name} is for a change now only. Leave it out, or give when: now.", field=name
+            )
+
+
+def accept_change(sub: Subscription, command: AnyChange, at: datetime) -> Transition:
+    """What a change does at this instant.
+
+    Raises:
+        Refused: it cannot be taken in the present state.
+        InvalidInput: a value of the change itself is wrong.
+    """
+    check_change(sub, command, at)
+    terms, discounts = _asked_for(sub, command)
+    if terms.currency != sub.terms.currency:
+        raise PlanCurrencyMismatch(sub, terms)
+    if sub.status in (Status.SCHEDULED, Status.TRIALING):
+        return _begin_with(sub, terms, discounts, command, at)
+    if command.when is When.NOW and sub.status.bills:
+        return _change_now(sub, terms, discounts, command, at)
+    return _schedule(sub, terms, discounts)
+
+
+def _asked_for(sub: Subscription, command: AnyChange) -> tuple[Terms, Discounts]:
+    """The terms and discounts that are wanted, from those that would apply without this change."""
+    present = sub.pending_terms or sub.terms
+    discounts = sub.discounts if sub.pending_discounts is None else sub.pending_discounts
+    match command:
+        case ChangePlan():
+            return _other_plan(sub, command), discounts
+        case ChangeQuantity(quantity=quantity):
+            return with_quantity(present, quantity), discounts
+        case ChangeTerms():
+            return terms_agreed(present, command.agreed), _other_discounts(discounts, command)
+
+
+def _other_plan(sub: Subscription, command: ChangePlan) -> Terms:
+    if command.terms is None:
+        raise InvalidInput("The plan's terms were not looked up.", field="plan")
+    is_undone = sub.pending_terms is not None and command.plan_id == sub.terms.plan_id
+    terms = sub.terms if is_undone else command.terms
+    quantity = command.quantity if command.quantity is not None else _kept_quantity(sub, terms)
+    return with_quantity(terms, quantity)
+
+
+def with_quantity(terms: Terms, quantity: int) -> Terms:
+    """The same terms for another number of seats.
+
+    Raises:
+        SeatsNotPriced: no price depends on the quantity.
+        InvalidInput: the quantity is out of range.
+    """
+    if quantity != 1 and not terms.has_unit_price:
+        raise SeatsNotPriced(terms)
+    return Terms.model_validate({**dict(terms), "quantity": quantity})
+
+
+def _kept_quantity(sub: Subscription, terms: Terms) -> int:
+    """The seats that were asked for last; a plan without seats in between does not forget them."""
+    if not terms.has_unit_price:
+        return 1
+    pending = sub.pending_terms
+    return pending.quantity if pending is not None and pending.has_unit_price else sub.terms.quantity
+
+
+def _other_discounts(present: Discounts, command: ChangeTerms) -> Discounts:
+    removed = command.remove_discount
+    if removed is not None and removed not in {discount.coupon_id for discount in present}:
+        raise Refused(f"There is no discount of coupon {removed} to remove.", field="remove_discount")
+    kept = tuple(discount for discount in present if discount.coupon_id != removed)
+    added = command.add_discount
+    if added is None:
+        return kept
+    if any(discount.coupon_id == added.coupon_id and not discount.is_used_up for discount in kept):
+        raise Refused(f"The coupon {added.coupon_id} is given already.", field="add_discount")
+    if len(kept) >= MAX_DISCOUNTS:
+        raise Refused(f"There are {MAX_DISCOUNTS} discounts already. Remove one first.", field="add_discount")
+    return (*kept, added)
+
+
+def _schedule(sub: Subscription, terms: Terms, discounts: Discounts) -> Transition:
+    """At the period's end, at the resume, or on the return; asking for what there is already takes it back."""
+    update = {
+        "pending_terms": None if terms == sub.terms else terms,
+        "pending_discounts": None if discounts == sub.discounts else discounts,
+    }
+    return Transition(
+        sub.model_copy(update=update), (Emit("subscription.change_scheduled", {"to": terms.plan_name}),)
+    )
+
+
+def _begin_with(
+    sub: Subscription, terms: Terms, discounts: Discounts, command: AnyChange, at: datetime
+) -> Transition:
+    """Nothing is billed yet: it simply starts with other terms, and a trial keeps its end (rules 3, U1)."""
+    kept_trial = terms.model_copy(update={"trial_days": sub.terms.trial_days})
+    after = sub.model_copy(update={"terms": kept_trial, "discounts": discounts})
+    data = {"from": sub.terms.plan_name, "to": terms.plan_name, "quantity": str(terms.quantity)}
+    effective_on = max(sub.starts_on, local_date(at, sub.timezone))
+    notify = Notify("plan_changed", f"{effective_on}:{command.command_id}", data)
+    return Transition(after, (notify, Emit("subscription.plan_changed", data)))
+
+
+def _change_now(
+    sub: Subscription, terms: Terms, discounts: Discounts, command: AnyChange, at: datetime
+) -> Transition:
+    """On this day, which belongs to the new terms (rules 8)."""
+    if terms == sub.terms and discounts == sub.discounts:
+        return Transition(sub)
+    change = _terms_change(sub, terms, discounts, command, at)
+    bills = command.prorate or not terms.same_rhythm_as(sub.terms)
+    if bills and (command.if_paid or sub.status is Status.PAST_DUE):
+        waiting = sub.model_copy(update={"conditional_change": command.command_id})
+        return Transition(waiting, (BillChange(change, sub.terms, if_paid=True),))
+    applied = lifecycle.apply_change(sub, change, at)
+    billing = (BillChange(change, sub.terms),) if bills else ()
+    return Transition(applied.after, (*billing, *applied.effects))
+
+
+def _terms_change(
+    sub: Subscription, terms: Terms, discounts: Discounts, command: AnyChange, at: datetime
+) -> TermsChange:
+    change_on = local_date(at, sub.timezone)
+    if sub.period is None or sub.anchor is None:
+        raise Refused("There is no period that could change yet.", field="status")
+    check_in_period(change_on, sub.period, field="when")
+    check_same_document(sub.terms, terms)
+    same = terms.same_rhythm_as(sub.terms)
+    anchor = sub.anchor if same or command.keep_anchor else change_on
+    schedule = Schedule(
+        anchor=anchor,
+        interval=terms.interval,
+        timezone=sub.timezone,
+        alignment=terms.alignment,
+        billing_day=terms.billing_day,
+    )
+    billed = period_after_change(sub.terms, terms, sub.period, change_on, schedule=schedule)
+    return TermsChange(
+        command_id=command.command_id,
+        change_on=change_on,
+        terms=terms,
+        discounts=tuple(discount if discount.used else discount.once_more() for discount in discounts),
+        anchor=anchor,
+        period=sub.period if same else billed,
+        billed_period=billed,
+        prorate=command.prorate,
+    )
+
+
+def undo_change(sub: Subscription) -> Transition:
+    """A change that has not taken effect is taken back.
+
+    Raises:
+        Refused: none is pending.
+    """
+    undone = Emit("subscription.change_undone")
+    if sub.conditional_change is not None:
+        after = sub.model_copy(update={"conditional_change": None})
+        return Transition(after, (DropGatedDraft(), undone))
+    if sub.pending_terms is None and sub.pending_discounts is None:
+        raise Refused("There is no change to take back.", field="status")
+    return Transition(sub.model_copy(update={"pending_terms": None, "pending_discounts": None}), (undone,))
