@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Annotated, Final, Protocol
+
+from pydantic import Field
 
 from billing.errors import InvalidInput
 from billing.subscription import CustomerKind
@@ -61,12 +63,16 @@ class NumberProof(Value):
     """The register's own number for the inquiry, which proves it."""
 
 
+Country = Annotated[str, Field(pattern="^[A-Z]{2}$")]
+"""ISO 3166-1 alpha-2."""
+
+
 class LocationEvidence(Value):
     """Where the buyer seems to be, country by country; None where nothing is known (regulation 282/2011 art. 24f)."""
 
-    billing_country: str | None = None
-    card_country: str | None = None
-    ip_country: str | None = None
+    billing_country: Country | None = None
+    card_country: Country | None = None
+    ip_country: Country | None = None
 
     @property
     def proofs(self) -> tuple[str, ...]:

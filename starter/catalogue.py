@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.taxing import check_taxable
 from billing.dunning import DEFAULT_POLICIES
 from billing.errors import InvalidInput
 from models.ids import derived_id, new_id
@@ -27,7 +28,7 @@ class Catalogue:
         """Make a seller. The same id with the same content twice is one.
 
         Raises:
-            InvalidInput: a value is wrong, or the id is taken.
+            InvalidInput: a value is wrong, no VAT rate is known where the seller is, or the id is taken.
         """
         order.check()
         return await in_one_transaction(self._to.database, lambda session: self._entity(session, order))
@@ -39,9 +40,9 @@ class Catalogue:
             if any(getattr(existing, name) != value for name, value in content.items()):
                 raise AlreadyExists(f"There is another legal entity {order.id}. Take another id.", field="id")
             return existing
-        row = LegalEntity(
-            id=order.id or new_id("ent"), created_at=await self._to.now(session, None), **content
-        )
+        now = await self._to.now(session, None)
+        row = LegalEntity(id=order.id or new_id("ent"), created_at=now, **content)
+        check_taxable(row, now.date(), self._to.rules)
         session.add(row)
         return row
 

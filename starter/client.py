@@ -49,6 +49,7 @@ from starter.reading import (
     StateAnswer,
 )
 from starter.subscriptions import Started, Subscriptions
+from starter.taxes import Taxes
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -58,7 +59,7 @@ class RelanceClient:
     """Everything that a backend, the command line, the API and the portal ask of Relance.
 
     Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
-    your own to be able to repeat it after a lost answer.
+    your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class RelanceClient:
         self._subscriptions = Subscriptions(self.connections)
         self._reading = Reading(self.connections)
         self._clocks = Clocks(self.connections)
+        self.taxes = Taxes(self.connections)
 
     @classmethod
     @asynccontextmanager

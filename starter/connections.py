@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.config import BookRules
 from activities.books.rows import get
 from activities.gateway import PaymentGateway
+from activities.vat_checks import NoRegister, VatRegister
 from models.database import Database
 from models.tables import TestClock
 from settings import Settings
@@ -42,6 +43,7 @@ class Connections:
         *,
         temporal: Client | None = None,
         gateway: PaymentGateway | None = None,
+        register: VatRegister | None = None,
         now: Now = real_now,
     ) -> None:
         """Connect to nothing yet.
@@ -51,11 +53,13 @@ class Connections:
             settings: where Temporal and the provider are.
             temporal: a client that is connected already, with our data converter.
             gateway: another than the one that the settings name; closed by whoever made it.
+            register: of VAT numbers, another than the one that the settings name.
             now: real time, where it is not the machine's.
         """
         self.database = database
         self.settings = settings
         self.rules = BookRules.of(settings)
+        self.register = _register(settings) if register is None else register
         self._temporal = temporal
         self._gateway = gateway
         self._own_gateway: PaymentGateway | None = None
@@ -104,3 +108,12 @@ class Connections:
         """Give back what was opened here."""
         if self._own_gateway is not None:
             await self._own_gateway.close()
+
+
+def _register(settings: Settings) -> VatRegister:
+    """The register of VAT numbers that the settings name."""
+    if settings.vies == "off":
+        return NoRegister()
+    from activities.vies import Vies
+
+    return Vies(settings.vies_api_base)

@@ -13,17 +13,19 @@ from activities.books.chase_steps import ask_for_new_method
 from activities.books.rows import get, lock
 from activities.books.steps import bring_back
 from activities.gateway import MethodFacts
+from activities.vat_checks import keep_reply
 from billing.declines import support_words
 from billing.errors import InvalidInput
 from billing.payment import Declined
 from billing.values import Value
-from models.ids import check_id, derived_id, new_id
+from models.ids import derived_id, new_id
 from models.tables import Customer, PaymentMethod, SubscriptionRow, TestClock
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.hints import COLLECTION, SUBSCRIPTION, hint
 from starter.orders import NewCustomer
 from starter.problems import AlreadyExists, MethodRefused
+from starter.taxes import ask_register
 
 
 class MethodSet(Value):
@@ -53,8 +55,7 @@ class Customers:
             SettingsProblem: there is no key for the provider.
             ProviderUnavailable, ProviderMisconfigured, ProviderRefused: the provider did not take it.
         """
-        if order.id is not None:
-            check_id(order.id, "cus", field="id")
+        order.check()
         gateway = self._to.gateway()
         async with self._to.database.read() as session:
             entity = await the_entity(session, order.entity)
@@ -62,6 +63,7 @@ class Customers:
             clock = await _clock(session, order.clock)
         if existing is not None:
             return existing
+        reply = await ask_register(self._to.register, order.vat_number, entity=entity, clock_id=order.clock)
         customer_id = order.id or _customer_id(entity.id, order.reference)
         provider_clock = None
         if clock is not None and self._to.settings.clock_peers:
@@ -91,6 +93,10 @@ class Customers:
                 created_at=await self._to.now(session, order.clock),
             )
             session.add(row)
+            await session.flush()
+            if reply is not None:
+                days = self._to.rules.vat_number_days
+                await keep_reply(session, row, reply, row.created_at, keep_days=days)
             return row
 
         return await in_one_transaction(self._to.database, write)
@@ -204,6 +210,7 @@ def _content(order: NewCustomer) -> dict[str, Any]:
         "vat_number": order.vat_number,
         "siren": order.siren,
         "address": order.address,
+        "evidence": order.evidence,
         "contacts": [contact.model_dump() for contact in order.contacts],
         "clock_id": order.clock,
         "custom": order.custom,

@@ -8,13 +8,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
-from billing.agreed import Agreed
 from billing import tax_numbers
+from billing.agreed import Agreed
 from billing.calendar import Alignment, Interval, Schedule, check_timezone
 from billing.errors import InvalidInput
 from billing.money import check_currency, check_unit_amount
-from billing.subscription import CustomerKind
 from billing.prices import Price, PricingModel
+from billing.subscription import CustomerKind
 from billing.taxation import LocationEvidence
 from billing.terms import CollectionMethod, Terms, WithoutMethod
 from billing.values import Value

@@ -81,6 +81,15 @@ def seller_facts(entity: LegalEntity) -> SellerFacts:
     )
 
 
+def check_taxable(entity: LegalEntity, on: date, rules: BookRules) -> None:
+    """Refuse a seller whose own rate is not known: it could not sell to anybody.
+
+    Raises:
+        NoRate: it says what to give.
+    """
+    treatment_for(TaxFacts(seller=seller_facts(entity), buyer=BuyerFacts(), on=on), rules.rates)
+
+
 def buyer_place(customer: Customer) -> TaxPlace | None:
     """Where the buyer is: by the address, else where every piece of evidence says; None where nothing is known."""
     if customer.address is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,7 +35,16 @@ def create(
     capital: Annotated[str, typer.Option(help='As printed: "10 000 EUR".')] = "",
     siren: Annotated[str, typer.Option()] = "",
     vat_number: Annotated[str, typer.Option()] = "",
-    vat_percent: Annotated[str, typer.Option(help="Rate on all its sales.")] = "20",
+    vat_percent: Annotated[
+        str | None,
+        typer.Option(help="Instead of the standard rate of its place; needed outside the European Union."),
+    ] = None,
+    small_business: Annotated[
+        bool, typer.Option("--small-business", help="Exempt: in France franchise en base, art. 293 B.")
+    ] = False,
+    oss: Annotated[
+        bool, typer.Option("--oss", help="Tax consumers of other member states at their rates at once.")
+    ] = False,
     timezone: Annotated[str, typer.Option(help="IANA zone of its documents.")] = "Europe/Paris",
     iban: Annotated[str, typer.Option()] = "",
     invoice_series: Annotated[str, typer.Option()] = "F",
@@ -67,6 +75,8 @@ def create(
             "siren": siren,
             "vat_number": vat_number,
             "vat_percent": vat_percent,
+            "small_business": small_business,
+            "oss_opted_in": oss,
             "timezone": timezone,
             "iban": iban,
             "invoice_series": invoice_series,
@@ -89,16 +99,16 @@ def list_entities(*, as_json: output.JsonFlag = False) -> None:
         output.show_json([_facts(row) for row in rows])
         return
     output.show_table(
-        [
-            {"Id": row.id, "Name": row.name, "VAT": f"{_percent(row.vat_percent)} %", "Zone": row.timezone}
-            for row in rows
-        ],
+        [{"Id": row.id, "Name": row.name, "VAT": _regime(row), "Zone": row.timezone} for row in rows],
         empty="No seller yet. Create one: relance entity create --help",
     )
 
 
-def _percent(percent: Decimal) -> str:
-    return f"{percent.normalize():f}"
+def _regime(row: LegalEntity) -> str:
+    if row.small_business:
+        return "exempt as a small business"
+    own = "by the table" if row.vat_percent is None else f"{row.vat_percent.normalize():f} %"
+    return f"{own}, one stop shop" if row.oss_opted_in else own
 
 
 def _facts(row: LegalEntity) -> Mapping[str, Any]:
