@@ -209,6 +209,11 @@ class Settings(BaseSettings):
     exchange_rate_days: int = Field(default=7, ge=1, le=31)
     """How many days old an exchange rate may be on an invoice in another currency than EUR."""
 
+    # Documents
+
+    documents_folder: Path | None = None
+    """Folder with a seller's own `logo.svg` or `logo.png`, `template.typ` and `fonts/`; docs/documents.md says more."""
+
     # Test clocks and the sandbox
 
     clock_peers: Annotated[tuple[str, ...], NoDecode] = ()

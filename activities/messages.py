@@ -1,4 +1,4 @@
-"""Mails on their way out: the activity that the outbox keeps running (engine 19, rules 29)."""
+"""Mails on their way out: the activity that the outbox keeps running (engine 19, rules 15, 29)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parseaddr
@@ -24,6 +25,7 @@ from activities.incoming import Incoming, TemporalSignals
 from activities.links import Links
 from activities.mailer import Accepted, Address, LostAnswer, Mailer, MailerUnavailable, OutgoingMail, Refused
 from activities.pace import Pace
+from activities.rendering import Renderings
 from billing.errors import InvalidInput, RelanceError
 from billing.values import Value
 from mails.context import MailContext
@@ -101,6 +103,7 @@ class Messages:
         mailer: Mailer,
         rules: OutboxRules,
         *,
+        renderings: Renderings | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Nothing is sent yet.
@@ -109,21 +112,23 @@ class Messages:
             database: the books.
             mailer: the mail provider.
             rules: from the settings.
+            renderings: renders documents beside the mails; None where somebody else does.
             now: real time: leases and pauses are never on a test clock.
         """
         self._database = database
         self._mailer = mailer
         self._rules = rules
+        self._renderings = renderings
         self._now = now
         self._pace = Pace()
 
     @activity.defn(name="drain_outbox")
     async def drain_outbox(self) -> DrainReport:
-        """Send and hand on whatever is due, again and again for a while; ends early when the worker stops."""
+        """Send, hand on and render whatever is due, again and again for a while; ends early when the worker stops."""
         report = DrainReport()
         incoming = Incoming(self._database, TemporalSignals(activity.client()), now=self._now)
         ends = time.monotonic() + ROUND_SECONDS
-        async with beating(every=HEARTBEAT_SECONDS):
+        async with beating(every=HEARTBEAT_SECONDS), self._rendering():
             while True:
                 mails = await self.drain()
                 events = await incoming.hand_on_waiting()
@@ -132,6 +137,9 @@ class Messages:
                     return report
                 if not mails:
                     await _rest(POLL_SECONDS)
+
+    def _rendering(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._renderings is None else self._renderings.meanwhile()
 
     async def drain(self, limit: int = 100) -> int:
         """One pass over the queue.

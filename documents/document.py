@@ -132,8 +132,6 @@ class Document(Value):
     """None on a credit note."""
     seller: Seller
     buyer: Buyer
-    buyer_reference: str = ""
-    """What the seller calls the customer or the subscription."""
     currency: str
     tax_included: bool = False
     """Whether unit amounts contain the tax."""
@@ -141,6 +139,9 @@ class Document(Value):
     per_rate: tuple[RateLine, ...] = Field(min_length=1)
     vat_eur_minor: int | None = None
     """The VAT in euro cents, where the document is in another currency."""
+    exchange_rate: Decimal | None = None
+    """Units of its currency for one euro, by which that was converted."""
+    exchange_rate_on: date | None = None
     from_balance_minor: int = Field(default=0, ge=0)
     """What the customer's balance pays: after tax, under the total, never a line (rules 11)."""
     paid_minor: int = Field(default=0, ge=0)
@@ -148,7 +149,6 @@ class Document(Value):
     means: PaymentMeans = PaymentMeans.OPEN
     method_label: str = ""
     """The card or account that is charged: `Visa •••• 4242`."""
-    purchase_order: str = ""
     corrects: Corrected | None = None
     to_open_minor: int = Field(default=0, ge=0)
     """Of a credit note: what it takes off the invoice that was still open."""

@@ -33,7 +33,7 @@ _TAXED: Final = frozenset({"S", "Z"})
 """Categories that need no reason for the VAT that they show."""
 
 _ENTITY: Final = "relance entity update {id} --{option} ..."
-_CUSTOMER: Final = "relance customer update {id} --{option} ..."
+_CUSTOMER: Final = "relance tax set {id} --{option} ..."
 
 
 class Missing(Value):

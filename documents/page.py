@@ -56,6 +56,7 @@ class _Writer:
         return {
             "language": self._language.value,
             "title": title,
+            "number": document.number,
             "name": f"{title} {document.number}",
             "date": [document.issued_on.year, document.issued_on.month, document.issued_on.day],
             "test": words.test if document.is_test else "",
@@ -96,7 +97,7 @@ class _Writer:
 
     def _facts(self) -> list[tuple[str, str]]:
         document, words = self._document, self._words
-        facts = [(words.number, document.number), (words.issued_on, self._date(document.issued_on))]
+        facts = [(words.issued_on, self._date(document.issued_on))]
         if document.due_on and document.due_minor > 0:
             facts.append((words.due_on, self._date(document.due_on)))
         if document.corrects:
@@ -104,10 +105,8 @@ class _Writer:
             on = format_short_date(corrected.issued_on, self._language)
             said = self._say(words.invoice_of, number=corrected.number, on=on)
             facts.append((words.corrects, said))
-        if document.buyer_reference:
-            facts.append((words.buyer_reference, document.buyer_reference))
-        if document.purchase_order:
-            facts.append((words.purchase_order, document.purchase_order))
+        if document.buyer.purchase_order:
+            facts.append((words.purchase_order, document.buyer.purchase_order))
         facts.append((words.operation, words.services))
         return facts
 
@@ -197,8 +196,21 @@ class _Writer:
         notes = [mention(key, seller_country=country).text(self._language.value) for key in keys]
         if document.vat_eur_minor is not None:
             amount = format_amount(document.vat_eur_minor, "EUR", self._language)
-            notes.append(self._say(self._words.vat_in_eur, amount=amount))
+            notes.append(self._say(self._words.vat_in_eur, amount=amount, rate=self._exchange_rate()))
+        if document.seller.vat_on_debits:
+            notes.append(self._words.vat_on_debits)
         return notes
+
+    def _exchange_rate(self) -> str:
+        document = self._document
+        if document.exchange_rate is None or document.exchange_rate_on is None:
+            return ""
+        return self._say(
+            self._words.exchange_rate,
+            per_eur=format_number(document.exchange_rate, self._language),
+            currency=document.currency,
+            on=format_short_date(document.exchange_rate_on, self._language),
+        )
 
     def _payment(self) -> Json | None:
         document, words = self._document, self._words

@@ -31,6 +31,7 @@ _BUYERS: Final = {
         kind=CustomerKind.BUSINESS,
         siren="552100554",
         vat_number="FR83552100554",
+        purchase_order="BC-7781",
         address=Address(line1="3 place du Marché", postal_code="69002", city="Lyon", country="FR"),
     ),
     "public_body": Buyer(
@@ -171,7 +172,6 @@ def domestic_business(language: Language = Language.FR) -> Document:
         ),
         from_balance_minor=5000,
         means=PaymentMeans.TRANSFER,
-        purchase_order="BC-7781",
     )
 
 
@@ -207,7 +207,12 @@ def reverse_charge(language: Language = Language.EN) -> Document:
 def outside_the_union(language: Language = Language.EN) -> Document:
     """An American business, in dollars."""
     return _simple("abroad", language, _OUTSIDE, 0, OUTSIDE_EU_MENTION).model_copy(
-        update={"currency": "USD", "vat_eur_minor": 0}
+        update={
+            "currency": "USD",
+            "vat_eur_minor": 0,
+            "exchange_rate": Decimal("1.0842"),
+            "exchange_rate_on": date(2027, 1, 29),
+        }
     )
 
 

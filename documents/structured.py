@@ -14,7 +14,15 @@ from facturx import generate_cii_xml, xml_check_xsd
 from billing.errors import RelanceError
 from billing.money import exponent, round_half_up, to_exact_minor, to_major
 from billing.tax_mentions import mention
-from documents.document import Document, DocumentForm, DocumentKind, DocumentLine, PaymentMeans, RateLine
+from documents.document import (
+    FRENCH,
+    Document,
+    DocumentForm,
+    DocumentKind,
+    DocumentLine,
+    PaymentMeans,
+    RateLine,
+)
 from documents.sentences import late_payment_terms, legal_parts, line_name, means_sentence
 from mails.content import clean
 from models.parties import Address, Buyer, Seller
@@ -79,8 +87,8 @@ def _terms(document: Document) -> Terms:
         "BT-2": document.issued_on,
         "BT-3": _TYPE[document.kind],
         "BT-5": document.currency,
-        "BT-10": document.buyer_reference,
-        "BT-13": document.purchase_order,
+        "BT-8": _when_due(document),
+        "BT-13": document.buyer.purchase_order,
         "BG-1": _notes(document),
         "BG-4": _seller(document.seller, document, with_vat=not outside),
         "BG-7": _buyer(document.buyer, with_vat=not outside),
@@ -154,6 +162,15 @@ def _address(address: Address | None) -> Terms:
         "city": address.city,
         "country_code": address.country,
     }
+
+
+def _when_due(document: Document) -> str | None:
+    """When the VAT of services falls due in France: when it is paid, or on invoicing by choice (CGI art. 269-2 c)."""
+    if document.seller.address.country not in FRENCH or any(
+        p.rate.category != "S" for p in document.per_rate
+    ):
+        return None
+    return "invoice" if document.seller.vat_on_debits else "payment"
 
 
 def _payment(document: Document) -> Terms:

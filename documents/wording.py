@@ -19,12 +19,8 @@ class Words:
     """All words of one language."""
 
     titles: dict[DocumentKind, str]
-    number: str
     issued_on: str
     due_on: str
-    period: str
-    customer: str
-    buyer_reference: str
     purchase_order: str
     operation: str
     services: str
@@ -50,6 +46,7 @@ class Words:
     to_open: str
     to_customer: str
     vat_in_eur: str
+    exchange_rate: str
     page: str
     continued: str
     share_capital: str
@@ -78,12 +75,8 @@ class Words:
 
 FR: Final = Words(
     titles={DocumentKind.INVOICE: "Facture", DocumentKind.CREDIT_NOTE: "Avoir"},
-    number="Numéro",
     issued_on="Date d’émission",
     due_on="Échéance",
-    period="Période",
-    customer="Client",
-    buyer_reference="Référence client",
     purchase_order="Bon de commande",
     operation="Nature de l’opération",
     services="Prestation de services",
@@ -108,7 +101,8 @@ FR: Final = Words(
     nothing_due="Facture acquittée",
     to_open="Déduit de la facture {number}",
     to_customer="En votre faveur",
-    vat_in_eur="Montant de la TVA en euros : {amount}",
+    vat_in_eur="Montant de la TVA en euros : {amount}{rate}",
+    exchange_rate=" (1 EUR = {per_eur} {currency} le {on})",
     page="Page {page} sur {pages}",
     continued="suite",
     share_capital="{form} au capital de {capital}",
@@ -121,7 +115,7 @@ FR: Final = Words(
         LineKind.EARLY_EXIT: "{name} : indemnité de résiliation anticipée",
         LineKind.PRORATION_CREDIT: "{name} : temps non utilisé, après changement",
         LineKind.PRORATION_CHARGE: "{name} : temps restant, après changement",
-        LineKind.CREDIT: "{name} : temps non utilisé",
+        LineKind.CREDIT: "Avoir, {name}",
     },
     amount_of="Avoir sur la facture {number}",
     dates="du {start} au {last}",
@@ -153,12 +147,8 @@ FR: Final = Words(
 
 EN: Final = Words(
     titles={DocumentKind.INVOICE: "Invoice", DocumentKind.CREDIT_NOTE: "Credit note"},
-    number="Number",
     issued_on="Issue date",
     due_on="Due date",
-    period="Period",
-    customer="Customer",
-    buyer_reference="Customer reference",
     purchase_order="Purchase order",
     operation="Nature of supply",
     services="Services",
@@ -183,7 +173,8 @@ EN: Final = Words(
     nothing_due="Paid in full",
     to_open="Deducted from invoice {number}",
     to_customer="In your favour",
-    vat_in_eur="VAT in euros: {amount}",
+    vat_in_eur="VAT in euros: {amount}{rate}",
+    exchange_rate=" (1 EUR = {per_eur} {currency} on {on})",
     page="Page {page} of {pages}",
     continued="continued",
     share_capital="{form}, share capital {capital}",
@@ -196,7 +187,7 @@ EN: Final = Words(
         LineKind.EARLY_EXIT: "{name}: early exit from the commitment",
         LineKind.PRORATION_CREDIT: "{name}: unused time after the change",
         LineKind.PRORATION_CHARGE: "{name}: remaining time after the change",
-        LineKind.CREDIT: "{name}: unused time",
+        LineKind.CREDIT: "Credit, {name}",
     },
     amount_of="Credit on invoice {number}",
     dates="{start} to {last}",
