@@ -83,12 +83,22 @@ async def _set_aside(session: AsyncSession, customer_id: str, currency: str) -> 
     return int((await session.exec(query)).one() or 0)
 
 
+async def free_balance_seen(session: AsyncSession, customer: Customer, currency: str) -> int:
+    """Balance that an invoice could use now, for a preview: another invoice may take it first."""
+    return max(0, (await held_for(session, customer.id, currency)).free_minor)
+
+
 async def free_balance(session: AsyncSession, customer: Customer, currency: str) -> int:
     """Balance that an invoice can use now; where there is any, nobody else takes it until this transaction ends."""
     if (await held_for(session, customer.id, currency)).free_minor <= 0:
         return 0
     await wait_for_turn(session, customer.entity_id)
     return max(0, (await held_for(session, customer.id, currency)).free_minor)
+
+
+async def left_to_charge(session: AsyncSession, customer: Customer, currency: str, total_minor: int) -> int:
+    """What of an invoice's total would be left to charge after the balance."""
+    return use_balance(total_minor, await free_balance(session, customer, currency)).to_charge_minor
 
 
 async def set_balance_aside(session: AsyncSession, customer: Customer, invoice: Invoice) -> None:

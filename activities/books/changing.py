@@ -31,6 +31,7 @@ from billing.effects import BillChange, BillEarlyExit, CreditUnused, InvoiceReas
 from billing.lines import Line, LineKind
 from billing.tax import TaxedLines, totals_by_rate
 from billing.taxation import TaxTreatment
+from billing.terms import CollectionMethod
 from models.tables import Invoice, InvoiceStatus
 
 
@@ -225,6 +226,15 @@ async def draw_up_early_exit(work: Work, effect: BillEarlyExit) -> Bill:
         tax_included=state.terms.tax_included,
     )
     return Bill(claim if lines else None, (), (), effect.from_day)
+
+
+async def can_be_gated(work: Work, bill: Bill) -> bool:
+    """Whether what a change bills can be charged at all before it is issued (rules 13)."""
+    if bill.claim is None or work.row.state.terms.collection_method is not CollectionMethod.CHARGE:
+        return False
+    customer = await customer_of(work.session, work.row)
+    total, currency = bill.claim.taxed.totals.total_minor, bill.claim.currency
+    return await left_to_charge(work.session, customer, currency, total) >= work.rules.minimum(currency)
 
 
 async def write_bill(

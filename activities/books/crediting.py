@@ -2,58 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.balance import held_for
 from activities.books.config import BookRules
-from activities.books.gate import live_attempt
+from activities.books.document_lines import WrittenLine, lines_of, write_lines
+from activities.books.gate import live_attempt, supersede_payment
 from activities.books.issuing import buyer_of, seller_of
-from activities.books.journal import BALANCE, RECEIVABLE, REVENUE, VAT, book
-from activities.books.notices import emit
-from activities.books.numbering import next_number, series_name
+from activities.books.journal import (
+    BALANCE,
+    CREDIT_NOTE,
+    RECEIVABLE,
+    REVENUE,
+    SMALL_DIFFERENCE,
+    UNAPPLIED,
+    VAT,
+    book,
+)
+from activities.books.notices import emit, write_mail
+from activities.books.numbering import next_number, series_name, wait_for_turn
+from activities.books.refunding import payments_of, refundable, write_refunds
 from activities.books.rows import customer_of, entity_of
-from billing.calendar import Period
-from billing.credit import close_then_pay_back, credit_all, credit_lines, what_is_left
-from billing.lines import Line, unused_credit
+from billing.corrections import PayBackAs
+from billing.credit import close_then_pay_back, credit_all, what_is_left
+from billing.credit_lines import line_of_rate, taken_back
+from billing.refund import MoneySource, RefundPart, spread
 from billing.tax import Totals
-from billing.terms import Terms
 from models.ids import derived_id
 from models.tables import CreditNote, Invoice, InvoiceLine, InvoiceStatus, SubscriptionRow
-
-
-async def credit_unused(
-    session: AsyncSession,
-    row: SubscriptionRow,
-    invoice: Invoice,
-    *,
-    terms: Terms,
-    period: Period,
-    from_on: date,
-    command_id: str,
-    reason: str,
-    at: datetime,
-    rules: BookRules,
-) -> CreditNote | None:
-    """Credit the days of a period from `from_on` on; None where nothing is left to give back."""
-    left = await left_of(session, invoice)
-    lines = unused_credit(terms, period, min(from_on, period.end))
-    if left.total_minor <= 0 or not any(line.amount_minor for line in lines):
-        return None
-    invoice.covers_until = min(invoice.covers_until, max(from_on, invoice.period_start))
-    taxed = credit_lines(left, lines, invoice.rate, tax_included=invoice.tax_included)
-    return await _write(
-        session,
-        row,
-        invoice,
-        taxed.totals,
-        list(zip(lines, taxed.net_minor, strict=True)),
-        command_id=command_id,
-        reason=reason,
-        at=at,
-        rules=rules,
-    )
 
 
 async def credit_in_full(
@@ -67,37 +47,98 @@ async def credit_in_full(
     rules: BookRules,
 ) -> CreditNote | None:
     """Take back all that is left of an invoice; None where nothing is."""
-    left = await left_of(session, invoice)
-    if left.total_minor <= 0:
+    if (await left_of(session, invoice)).total_minor <= 0:
         return None
-    invoice.covers_until = invoice.period_start
-    return await _write(
-        session, row, invoice, credit_all(left), [], command_id=command_id, reason=reason, at=at, rules=rules
+    credited, lines = await take_all_back(session, invoice)
+    return await write_credit_note(
+        session, row, invoice, credited, lines, command_id=command_id, reason=reason, at=at, rules=rules
     )
+
+
+async def take_all_back(session: AsyncSession, invoice: Invoice) -> tuple[Totals, list[WrittenLine]]:
+    """Totals and lines of a note over all that is left; the invoice covers no day any more.
+
+    Raises:
+        NothingToCredit: nothing is left; field `amount`.
+    """
+    left = await left_of(session, invoice)
+    credited = credit_all(left)
+    billed = await lines_of(session, invoice.id)
+    for stored in billed:
+        stored.covers_until = stored.line.start if stored.covers_until is not None else None
+    invoice.covers_until = invoice.period_start
+    if left == invoice.totals:
+        return credited, [WrittenLine(taken_back(s.line), s.rate, -s.net_minor) for s in billed]
+    return credited, lines_per_rate(invoice, billed, credited)
+
+
+def lines_per_rate(invoice: Invoice, billed: Sequence[InvoiceLine], credited: Totals) -> list[WrittenLine]:
+    """One line for each rate of a credit that names no line."""
+    lines = []
+    for part in credited.per_rate:
+        same = [stored for stored in billed if stored.rate.group == part.rate.group]
+        if part.gross_minor and same:
+            template = max(same, key=lambda stored: stored.net_minor).line
+            line = line_of_rate(template, part, invoice.currency, tax_included=invoice.tax_included)
+            lines.append(WrittenLine(line, part.rate, part.base_minor))
+    return lines
 
 
 async def left_of(session: AsyncSession, invoice: Invoice) -> Totals:
     """Net and VAT that can still be credited."""
+    return what_is_left(invoice.totals, [note.totals for note in await notes_of(session, invoice)])
+
+
+async def notes_of(session: AsyncSession, invoice: Invoice) -> Sequence[CreditNote]:
+    """The credit notes of an invoice, oldest first."""
     query = select(CreditNote).where(CreditNote.invoice_id == invoice.id).order_by(col(CreditNote.issued_at))
-    notes = (await session.exec(query)).all()
-    return what_is_left(invoice.totals, [note.totals for note in notes])
+    return (await session.exec(query)).all()
 
 
-async def _write(
+async def write_credit_note(
     session: AsyncSession,
     row: SubscriptionRow,
     invoice: Invoice,
     credited: Totals,
-    lines: list[tuple[Line, int]],
+    lines: Sequence[WrittenLine],
     *,
     command_id: str,
     reason: str,
     at: datetime,
     rules: BookRules,
+    then: PayBackAs = PayBackAs.BALANCE,
+    moves: bool = False,
+    by: str = "",
+    tells: bool = False,
 ) -> CreditNote:
-    amount = -credited.total_minor
-    use = close_then_pay_back(amount, invoice.open_minor, invoice.paid_minor)
+    """Write a credit note: the one place where it gets its number, and its money its way.
+
+    It closes what is open first; only money that came in, and has not gone back yet, becomes balance or refund
+    (rules 12).
+
+    Args:
+        session: with the subscription and the invoice locked.
+        row: the subscription.
+        invoice: issued.
+        credited: negative totals, at most what is left.
+        lines: with their rates and nets.
+        command_id: what asked for it; with the invoice it names the note.
+        reason: printed.
+        at: the business instant.
+        rules: the seller's.
+        then: what becomes of money that was paid.
+        moves: that money pays the invoice which replaces this one instead (rectify).
+        by: who asked, for the refunds.
+        tells: whether the customer gets a mail about it; an automatic credit is told in the mail of its cause.
+    """
+    await wait_for_turn(session, invoice.entity_id)
     entity, customer = await entity_of(session, invoice), await customer_of(session, invoice)
+    amount = -credited.total_minor
+    use = close_then_pay_back(amount, invoice.open_minor, await _paid_and_kept(session, invoice))
+    made_good = 0 if moves else await _already_gone_back(session, invoice, use.pays_back_minor)
+    payable = use.pays_back_minor - made_good
+    parts = await _refund_parts(session, invoice, payable) if then is PayBackAs.REFUND and not moves else ()
+    refund_minor = sum(part.amount_minor for part in parts)
     note = CreditNote(
         id=derived_id("cn", invoice.id, command_id),
         invoice_id=invoice.id,
@@ -114,57 +155,98 @@ async def _write(
         vat_minor=-credited.vat_minor,
         total_minor=amount,
         closes_minor=use.closes_minor,
-        balance_minor=use.pays_back_minor,
+        balance_minor=0 if moves else payable - refund_minor,
+        refund_minor=refund_minor,
+        moved_minor=payable if moves else 0,
+        made_good_minor=made_good,
+        unfunded_minor=use.unfunded_minor,
         reason=reason,
         seller=seller_of(entity),
-        buyer=buyer_of(customer),
+        buyer=buyer_of(customer) if not moves else invoice.buyer,
     )
-    invoice.credited_minor += use.closes_minor
-    if invoice.status is InvoiceStatus.OPEN and invoice.open_minor == 0:
-        invoice.status, invoice.in_arrears = InvoiceStatus.PAID, False
-        invoice.closed_by = f"credited: {reason}"
-    elif invoice.open_minor < rules.minimum(invoice.currency):
-        invoice.in_arrears = False  # too little to be asked for alone (rules 10, 20)
-    if use.closes_minor and (invoice.payment_intent or await live_attempt(session, invoice.id)):
-        supersede_payment(invoice)
+    await _close(session, invoice, use.closes_minor, reason, rules)
     issued = await next_number(session, entity, series_name(entity.credit_series, row.clock_id), at)
     note.series, note.number, note.issued_on = issued.series, issued.number, issued.on
     book(
         session,
         entity,
         invoice,
-        entry=f"credit_note/{note.id}",
+        entry=f"{CREDIT_NOTE}/{note.id}",
         amounts={
             REVENUE: note.net_minor,
             VAT: note.vat_minor,
-            RECEIVABLE: -use.closes_minor,
-            BALANCE: -(amount - use.closes_minor),
+            RECEIVABLE: -note.closes_minor,
+            BALANCE: -payable,
+            UNAPPLIED: -note.made_good_minor,
+            SMALL_DIFFERENCE: -note.unfunded_minor,
         },
         at=at,
         on=issued.on,
     )
     session.add(note)
-    for position, (line, net) in enumerate(lines):
-        session.add(
-            InvoiceLine(
-                id=derived_id("il", note.id, position),
-                document_id=note.id,
-                position=position,
-                line=line,
-                net_minor=net,
-            )
-        )
+    write_lines(session, document_id=note.id, invoice_id=invoice.id, lines=lines)
     facts = {"credit_note": note.id, "number": note.number, "invoice": invoice.id, "total_minor": amount}
     emit(session, row, "credit_note.issued", facts, at, rules.access)
     await session.flush()
+    if parts:
+        await write_refunds(
+            session,
+            parts,
+            source=MoneySource.BALANCE,
+            command_id=f"{invoice.id}/{command_id}",
+            reason=reason,
+            by=by,
+            at=at,
+            rules=rules.access,
+            note=note,
+        )
+    if tells:
+        await write_mail(
+            session,
+            customer,
+            kind="credit_note_issued",
+            step="credit_note_issued",
+            occurrence=note.id,
+            at=at,
+            subscription=row,
+            invoice=invoice,
+            context={"credit_note": note.id},
+        )
     return note
 
 
-def supersede_payment(invoice: Invoice) -> None:
-    """The amount changed, which a PaymentIntent cannot follow: the next attempt begins a generation (stripe B2).
+async def _paid_and_kept(session: AsyncSession, invoice: Invoice) -> int:
+    """What was paid on the invoice and was not given back by an earlier credit note."""
+    given_back = sum(
+        note.total_minor - note.closes_minor - note.unfunded_minor
+        for note in await notes_of(session, invoice)
+    )
+    return max(0, invoice.paid_minor - given_back)
 
-    That of a live attempt may not be known yet; it is superseded when its answer comes.
-    """
-    invoice.superseded_intent = invoice.payment_intent or invoice.superseded_intent
-    invoice.payment_intent = None
-    invoice.generation += 1
+
+async def _already_gone_back(session: AsyncSession, invoice: Invoice, pays_back_minor: int) -> int:
+    """The part that a refund made at the provider has given back before: it is not given back twice (rules 33)."""
+    held = await held_for(session, invoice.customer_id, invoice.currency)
+    return min(pays_back_minor, max(0, -held.unapplied_minor))
+
+
+async def _refund_parts(session: AsyncSession, invoice: Invoice, amount_minor: int) -> tuple[RefundPart, ...]:
+    """What of the amount can go back on the payments of the invoice; the rest was paid from the balance."""
+    payments = await refundable(session, await payments_of(session, invoice))
+    amount = min(amount_minor, sum(payment.left_minor for payment in payments))
+    return spread(amount, payments) if amount > 0 else ()
+
+
+async def _close(
+    session: AsyncSession, invoice: Invoice, closes_minor: int, reason: str, rules: BookRules
+) -> None:
+    invoice.credited_minor += closes_minor
+    if not closes_minor:
+        return
+    if invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE) and invoice.open_minor == 0:
+        invoice.status, invoice.in_arrears = InvoiceStatus.PAID, False
+        invoice.closed_by = f"credited: {reason}"
+    elif invoice.open_minor < rules.minimum(invoice.currency):
+        invoice.in_arrears = False  # too little to be asked for alone (rules 10, 20)
+    if invoice.payment_intent or await live_attempt(session, invoice.id):
+        supersede_payment(invoice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypedDict
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -81,15 +81,17 @@ async def begin_attempt(
     attempts = await attempts_of(session, invoice_id)
     for attempt in attempts:
         if attempt.number == number:
-            return await _take_up(session, gateway, row, invoice, attempt, state)
+            return await _take_up(session, gateway, row, invoice, attempt, state=state, rules=rules)
     refusal = _refusal(row, invoice, attempts, number, trigger, at)
     if refusal is not None:
         return GateRefused(refusal)
     customer = await customer_of(session, invoice)
     method = await usable_method(session, customer)
-    if method is None or invoice.open_minor < rules.minimum(invoice.currency):
+    also = await joined_amounts(session, rules, invoice, trigger)
+    if method is None or _sum(invoice, also) < rules.minimum(invoice.currency):
         return GateRefused(Refusal.NO_METHOD if method is None else Refusal.NOT_OPEN)
-    attempt = _new_attempt(gateway, invoice, customer, method, number=number, trigger=trigger, at=at)
+    _follow_amount(invoice, attempts, also)
+    attempt = _new_attempt(gateway, invoice, customer, method, also, number=number, trigger=trigger, at=at)
     attempt.state = state
     attempt.asked_by = asked_by
     session.add(attempt)
@@ -103,26 +105,31 @@ async def _take_up(
     row: SubscriptionRow,
     invoice: Invoice,
     attempt: PaymentAttempt,
+    *,
     state: AttemptState,
+    rules: BookRules,
 ) -> PaymentAttempt | GateRefused:
     if attempt.state is AttemptState.QUEUED and state is AttemptState.STARTED:
         refusal = why_shut(row, invoice, attempt.trigger)
         if refusal is not None:
             return GateRefused(refusal)
-        if attempt.generation != invoice.generation:
-            await _ask_for_what_is_left(session, gateway, invoice, attempt)
+        also = await joined_amounts(session, rules, invoice, attempt.trigger)
+        is_as_written = attempt.also == also and attempt.amount_minor == _sum(invoice, also)
+        if attempt.generation != invoice.generation or not is_as_written:
+            await _ask_for_what_is_left(session, gateway, invoice, attempt, also)
         attempt.state = AttemptState.STARTED
     return attempt
 
 
 async def _ask_for_what_is_left(
-    session: AsyncSession, gateway: Prepares, invoice: Invoice, attempt: PaymentAttempt
+    session: AsyncSession, gateway: Prepares, invoice: Invoice, attempt: PaymentAttempt, also: list[Joined]
 ) -> None:
     """A queued attempt was never sent: after a credit its request is written anew, for the amount still open."""
     customer = await customer_of(session, invoice)
     method = await session.get_one(PaymentMethod, attempt.method_id)
-    prepared = _request(gateway, invoice, customer, method, attempt.number)
-    attempt.amount_minor, attempt.generation = invoice.open_minor, invoice.generation
+    prepared = _request(gateway, invoice, customer, method, also, attempt.number)
+    attempt.amount_minor, attempt.generation = _sum(invoice, also), invoice.generation
+    attempt.also = [dict(one) for one in also]
     attempt.payment_intent = invoice.payment_intent
     attempt.idempotency_key, attempt.request = prepared.idempotency_key, prepared.model_dump(mode="json")
 
@@ -173,12 +180,13 @@ def _new_attempt(
     invoice: Invoice,
     customer: Customer,
     method: PaymentMethod,
+    also: list[Joined],
     *,
     number: int,
     trigger: Trigger,
     at: datetime,
 ) -> PaymentAttempt:
-    prepared = _request(gateway, invoice, customer, method, number)
+    prepared = _request(gateway, invoice, customer, method, also, number)
     return PaymentAttempt(
         id=_attempt_id(invoice, number),
         invoice_id=invoice.id,
@@ -191,7 +199,8 @@ def _new_attempt(
         state=AttemptState.QUEUED,
         method_id=method.id,
         fingerprint=method.fingerprint,
-        amount_minor=invoice.open_minor,
+        amount_minor=_sum(invoice, also),
+        also=[dict(one) for one in also],
         currency=invoice.currency,
         idempotency_key=prepared.idempotency_key,
         request=prepared.model_dump(mode="json"),
@@ -205,27 +214,111 @@ def _attempt_id(invoice: Invoice, number: int) -> str:
 
 
 def _request(
-    gateway: Prepares, invoice: Invoice, customer: Customer, method: PaymentMethod, number: int
+    gateway: Prepares,
+    invoice: Invoice,
+    customer: Customer,
+    method: PaymentMethod,
+    also: list[Joined],
+    number: int,
 ) -> PreparedRequest:
     """The exact request for all that is open now."""
+    metadata = {"subscription": invoice.subscription_id, "attempt": _attempt_id(invoice, number)}
+    if also:
+        metadata["also"] = " ".join(one["invoice"] for one in also)
     return gateway.prepare(
         Charge(
             invoice_id=invoice.id,
             generation=invoice.generation,
             attempt_number=number,
-            amount_minor=invoice.open_minor,
+            amount_minor=_sum(invoice, also),
             currency=invoice.currency,
             customer=customer.provider_id or "",
             payment_method=method.provider_id,
             payment_intent=invoice.payment_intent,
             on_session=False,
             description=invoice.number or f"Subscription {invoice.subscription_id}",
-            metadata={
-                "subscription": invoice.subscription_id,
-                "attempt": _attempt_id(invoice, number),
-            },
+            metadata=metadata,
         )
     )
+
+
+class Joined(TypedDict):
+    """Another invoice that an attempt pays as well, and what is asked for it."""
+
+    invoice: str
+    amount_minor: int
+
+
+MOST_JOINED: Final = 10
+"""Invoices that one PaymentIntent takes along: their ids have to fit into its metadata."""
+
+
+async def joined_amounts(
+    session: AsyncSession, rules: BookRules, invoice: Invoice, trigger: Trigger = Trigger.FIRST
+) -> list[Joined]:
+    """What else an attempt on this invoice asks for: open amounts too small to be charged alone (rules 10).
+
+    Of the same subscription, oldest first; none for which another attempt is under way.
+    """
+    query = (
+        select(Invoice)
+        .where(
+            Invoice.subscription_id == invoice.subscription_id,
+            Invoice.currency == invoice.currency,
+            Invoice.status == InvoiceStatus.OPEN,
+            Invoice.id != invoice.id,
+            col(Invoice.frozen).is_(False),
+        )
+        .order_by(col(Invoice.period_start), col(Invoice.id))
+    )
+    small = [
+        other
+        for other in (await session.exec(query)).all()
+        if 0 < other.open_minor < rules.minimum(other.currency)
+        and (other.automatic_collecting or not trigger.is_automatic)
+    ]
+    if not small:
+        return []
+    taken = await _asked_elsewhere(session, invoice)
+    return [
+        Joined(invoice=other.id, amount_minor=other.open_minor) for other in small if other.id not in taken
+    ][:MOST_JOINED]
+
+
+async def _asked_elsewhere(session: AsyncSession, invoice: Invoice) -> set[str]:
+    query = select(PaymentAttempt).where(
+        PaymentAttempt.subscription_id == invoice.subscription_id,
+        PaymentAttempt.invoice_id != invoice.id,
+        col(PaymentAttempt.state).in_(LIVE_STATES),
+    )
+    live = (await session.exec(query)).all()
+    return {a.invoice_id for a in live} | {one["invoice"] for a in live for one in a.also}
+
+
+async def amount_asked(session: AsyncSession, rules: BookRules, invoice: Invoice) -> int:
+    """What a charge of this invoice takes now, in minor units, with what is too small to be charged alone."""
+    return _sum(invoice, await joined_amounts(session, rules, invoice))
+
+
+def _sum(invoice: Invoice, also: list[Joined]) -> int:
+    return invoice.open_minor + sum(one["amount_minor"] for one in also)
+
+
+def _follow_amount(invoice: Invoice, attempts: list[PaymentAttempt], also: list[Joined]) -> None:
+    """A PaymentIntent keeps its amount: where another one is asked for now, the next generation begins."""
+    same = [a for a in attempts if a.generation == invoice.generation]
+    if invoice.payment_intent is not None and same and same[-1].amount_minor != _sum(invoice, also):
+        supersede_payment(invoice)
+
+
+def supersede_payment(invoice: Invoice) -> None:
+    """The amount changed, which a PaymentIntent cannot follow: the next attempt begins a generation (stripe B2).
+
+    That of a live attempt may not be known yet; it is superseded when its answer comes.
+    """
+    invoice.superseded_intent = invoice.payment_intent or invoice.superseded_intent
+    invoice.payment_intent = None
+    invoice.generation += 1
 
 
 async def attempts_of(session: AsyncSession, invoice_id: str) -> list[PaymentAttempt]:

@@ -289,10 +289,3 @@ async def number_invoice(
 def _payment_days(row: SubscriptionRow) -> int:
     terms = row.state.terms
     return terms.payment_terms_days if terms.collection_method is CollectionMethod.TRANSFER else 0
-
-
-def is_charged(invoice: Invoice, row: SubscriptionRow, rules: BookRules) -> bool:
-    """Whether the invoice's amount is collected by charging at all: not by transfer, zero, or below the minimum."""
-    if row.state.terms.collection_method is not CollectionMethod.CHARGE:
-        return False
-    return invoice.open_minor >= rules.minimum(invoice.currency)

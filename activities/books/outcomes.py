@@ -8,11 +8,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import ask_others, chase_of, follow_attempt, open_collection, pass_gate
 from activities.books.config import BookRules
+from activities.books.correcting import carry_out_waiting
 from activities.books.gate import Prepares, attempts_of, is_collectable
 from activities.books.issuing import number_invoice
-from activities.books.journal import CASH, RECEIVABLE, UNAPPLIED, book
+from activities.books.journal import CASH, PAYMENT, RECEIVABLE, UNAPPLIED, book
 from activities.books.notices import emit, write_mail
-from activities.books.rows import customer_of, entity_of, get, lock_with_subscription
+from activities.books.rows import customer_of, entity_of, get, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
 from billing.payment import (
@@ -63,6 +64,7 @@ async def record_outcome(
         await _write(work, invoice, attempt, outcome)
         if before is not None:
             await follow_attempt(work, invoice, before, attempt)
+        await carry_out_waiting(work, invoice)
     await _hand_over(work, invoice)
     await settle_standing(work)
     return row
@@ -92,6 +94,7 @@ async def record_never_ran(
         invoice.generation += 1  # the provider may keep what it answered under this key
     if before is not None:
         await follow_attempt(work, invoice, before, attempt)
+    await carry_out_waiting(work, invoice)
     await _hand_over(work, invoice)
     await settle_standing(work)
 
@@ -152,28 +155,41 @@ async def _write_paid(work: Work, invoice: Invoice, attempt: PaymentAttempt, out
             other.state = AttemptState.RETURNED  # taken back earlier; its place is free again (engine 1)
     attempt.state, attempt.charge, attempt.settled_at = AttemptState.SUCCEEDED, outcome.charge, work.at
     await _open_gate(work, invoice)
-    applied = min(attempt.amount_minor, invoice.open_minor)
-    book(
-        work.session,
-        await entity_of(work.session, invoice),
-        invoice,
-        entry=f"payment/{attempt.id}",
-        amounts={
-            CASH: attempt.amount_minor,
-            RECEIVABLE: -applied,
-            UNAPPLIED: applied - attempt.amount_minor,
-        },
-        at=work.at,
-    )
-    invoice.paid_minor += applied
+    joined = {str(one["invoice"]): int(one["amount_minor"]) for one in attempt.also}
+    applied = await _apply(work, invoice, attempt, attempt.amount_minor - sum(joined.values()))
     invoice.payment_state = PaymentState.NONE
-    if applied and invoice.open_minor == 0:
-        invoice.status, invoice.in_arrears, invoice.paid_at = InvoiceStatus.PAID, False, work.at
+    for invoice_id, share in joined.items():
+        small = await lock_invoice(work.session, invoice_id)
+        name = "invoice.paid" if await _apply(work, small, attempt, share) else "payment.unapplied"
+        facts = {**_facts(small, attempt), "amount_minor": share}
+        emit(work.session, work.row, name, facts, work.at, work.rules.access)
     if applied:
         await ask_others(work, invoice)
     await _write_receipt(work, invoice, attempt)
     name = "invoice.paid" if applied else "payment.unapplied"
     emit(work.session, work.row, name, _facts(invoice, attempt), work.at, work.rules.access)
+
+
+async def _apply(work: Work, invoice: Invoice, attempt: PaymentAttempt, share_minor: int) -> int:
+    """Book an attempt's money, or its share for one invoice; what the invoice does not claim is unapplied cash.
+
+    Returns:
+        What it pays of the invoice.
+    """
+    applied = min(share_minor, invoice.open_minor)
+    is_main = invoice.id == attempt.invoice_id
+    book(
+        work.session,
+        await entity_of(work.session, invoice),
+        invoice,
+        entry=f"{PAYMENT}/{attempt.id}" if is_main else f"{PAYMENT}/{attempt.id}/{invoice.id}",
+        amounts={CASH: share_minor, RECEIVABLE: -applied, UNAPPLIED: applied - share_minor},
+        at=work.at,
+    )
+    invoice.paid_minor += applied
+    if applied and invoice.open_minor == 0:
+        invoice.status, invoice.in_arrears, invoice.paid_at = InvoiceStatus.PAID, False, work.at
+    return applied
 
 
 async def _open_gate(work: Work, invoice: Invoice) -> None:

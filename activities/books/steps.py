@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.balance import free_balance
+from activities.books.balance import left_to_charge
 from activities.books.chasing import chase_of, open_collection
 from activities.books.config import BookRules
 from activities.books.gate import Prepares, live_attempt
@@ -23,7 +23,6 @@ from activities.books.work import Work
 from billing import lifecycle
 from billing.asking import may_ask
 from billing.commands import Cancel, ChangePlan, Command, Resume, RetryNow, When
-from billing.credit import use_balance
 from billing.decide import accept
 from billing.discounts import for_next_period
 from billing.effects import InvoiceReason, Issue, Transition
@@ -110,9 +109,10 @@ async def _is_gated(work: Work) -> bool:
     issue = Issue(first, sub.terms, InvoiceReason.SIGNUP, discounts=for_next_period(sub.discounts), once=True)
     claim = await claim_of(work.session, work.row, issue, work.at, work.rules)
     customer = await customer_of(work.session, work.row)
-    free = await free_balance(work.session, customer, claim.currency)
-    to_charge = use_balance(claim.taxed.totals.total_minor, free).to_charge_minor
-    return to_charge >= work.rules.minimum(claim.currency)
+    total = claim.taxed.totals.total_minor
+    return await left_to_charge(work.session, customer, claim.currency, total) >= work.rules.minimum(
+        claim.currency
+    )
 
 
 async def apply_command(

@@ -9,8 +9,9 @@ from typing import Final
 
 from sqlmodel import col, select
 
+from activities.books.balance import give_back_what_was_set_aside
 from activities.books.changing import (
-    Bill,
+    can_be_gated,
     credits_stand_on,
     draw_up_change,
     draw_up_credit,
@@ -20,8 +21,8 @@ from activities.books.changing import (
 )
 from activities.books.chasing import collection_key, open_collection, policy_for
 from activities.books.config import BookRules
-from activities.books.gate import begin_attempt
-from activities.books.issuing import is_charged, number_invoice, write_invoice
+from activities.books.gate import amount_asked, begin_attempt
+from activities.books.issuing import number_invoice, write_invoice
 from activities.books.notices import emit, write_mail
 from activities.books.rows import customer_of, get, invoices_of, usable_method
 from activities.books.standing import method_facts, standing_of
@@ -148,7 +149,9 @@ async def collect_invoice(work: Work, invoice: Invoice) -> None:
     """Queue the first attempt, or hand the invoice over where there is nothing to try now (engine 2, 5)."""
     if invoice.status is InvoiceStatus.PAID:
         return
-    charged = is_charged(invoice, work.row, work.rules)
+    by_charge = work.row.state.terms.collection_method is CollectionMethod.CHARGE
+    asked = await amount_asked(work.session, work.rules, invoice)
+    charged = by_charge and asked >= work.rules.minimum(invoice.currency)
     if charged and invoice.delay_days == 0:
         customer = await customer_of(work.session, work.row)
         if await usable_method(work.session, customer) is not None:
@@ -163,7 +166,7 @@ async def collect_invoice(work: Work, invoice: Invoice) -> None:
                 state=AttemptState.QUEUED,
             )
             return
-    below_minimum = not charged and work.row.state.terms.collection_method == "charge"
+    below_minimum = by_charge and not charged
     if not below_minimum:
         await open_collection(work.session, work.row, invoice, work.at, on_delay=invoice.delay_days > 0)
 
@@ -187,16 +190,6 @@ async def _bill_change(work: Work, effect: BillChange) -> None:
 
 
 CHANGE_REASON: Final = "change of the subscription"
-
-
-async def can_be_gated(work: Work, bill: Bill) -> bool:
-    """Whether what a change bills can be charged at all before it is issued (rules 13)."""
-    if bill.claim is None or work.row.state.terms.collection_method is not CollectionMethod.CHARGE:
-        return False
-    customer = await customer_of(work.session, work.row)
-    free = await free_balance(work.session, customer, bill.claim.currency)
-    to_charge = use_balance(bill.claim.taxed.totals.total_minor, free).to_charge_minor
-    return to_charge >= work.rules.minimum(bill.claim.currency)
 
 
 async def _apply_what_was_paid(work: Work) -> None:
@@ -278,6 +271,7 @@ def write_off(invoice: Invoice, why: str) -> None:
 async def _drop_gated(work: Work) -> None:
     for invoice in await invoices_of(work.session, work.row.id):
         if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
+            give_back_what_was_set_aside(invoice)
             invoice.status = InvoiceStatus.VOID
             invoice.closed_by = (
                 "the gate closed" if not work.command_id else "canceled before the first payment"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from billing.lines import Line
 from billing.tax import TaxRate, Totals
-from models.columns import instant, is_one_of, minor, never_negative, one_of, value
+from billing.taxation import TaxTreatment
+from models.columns import instant, is_one_of, minor, minor_or_none, never_negative, one_of, value
 from models.parties import Buyer, Seller
 
 
@@ -59,6 +61,7 @@ class Invoice(SQLModel, table=True):
         never_negative("net_minor", "vat_minor", "total_minor", "credited_minor", "paid_minor"),
         CheckConstraint("net_minor + vat_minor = total_minor", name="adds_up"),
         CheckConstraint("credited_minor + paid_minor <= total_minor", name="no_more_than_owed"),
+        CheckConstraint("balance_minor BETWEEN 0 AND paid_minor", name="balance"),
         CheckConstraint("period_start < period_end", name="period"),
         # A number is given when it is issued and never before; only drafts are dropped (rules 11, 13).
         CheckConstraint("(number IS NULL) = (status IN ('draft', 'void'))", name="numbered"),
@@ -80,6 +83,8 @@ class Invoice(SQLModel, table=True):
     payment_state: PaymentState = one_of(PaymentState, PaymentState.NONE)
     gated: bool = False
     gate_closes_at: datetime | None = instant()
+    waits_for_usage: bool = False
+    """A draft that is issued when late usage of the period before is in."""
     series: str = ""
     number: str | None = None
     issued_on: date | None = None
@@ -87,13 +92,29 @@ class Invoice(SQLModel, table=True):
     due_on: date | None = None
     currency: str
     tax_included: bool = False
-    rate: TaxRate = value(TaxRate)
+    treatment: TaxTreatment | None = value(TaxTreatment, nullable=True)
+    """How its lines are taxed and why; invoices of the first release knew the seller's own rate only."""
     totals: Totals = value(Totals)
     net_minor: int = minor(None)
     vat_minor: int = minor(None)
     total_minor: int = minor(None)
+    vat_eur_minor: int | None = minor_or_none()
+    """The VAT in EUR cents, where the document is in another currency."""
+    exchange_rate: Decimal | None = Field(default=None, sa_type=Numeric(18, 8), nullable=True)
+    """Units of its currency for one euro, by which that was converted."""
+    exchange_rate_on: date | None = None
+    tax_kind: str | None = None
+    """Kind of its tax treatment, beside the treatment itself to be counted by."""
+    consumed_in: str | None = Field(default=None, index=True)
+    """Member state of a buyer who is no business and not in the seller's state; sales of the one stop shop."""
     credited_minor: int = minor()
     paid_minor: int = minor()
+    """By charges, transfers, the customer's balance, or money moved over from the invoice that it replaces. On a
+    gated draft what is set aside of the balance."""
+    balance_minor: int = minor()
+    """The part of `paid_minor` that came from the customer's balance: after tax, never a line (rules 11)."""
+    replaces_id: str | None = Field(default=None, foreign_key="invoice.id", index=True)
+    """The invoice that this one rectifies; what was charged for that one counts as paid here (rules 11)."""
     seller: Seller = value(Seller)
     buyer: Buyer = value(Buyer)
     owner: str = "subscription"
@@ -131,9 +152,25 @@ class InvoiceLine(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     document_id: str = Field(index=True)
+    invoice_id: str = Field(foreign_key="invoice.id", index=True)
+    """The invoice itself, or the one that the credit note corrects."""
     position: int
     line: Line = value(Line)
+    rate: TaxRate = value(TaxRate)
     net_minor: int = minor(None)
+    covers_until: date | None = None
+    """Of a line that bills days: the first one that it does not, earlier than its end once days were given back."""
+
+
+CREDIT_PARTS = (
+    "closes_minor",
+    "balance_minor",
+    "refund_minor",
+    "moved_minor",
+    "made_good_minor",
+    "unfunded_minor",
+)
+"""Where the total of a credit note goes, each unit once (rules 12)."""
 
 
 class CreditNote(SQLModel, table=True):
@@ -144,8 +181,9 @@ class CreditNote(SQLModel, table=True):
         UniqueConstraint("entity_id", "number"),
         UniqueConstraint("invoice_id", "command_id"),
         never_negative("net_minor", "vat_minor", "total_minor", "closes_minor", "balance_minor"),
+        CheckConstraint(" AND ".join(f"{part} >= 0" for part in CREDIT_PARTS), name="parts"),
         CheckConstraint("net_minor + vat_minor = total_minor", name="adds_up"),
-        CheckConstraint("closes_minor + balance_minor = total_minor", name="used_up"),
+        CheckConstraint(f"{' + '.join(CREDIT_PARTS)} = total_minor", name="all_used"),
     )
 
     id: str = Field(primary_key=True)
@@ -164,10 +202,23 @@ class CreditNote(SQLModel, table=True):
     net_minor: int = minor(None)
     vat_minor: int = minor(None)
     total_minor: int = minor(None)
+    vat_eur_minor: int | None = minor_or_none()
+    """The VAT in EUR cents, where the document is in another currency."""
+    exchange_rate: Decimal | None = Field(default=None, sa_type=Numeric(18, 8), nullable=True)
+    """Units of its currency for one euro, by which that was converted."""
+    exchange_rate_on: date | None = None
     closes_minor: int = minor(None)
     """The part that closed what was still open on the invoice."""
     balance_minor: int = minor(None)
     """The part that became the customer's balance."""
+    refund_minor: int = minor()
+    """The part that goes back on the payments."""
+    moved_minor: int = minor()
+    """The part that pays the invoice which replaces this one (rules 11)."""
+    made_good_minor: int = minor()
+    """The part that had gone back already, by a refund that was made at the provider without a credit note."""
+    unfunded_minor: int = minor()
+    """The part that was neither open nor paid, such as a small difference: no money moves."""
     reason: str
     seller: Seller = value(Seller)
     buyer: Buyer = value(Buyer)
