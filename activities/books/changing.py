@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from activities.books.balance import left_to_charge
 from activities.books.crediting import left_of, write_credit_note
 from activities.books.document_lines import (
     BilledLine,
@@ -20,6 +21,7 @@ from activities.books.document_lines import (
     with_nets,
 )
 from activities.books.issuing import Claim, rated, treatment_now, write_claim
+from activities.books.rows import customer_of
 from activities.books.work import Work
 from billing.changing import ChangeLines, change_lines, unused
 from billing.commands import CreditTo
