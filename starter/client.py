@@ -15,15 +15,23 @@ from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from typing_extensions import Unpack
+
+from activities.books.previewing import Preview
 from activities.gateway import PaymentGateway
+from billing.agreed import Agreed
 from billing.commands import (
     Cancel,
     ChangePlan,
     ChangeQuantity,
+    ChangeTerms,
+    Command,
+    CreditTo,
     KeepSubscription,
     Pause,
     Resume,
     RetryNow,
+    UndoChange,
     When,
 )
 from models.boundary import Accepted, WishAccepted
@@ -34,10 +42,12 @@ from models.tables import Customer, Invoice, LegalEntity, PaymentMethod, Plan, S
 from settings import Settings
 from starter.accounts import Accounts
 from starter.catalogue import Catalogue
+from starter.changes import How, Previews
 from starter.clocks import Clocks, Progress
 from starter.connections import Connections, Now, real_now
 from starter.customers import Customers, MethodSet
 from starter.diary import Fact
+from starter.documents import Documents
 from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
 from starter.reading import (
@@ -59,7 +69,8 @@ class RelanceClient:
     """Everything that a backend, the command line, the API and the portal ask of Relance.
 
     Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
-    your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`.
+    your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
+    of documents and what the law wants on them in `documents`.
     """
 
     def __init__(
@@ -86,7 +97,9 @@ class RelanceClient:
         self._subscriptions = Subscriptions(self.connections)
         self._reading = Reading(self.connections)
         self._clocks = Clocks(self.connections)
+        self._previews = Previews(self.connections)
         self.taxes = Taxes(self.connections)
+        self.documents = Documents(self.connections)
 
     @classmethod
     @asynccontextmanager
@@ -179,29 +192,83 @@ class RelanceClient:
         quantity: int | None = None,
         command_id: str | None = None,
         by: str = "api",
+        **how: Unpack[How],
     ) -> Accepted:
-        """Another plan from the period's end on; None keeps the quantity. Raises as `Subscriptions.tell`."""
-        command = ChangePlan(command_id=_id(command_id), by=by, plan_id=plan, quantity=quantity)
+        """Another plan, at the period's end unless `when` says now; None keeps the quantity.
+
+        Args:
+            subscription: which.
+            plan: id or reference.
+            quantity: seats, where they change too.
+            command_id: as everywhere.
+            by: who asked.
+            how: `when`, `prorate`, `if_paid`, `keep_anchor`, `previewed_on`; see `billing.commands.Change`.
+
+        Raises:
+            As `Subscriptions.tell`.
+        """
+        command = ChangePlan(command_id=_id(command_id), by=by, plan_id=plan, quantity=quantity, **how)
         return await self._subscriptions.tell(subscription, command)
 
     async def change_quantity(
-        self, subscription: str, quantity: int, *, command_id: str | None = None, by: str = "api"
+        self,
+        subscription: str,
+        quantity: int,
+        *,
+        command_id: str | None = None,
+        by: str = "api",
+        **how: Unpack[How],
     ) -> Accepted:
-        """Another number of seats from the period's end on. Raises as `Subscriptions.tell`."""
-        command = ChangeQuantity(command_id=_id(command_id), by=by, quantity=quantity)
+        """Another number of seats; when and how as for `change_plan`. Raises as `Subscriptions.tell`."""
+        command = ChangeQuantity(command_id=_id(command_id), by=by, quantity=quantity, **how)
         return await self._subscriptions.tell(subscription, command)
+
+    async def change_terms(
+        self,
+        subscription: str,
+        agreed: Agreed,
+        *,
+        command_id: str | None = None,
+        by: str = "api",
+        **how: Unpack[How],
+    ) -> Accepted:
+        """Anything else that was agreed with this customer: price, rhythm, billing day, features, policy.
+
+        When and how as for `change_plan`. Raises as `Subscriptions.tell`.
+        """
+        command = ChangeTerms(command_id=_id(command_id), by=by, agreed=agreed, **how)
+        return await self._subscriptions.tell(subscription, command)
+
+    async def undo_change(
+        self, subscription: str, *, command_id: str | None = None, by: str = "api"
+    ) -> Accepted:
+        """Take back a change that has not taken effect. Raises as `Subscriptions.tell`."""
+        return await self._subscriptions.tell(subscription, UndoChange(command_id=_id(command_id), by=by))
+
+    async def tell(self, subscription: str, command: Command) -> Accepted:
+        """Any command, as a value; see `Subscriptions.tell`."""
+        return await self._subscriptions.tell(subscription, command)
+
+    async def preview(self, subscription: str, command: Command) -> Preview:
+        """What a command would bill and give back now, exactly; see `Previews.preview`."""
+        return await self._previews.preview(subscription, command)
 
     async def cancel(
         self,
         subscription: str,
         *,
         when: When = When.PERIOD_END,
+        credit_to: CreditTo = CreditTo.BALANCE,
         command_id: str | None = None,
         by: str = "api",
         reason: str = "",
     ) -> Accepted:
-        """The end, now or with the period. Raises as `Subscriptions.tell`."""
-        command = Cancel(command_id=_id(command_id), by=by, reason=reason, when=when)
+        """The end, now or with the period; `credit_to` says where paid days that are not used go, of a cancel now.
+
+        Raises:
+            As `Subscriptions.tell`.
+        """
+        command = Cancel(command_id=_id(command_id), by=by, reason=reason, when=when, credit_to=credit_to)
         return await self._subscriptions.tell(subscription, command)
 
     async def keep(self, subscription: str, *, command_id: str | None = None, by: str = "api") -> Accepted:
@@ -216,11 +283,12 @@ class RelanceClient:
         *,
         when: When = When.PERIOD_END,
         credit: bool = False,
+        credit_to: CreditTo = CreditTo.BALANCE,
         command_id: str | None = None,
         by: str = "api",
     ) -> Accepted:
         """A pause; with `credit`, now only, unused days are credited. Raises as `Subscriptions.tell`."""
-        command = Pause(command_id=_id(command_id), by=by, when=when, credit=credit)
+        command = Pause(command_id=_id(command_id), by=by, when=when, credit=credit, credit_to=credit_to)
         return await self._subscriptions.tell(subscription, command)
 
     async def resume(

@@ -216,6 +216,10 @@ def _pending(sub: Subscription) -> tuple[str, ...]:
         )
     if sub.pause_at_end:
         pending.append(f"pause on {sub.boundary_on}")
+    if sub.conditional_change is not None:
+        pending.append("a change, as soon as its payment came")
+    if sub.pending_discounts is not None:
+        pending.append(f"another discount on {sub.boundary_on or 'the return'}")
     if sub.pending_terms is not None:
         terms = sub.pending_terms
         seats = f" x {terms.quantity}" if (terms.quantity, sub.terms.quantity) != (1, 1) else ""

@@ -35,6 +35,12 @@ def subscription_details(sub: Subscription, following: PlannedStep, now: datetim
         rows.append(("In arrears", f"{chased}: there is what was tried, and what comes next"))
     if sub.pending_terms is not None:
         rows.append(("Pending change", _plan(sub.pending_terms)))
+    if sub.conditional_change is not None:
+        rows.append(("Pending change", f"waits for the payment of `{sub.gated_invoice}`"))
+    if sub.committed_until is not None:
+        rows.append(("Committed until", str(sub.committed_until)))
+    if sub.usage_closes_at is not None:
+        rows.append(("Usage", f"late usage is waited for until {sub.usage_closes_at:%Y-%m-%d %H:%M} UTC"))
     if sub.cancel_at_end:
         rows.append(("Pending", "cancel at the period's end"))
     if sub.pause_at_end:

@@ -10,7 +10,7 @@ from workflows.execution import FIRST_RELEASE
 from workflows.subscription_doors import SubscriptionDoors
 
 with workflow.unsafe.imports_passed_through():
-    from billing.commands import Command, Resume
+    from billing.commands import Change, Command, Resume, When
     from billing.payment import Trigger
     from billing.steps import Step, next_step
     from billing.subscription import Parked
@@ -120,6 +120,9 @@ class SubscriptionWorkflow(SubscriptionDoors):
     async def _carry_out_next(self) -> None:
         """A command that meets a fault was accepted: it is carried out when a person has resumed."""
         command = self.inbox.popleft()
+        if self.subscription.parked is not None and isinstance(command, Change) and command.when is When.NOW:
+            self.held.append(command)  # nothing new is billed while a person is needed (U14)
+            return
         try:
             await self._carry_out(command)
         except (ActivityError, ApplicationError):

@@ -21,11 +21,13 @@ with workflow.unsafe.imports_passed_through():
         Cancel,
         ChangePlan,
         ChangeQuantity,
+        ChangeTerms,
         Command,
         KeepSubscription,
         Pause,
         Resume,
         RetryNow,
+        UndoChange,
         When,
     )
     from billing.errors import RelanceError
@@ -91,10 +93,11 @@ class SubscriptionDoors(Execution):
         return Accepted(command_id=command.command_id, subscription=self._after_queue())
 
     @workflow.update(
-        name="change_plan", description='Another plan from the period\'s end: {"command_id", "plan_id"}'
+        name="change_plan",
+        description='Another plan: {"command_id", "plan_id", "when": "now" or "period_end"}',
     )
     async def change_plan(self, command: ChangePlan) -> Accepted:
-        """Change the plan at the period's end."""
+        """Change the plan, now or at the period's end."""
         return self._enqueue(command)
 
     @change_plan.validator
@@ -102,14 +105,37 @@ class SubscriptionDoors(Execution):
         self._check(command)
 
     @workflow.update(
-        name="change_quantity", description='Other seats from the period\'s end: {"command_id", "quantity"}'
+        name="change_quantity",
+        description='Other seats: {"command_id", "quantity", "when": "now" or "period_end"}',
     )
     async def change_quantity(self, command: ChangeQuantity) -> Accepted:
-        """Change the number of seats at the period's end."""
+        """Change the number of seats, now or at the period's end."""
         return self._enqueue(command)
 
     @change_quantity.validator
     def _check_change_quantity(self, command: ChangeQuantity) -> None:
+        self._check(command)
+
+    @workflow.update(
+        name="change_terms", description='Other terms for this customer: {"command_id", "agreed", "when"}'
+    )
+    async def change_terms(self, command: ChangeTerms) -> Accepted:
+        """Change anything else that was agreed, now or at the period's end."""
+        return self._enqueue(command)
+
+    @change_terms.validator
+    def _check_change_terms(self, command: ChangeTerms) -> None:
+        self._check(command)
+
+    @workflow.update(
+        name="undo_change", description='Take back a change that has not taken effect: {"command_id"}'
+    )
+    async def undo_change(self, command: UndoChange) -> Accepted:
+        """Take back a change for the period's end, or one that waits for its payment."""
+        return self._enqueue(command)
+
+    @undo_change.validator
+    def _check_undo_change(self, command: UndoChange) -> None:
         self._check(command)
 
     @workflow.update(name="cancel", description='The end: {"command_id", "when": "now" or "period_end"}')

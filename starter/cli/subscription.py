@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from billing.commands import When
+from billing.commands import Cancel, CreditTo, KeepSubscription, Pause, Resume, RetryNow, When
+from models.ids import new_id
 from starter.cli import output, words
 from starter.cli.running import OPERATOR, By, CommandId, read_date, with_client
+from starter.cli.subscription_changes import COMMANDS
 from starter.cli.subscription_page import print_overview
+from starter.cli.telling import CreditOption, Key, Preview, Wait, WhenOption, tell
 
 if TYPE_CHECKING:
-    from models.boundary import Accepted
     from models.tables import Customer, SubscriptionRow
     from starter.client import RelanceClient
     from starter.diary import Fact
     from starter.overview import Overview
-    from starter.reading import CommandOutcome, StateAnswer
+    from starter.reading import StateAnswer
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -29,13 +31,6 @@ _FIRST_PAYMENT: Final = {
     "not_due": "nothing is to be paid yet",
     "over": "the subscription ended without one",
 }
-
-Key = Annotated[str, typer.Argument(metavar="SUBSCRIPTION", help="Id or reference.")]
-WhenOption = Annotated[When, typer.Option(help="Now, or when the period that is paid ends.")]
-Wait = Annotated[
-    bool,
-    typer.Option("--wait/--no-wait", help="Whether to wait until it was carried out, not only accepted."),
-]
 
 
 @app.callback()
@@ -159,63 +154,24 @@ def show(
         output.say(fact.line)
 
 
-@app.command("change-plan")
-def change_plan(
-    key: Key,
-    plan: Annotated[str, typer.Argument(help="Id or reference of the new plan.")],
-    *,
-    quantity: Annotated[int | None, typer.Option(help="Seats, where they change too.")] = None,
-    command_id: CommandId = None,
-    by: By = OPERATOR,
-    wait: Wait = True,
-    as_json: output.JsonFlag = False,
-) -> None:
-    """Change the plan at the period's end."""
-    _command(
-        key,
-        lambda client: client.change_plan(key, plan, quantity=quantity, command_id=command_id, by=by),
-        wait=wait,
-        as_json=as_json,
-    )
-
-
-@app.command("change-quantity")
-def change_quantity(
-    key: Key,
-    quantity: Annotated[int, typer.Argument(help="Seats.")],
-    *,
-    command_id: CommandId = None,
-    by: By = OPERATOR,
-    wait: Wait = True,
-    as_json: output.JsonFlag = False,
-) -> None:
-    """Change the number of seats at the period's end."""
-    _command(
-        key,
-        lambda client: client.change_quantity(key, quantity, command_id=command_id, by=by),
-        wait=wait,
-        as_json=as_json,
-    )
-
-
 @app.command()
 def cancel(
     key: Key,
     *,
     when: WhenOption = When.PERIOD_END,
+    credit_to: CreditOption = CreditTo.BALANCE,
     reason: Annotated[str, typer.Option(help="For the record.")] = "",
+    preview: Preview = False,
     command_id: CommandId = None,
     by: By = OPERATOR,
     wait: Wait = True,
     as_json: output.JsonFlag = False,
 ) -> None:
     """End a subscription, now or with the period."""
-    _command(
-        key,
-        lambda client: client.cancel(key, when=when, reason=reason, command_id=command_id, by=by),
-        wait=wait,
-        as_json=as_json,
+    command = Cancel(
+        command_id=command_id or new_id("cmd"), by=by, reason=reason, when=when, credit_to=credit_to
     )
+    tell(key, command, preview=preview, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -228,7 +184,8 @@ def keep(
     as_json: output.JsonFlag = False,
 ) -> None:
     """Take back a cancel or a pause that has not taken effect yet."""
-    _command(key, lambda client: client.keep(key, command_id=command_id, by=by), wait=wait, as_json=as_json)
+    command = KeepSubscription(command_id=command_id or new_id("cmd"), by=by)
+    tell(key, command, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -239,18 +196,18 @@ def pause(
     credit: Annotated[
         bool, typer.Option("--credit", help="With --when now: credit the unused days, and end access.")
     ] = False,
+    credit_to: CreditOption = CreditTo.BALANCE,
+    preview: Preview = False,
     command_id: CommandId = None,
     by: By = OPERATOR,
     wait: Wait = True,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Pause a subscription; it keeps its anchor."""
-    _command(
-        key,
-        lambda client: client.pause(key, when=when, credit=credit, command_id=command_id, by=by),
-        wait=wait,
-        as_json=as_json,
+    command = Pause(
+        command_id=command_id or new_id("cmd"), by=by, when=when, credit=credit, credit_to=credit_to
     )
+    tell(key, command, preview=preview, wait=wait, as_json=as_json)
 
 
 @app.command()
@@ -268,12 +225,8 @@ def resume(
 ) -> None:
     """Go on after a pause, after unpaid, or after being parked."""
     starts = tuple(read_date(text, field="issue") for text in issue) if issue else None
-    _command(
-        key,
-        lambda client: client.resume(key, issue=starts, command_id=command_id, by=by),
-        wait=wait,
-        as_json=as_json,
-    )
+    command = Resume(command_id=command_id or new_id("cmd"), by=by, issue=starts)
+    tell(key, command, wait=wait, as_json=as_json)
 
 
 @app.command("retry-now")
@@ -286,32 +239,10 @@ def retry_now(
     as_json: output.JsonFlag = False,
 ) -> None:
     """Charge the oldest open invoice at once."""
-    _command(
-        key, lambda client: client.retry_now(key, command_id=command_id, by=by), wait=wait, as_json=as_json
-    )
+    tell(key, RetryNow(command_id=command_id or new_id("cmd"), by=by), wait=wait, as_json=as_json)
     if not as_json:
         output.say(f"The charge is made in a moment: relance subscription show {key}")
 
 
-def _command(
-    key: str, ask: Callable[[RelanceClient], Awaitable[Accepted]], *, wait: bool, as_json: bool
-) -> None:
-    """Send a command, wait for its effect, and say how the subscription stands then."""
-
-    async def work(client: RelanceClient) -> tuple[Accepted, CommandOutcome | None, Overview]:
-        accepted = await ask(client)
-        outcome = await client.wait_for(accepted.command_id) if wait else None
-        return accepted, outcome, await client.show(key)
-
-    accepted, outcome, view = with_client(work)
-    if outcome is not None and not outcome.applied:
-        from starter.problems import CommandRefused
-
-        raise CommandRefused("overtaken", outcome.outcome)
-    if as_json:
-        output.show_json({**accepted.model_dump(), "outcome": outcome})
-        return
-    output.say(f"{'Done' if outcome else 'Accepted'}: {accepted.command_id}")
-    output.say(f"Status {view.status}{'' if view.reason == view.status else f': {view.reason}'}.")
-    for pending in view.pending:
-        output.say(f"To come: {pending}.")
+for _verb, _change in COMMANDS.items():
+    app.command(_verb)(_change)

@@ -1,0 +1,188 @@
+"""What a command would bill and give back, from the very values that carrying it out writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+from activities.books.balance import free_balance_seen
+from activities.books.changing import (
+    Bill,
+    can_be_gated,
+    draw_up_change,
+    draw_up_credit,
+    draw_up_early_exit,
+)
+from activities.books.document_lines import Rated
+from activities.books.issuing import claim_of, treatment_now
+from activities.books.rows import customer_of
+from activities.books.work import Work
+from billing.calendar import local_date
+from billing.commands import Command, CreditTo
+from billing.credit import use_balance
+from billing.decide import accept
+from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, Issue
+from billing.subscription import Status
+from billing.tax import TaxedLines, Totals
+from billing.upcoming import Upcoming, upcoming
+from billing.values import Value
+
+
+class PreviewLine(Value):
+    """A line as it would be issued."""
+
+    kind: str
+    plan_name: str
+    description: str
+    quantity: Decimal
+    unit_amount: Decimal
+    start: date
+    end: date
+    """Exclusive."""
+    days: int
+    whole_days: int
+    amount_minor: int
+    """Signed; gross where prices contain the tax."""
+    net_minor: int
+    vat_percent: Decimal
+
+
+class PreviewDocument(Value):
+    """An invoice or a credit note as it would be issued; a credit note's amounts are negative."""
+
+    kind: str
+    """`invoice` or `credit_note`."""
+    corrects: str | None = None
+    """Number of the invoice, of a credit note."""
+    lines: tuple[PreviewLine, ...]
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+
+
+class Preview(Value):
+    """What a command would do, if it were given on this day. Name the day with the command: it holds for no other."""
+
+    on: date
+    """The customer's date."""
+    status: Status
+    """The subscription's status afterwards."""
+    currency: str
+    documents: tuple[PreviewDocument, ...]
+    if_paid: bool = False
+    """Whether it takes effect only when what it bills is paid."""
+    from_balance_minor: int = 0
+    """What the customer's balance pays of it."""
+    due_minor: int = 0
+    """What would be charged, or asked for, now."""
+    credited_minor: int = 0
+    """Sum of the credit notes, tax included: it closes what is open on their invoices first."""
+    credit_to: CreditTo | None = None
+    """Where the paid part of that goes; None where nothing is credited."""
+    next_invoice: Upcoming | None = None
+    """The renewal after it; usage is not known yet."""
+
+
+async def preview(work: Work, command: Command) -> Preview:
+    """Draw up what a command does, and write nothing.
+
+    Raises:
+        Refused: the command would be refused.
+        InvalidInput: likewise; `field` names what is wrong.
+    """
+    before = work.row.state
+    transition = accept(before, command, work.at)
+    work.row.state = transition.after
+    try:
+        bills = [bill for effect in transition.effects if (bill := await _bill(work, effect)) is not None]
+        waits = any(isinstance(effect, BillChange) and effect.if_paid for effect in transition.effects)
+        if_paid = waits and any([await can_be_gated(work, bill) for bill in bills])
+        treatment = await treatment_now(work.session, work.row, work.at, work.rules)
+        coming = upcoming(transition.after, treatment)
+    finally:
+        work.row.state = before
+    claims = [bill.claim.taxed.totals.total_minor for bill in bills if bill.claim is not None]
+    customer = await customer_of(work.session, work.row)
+    free = await free_balance_seen(work.session, customer, before.terms.currency)
+    use = use_balance(sum(claims), free)
+    notes = [note.taxed.totals.total_minor for bill in bills for note in bill.notes]
+    return Preview(
+        on=local_date(work.at, before.timezone),
+        status=transition.after.status,
+        currency=before.terms.currency,
+        documents=tuple(document for bill in bills for document in _documents(bill)),
+        if_paid=if_paid,
+        from_balance_minor=use.from_balance_minor,
+        due_minor=use.to_charge_minor,
+        credited_minor=-sum(notes),
+        credit_to=_credit_to(transition.effects) if notes else None,
+        next_invoice=coming,
+    )
+
+
+async def _bill(work: Work, effect: Effect) -> Bill | None:
+    match effect:
+        case BillChange():
+            return await draw_up_change(work, effect)
+        case CreditUnused():
+            return await draw_up_credit(work, effect)
+        case BillEarlyExit():
+            return await draw_up_early_exit(work, effect)
+        case Issue():
+            claim = await claim_of(work.session, work.row, effect, work.at, work.rules)
+            return Bill(claim, (), (), effect.period.start)
+        case _:
+            return None
+
+
+def _credit_to(effects: Sequence[Effect]) -> CreditTo:
+    return next(
+        (effect.credit_to for effect in effects if isinstance(effect, CreditUnused)), CreditTo.BALANCE
+    )
+
+
+def _documents(bill: Bill) -> list[PreviewDocument]:
+    found = [
+        PreviewDocument(
+            kind="credit_note",
+            corrects=note.invoice.number,
+            lines=_lines(note.lines, note.taxed),
+            **_sums(note.taxed.totals),
+        )
+        for note in bill.notes
+    ]
+    if bill.claim is not None:
+        taxed = bill.claim.taxed
+        found.append(
+            PreviewDocument(kind="invoice", lines=_lines(bill.claim.lines, taxed), **_sums(taxed.totals))
+        )
+    return found
+
+
+def _sums(totals: Totals) -> dict[str, int]:
+    return {
+        "net_minor": totals.net_minor,
+        "vat_minor": totals.vat_minor,
+        "total_minor": totals.total_minor,
+    }
+
+
+def _lines(lines: Sequence[Rated], taxed: TaxedLines) -> tuple[PreviewLine, ...]:
+    return tuple(
+        PreviewLine(
+            kind=line.kind.value,
+            plan_name=line.plan_name,
+            description=line.description,
+            quantity=line.quantity,
+            unit_amount=line.unit_amount,
+            start=line.start,
+            end=line.end,
+            days=line.days,
+            whole_days=line.whole_days,
+            amount_minor=line.amount_minor,
+            net_minor=net,
+            vat_percent=rate.percent,
+        )
+        for (line, rate), net in zip(lines, taxed.net_minor, strict=True)
+    )
