@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.balance import held_for
 from activities.books.config import BookRules
 from activities.books.document_lines import WrittenLine, lines_of, write_lines
+from activities.books.exchanging import freeze_credit
 from activities.books.gate import live_attempt, supersede_payment
 from activities.books.issuing import buyer_of, seller_of
 from activities.books.journal import (
@@ -167,6 +168,7 @@ async def write_credit_note(
     await _close(session, invoice, use.closes_minor, reason, rules)
     issued = await next_number(session, entity, series_name(entity.credit_series, row.clock_id), at)
     note.series, note.number, note.issued_on = issued.series, issued.number, issued.on
+    await freeze_credit(session, invoice, note)
     book(
         session,
         entity,

@@ -52,7 +52,7 @@ async def check_rate(
     Raises:
         NoExchangeRate: it says what to load.
     """
-    if not _needs_rate(entity, invoice):
+    if invoice.exchange_rate is not None or not _needs_rate(entity, invoice):
         return
     rate = await last_rate(session, invoice.currency, on)
     oldest = on - timedelta(days=rules.exchange_rate_days)
@@ -67,8 +67,11 @@ async def check_rate(
 
 
 async def freeze_rate(session: AsyncSession, invoice: Invoice) -> None:
-    """State the VAT of an invoice in euro by the last rate of its date, for ever; nothing where there is none."""
-    if invoice.currency == EUR or invoice.issued_on is None:
+    """State the VAT of an invoice in euro by the last rate of its date, for ever; nothing where there is none.
+
+    An invoice that replaces another has that one's rate already.
+    """
+    if invoice.currency == EUR or invoice.issued_on is None or invoice.exchange_rate is not None:
         return
     rate = await last_rate(session, invoice.currency, invoice.issued_on)
     if rate is not None:

@@ -12,11 +12,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.balance import book_balance_used, set_balance_aside
 from activities.books.config import BookRules
 from activities.books.document_lines import Rated, with_nets, write_lines
+from activities.books.exchanging import check_rate, freeze_rate
 from activities.books.journal import RECEIVABLE, REVENUE, VAT, book
 from activities.books.notices import emit, write_mail
 from activities.books.numbering import next_number, series_name
 from activities.books.rows import customer_of, entity_of
-from activities.books.taxing import treatment_of
+from activities.books.taxing import mark_sale, treatment_of
 from billing.calendar import Period, local_date
 from billing.effects import InvoiceReason, Issue
 from billing.lines import Line, lines_for
@@ -195,6 +196,9 @@ async def write_claim(
         first_payment=claim.first_payment,
         delay_days=claim.delay_days,
     )
+    mark_sale(invoice, claim.treatment)
+    if claim.gated:  # once it is paid, nothing may stop its issue
+        await check_rate(session, entity, invoice, local_date(at, entity.timezone), rules)
     session.add(invoice)
     await session.flush()
     if claim.gated:
@@ -244,10 +248,12 @@ async def number_invoice(
     entity, customer = await entity_of(session, row), await customer_of(session, row)
     invoice.seller, invoice.buyer = seller_of(entity), buyer or buyer_of(customer)
     if not invoice.gated:
+        await check_rate(session, entity, invoice, local_date(at, entity.timezone), rules)
         await set_balance_aside(session, customer, invoice)
     invoice.issued_at = at
     issued = await next_number(session, entity, series_name(entity.invoice_series, row.clock_id), at)
     invoice.series, invoice.number, invoice.issued_on = issued.series, issued.number, issued.on
+    await freeze_rate(session, invoice)
     book(
         session,
         entity,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.subscription import CustomerKind
-from billing.tax import totals_by_rate
+from billing.tax import TaxRate, totals_by_rate
 from billing.tax_mentions import mention
 from billing.tax_places import EU_STATES, TaxPlace, place_of
 from billing.taxation import (
@@ -280,7 +280,7 @@ def test_classes_of_prices() -> None:
     ]  # fmt: skip
     assert danish.rate_for("reduced").percent == Decimal(25), "Denmark has one rate"
     exempt = french.rate_for("exempt")
-    assert (exempt.category, exempt.percent) == ("E", 0)
+    assert exempt == TaxRate(category="E", percent=Decimal(0))
     assert french.mention_for(exempt) == "exempt_supply"
     assert french.mention_for(french.rate_for("standard")) == ""
 
