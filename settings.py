@@ -58,6 +58,7 @@ _SAYS_WHERE: Final = ("DATABASE_URL", "TEMPORAL_ADDRESS", "STRIPE_API_KEY")
 
 STRIPE: Final = "https://api.stripe.com"
 SENDGRID: Final = "https://api.sendgrid.com"
+_LIVE_KEYS: Final = ("sk_live_", "rk_live_")
 VIES: Final = "https://ec.europa.eu/taxation_customs/vies/rest-api"
 
 STRIPE_MINIMUM_MINOR: Final[Mapping[str, int]] = {
@@ -326,13 +327,18 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _live_key_goes_to_stripe_only(self) -> Settings:
-        key = self.stripe_api_key.get_secret_value() if self.stripe_api_key else ""
-        if key.startswith(("sk_live_", "rk_live_")) and self.stripe_api_base != STRIPE:
+        if self.is_live and self.stripe_api_base != STRIPE:
             raise ValueError(
                 f"STRIPE_API_BASE is not Stripe's while STRIPE_API_KEY is a live key: unset STRIPE_API_BASE "
                 f"(it is {STRIPE} then) or use a test key"
             )
         return self
+
+    @property
+    def is_live(self) -> bool:
+        """Whether business is real: the key of the payment provider is a live one."""
+        key = self.stripe_api_key.get_secret_value() if self.stripe_api_key else ""
+        return key.startswith(_LIVE_KEYS)
 
     def need(self, *names: Needed, to: str) -> None:
         """Checks that what an undertaking needs is set.

@@ -15,16 +15,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import and_, or_, union_all
+from sqlalchemy import and_, or_
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, literal, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.issued import issued_documents
 from activities.books.printing import printed_document
 from documents.pdf import Typesetter
 from documents.rendering import Rendered, render
 from models.database import Database
-from models.tables import CreditNote, Invoice, RenderedDocument, RenderingState
+from models.tables import RenderedDocument, RenderingState
 
 logger = logging.getLogger(__name__)
 
@@ -168,25 +169,15 @@ async def _locked(session: AsyncSession, document_id: str) -> RenderedDocument:
 
 async def _waiting(session: AsyncSession, limit: int, now: datetime) -> list[str]:
     """Ids of issued documents without a file whose turn it is, first issued first."""
-    issued = union_all(
-        select(col(Invoice.id).label("id"), col(Invoice.issued_at).label("at")).where(
-            col(Invoice.number).is_not(None)
-        ),
-        select(col(CreditNote.id).label("id"), col(CreditNote.issued_at).label("at")),
-    ).subquery()
-    done = (
-        select(literal(1))
-        .where(
-            RenderedDocument.document_id == issued.c.id,
-            or_(
-                col(RenderedDocument.state) == RenderingState.RENDERED,
-                and_(
-                    col(RenderedDocument.state) == RenderingState.FAILED,
-                    col(RenderedDocument.next_try_at) > now,
-                ),
-            ),
-        )
-        .exists()
+    issued = issued_documents()
+    is_rendered = col(RenderedDocument.state) == RenderingState.RENDERED
+    waits = and_(
+        col(RenderedDocument.state) == RenderingState.FAILED, col(RenderedDocument.next_try_at) > now
     )
-    query = select(issued.c.id).where(~done).order_by(issued.c.at, issued.c.id).limit(limit)
+    settled = select(RenderedDocument.document_id).where(
+        RenderedDocument.document_id == issued.c.id, or_(is_rendered, waits)
+    )
+    query = (
+        select(issued.c.id).where(~settled.exists()).order_by(issued.c.issued_at, issued.c.id).limit(limit)
+    )
     return [str(found) for found in (await session.exec(query)).all()]

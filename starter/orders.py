@@ -48,7 +48,11 @@ class NewEntity(Value):
     capital: str = Field(default="", max_length=50)
     """As printed: `10 000 EUR`."""
     siren: Siren = ""
+    registration: str = Field(default="", max_length=100)
+    """As printed beside the SIREN: `RCS Paris`."""
     vat_number: VatNumber = ""
+    vat_on_debits: bool = False
+    """Its VAT is due on invoicing and not when it is paid (option for debits)."""
     address: Address
     timezone: Zone = "Europe/Paris"
     iban: str = Field(default="", max_length=34)
@@ -79,6 +83,26 @@ class NewEntity(Value):
         check_seller(vat_number=self.vat_number, siren=self.siren, address=self.address)
         if self.id is not None:
             check_id(self.id, "ent", field="id")
+
+
+class EntityChange(Value):
+    """What is new about a seller. None leaves it as it is."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    legal_form: str | None = Field(default=None, max_length=50)
+    capital: str | None = Field(default=None, max_length=50)
+    siren: Siren | None = None
+    registration: str | None = Field(default=None, max_length=100)
+    vat_number: VatNumber | None = None
+    vat_on_debits: bool | None = None
+    address: Address | None = None
+    iban: str | None = Field(default=None, max_length=34)
+    sender: str | None = Field(default=None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+
+    def given(self) -> dict[str, object]:
+        """The changes alone."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 class NewPlan(Value):

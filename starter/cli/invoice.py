@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from billing.errors import InvalidInput
 from starter.cli import output, words
-from starter.cli.running import OPERATOR, CommandId, with_client
+from starter.cli.running import OPERATOR, CommandId, read_date, with_client
 
 if TYPE_CHECKING:
     from models.boundary import WishAccepted
@@ -129,3 +131,59 @@ def pay_now(key: Key, *, command_id: CommandId = None, as_json: output.JsonFlag 
         output.show_json(accepted)
     else:
         output.say(f"Accepted: invoice {accepted.invoice_id} is charged in a moment.")
+
+
+@app.command()
+def pdf(
+    key: Annotated[str, typer.Argument(metavar="DOCUMENT", help="Id or number; a credit note's too.")],
+    *,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.")],
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Write one invoice or credit note as PDF: Factur-X where it is for a business."""
+    found = with_client(lambda client: client.documents.file(key))
+    _make_folder(to.parent)
+    to.write_bytes(found.content)
+    if as_json:
+        output.show_json({"file": to, **found.model_dump(exclude={"content"})})
+    else:
+        output.say(f"{found.number} is in {to} ({found.form}).")
+
+
+@app.command()
+def export(
+    *,
+    to: Annotated[Path, typer.Option(metavar="FOLDER", help="Made if it is not there.")],
+    since: Annotated[str | None, typer.Option(help="First day of issue, as 2027-01-31.")] = None,
+    until: Annotated[str | None, typer.Option(help="Last day of issue.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Id or reference: of one customer only.")] = None,
+    clock: Annotated[str | None, typer.Option(help="Of a test clock; by default of real life.")] = None,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Write invoices and credit notes, each into the folder of its kind: facturx-fr, facturx or plain."""
+    first = None if since is None else read_date(since, field="since")
+    last = None if until is None else read_date(until, field="until")
+    _make_folder(to)
+    done = with_client(
+        lambda client: client.documents.export(to, since=first, until=last, customer=customer, clock=clock)
+    )
+    if as_json:
+        output.show_json(done)
+    else:
+        output.say(f"{len(done.files)} documents are in {to}.")
+        for failure in done.failed:
+            output.say(f"Not {failure}")
+    if done.failed:
+        raise typer.Exit(output.REFUSED)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder.
+
+    Raises:
+        InvalidInput: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InvalidInput(f"{folder} is no folder to write to: {problem.strerror}.", field="to") from None
