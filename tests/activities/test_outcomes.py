@@ -111,7 +111,7 @@ async def test_what_was_credited_meanwhile_is_not_charged_by_the_next_attempt(
 ) -> None:
     """A PaymentIntent keeps its amount: confirmed again it would take 34.80 where 17.96 are owed (I1)."""
     anna, invoice, attempt = await _owing(sqlite_database, payment_intent=known)
-    await _credit_half_of_it(sqlite_database, anna, invoice)
+    await _credit_half_of_it(sqlite_database, anna)
     await _hear(sqlite_database, attempt, NO)
     second = await _begin(sqlite_database, invoice, 2, Trigger.CUSTOMER)
     assert second.amount_minor == second.request["params"]["amount"] == 1796
@@ -125,7 +125,7 @@ async def test_what_a_credit_leaves_below_the_minimum_is_not_in_arrears(sqlite_d
     anna, invoice, _ = await _owing(
         sqlite_database, AttemptState.DECLINED, paid_minor=1760, in_arrears=True, payment_intent="pi_1"
     )
-    await _credit_half_of_it(sqlite_database, anna, invoice)
+    await _credit_half_of_it(sqlite_database, anna)
     row = await _invoice(sqlite_database, invoice)
     assert (row.status, row.open_minor, row.in_arrears) == (InvoiceStatus.OPEN, 36, False)
 
@@ -134,7 +134,7 @@ async def test_an_attempt_that_was_queued_before_a_credit_charges_what_is_left(
     sqlite_database: Database,
 ) -> None:
     anna, invoice, _ = await _owing(sqlite_database, AttemptState.QUEUED)
-    await _credit_half_of_it(sqlite_database, anna, invoice)
+    await _credit_half_of_it(sqlite_database, anna)
     begun = await _begin(sqlite_database, invoice, 1, Trigger.FIRST)
     assert (begun.state, begun.number) == (AttemptState.STARTED, 1)
     assert begun.amount_minor == begun.request["params"]["amount"] == 1796
@@ -144,7 +144,7 @@ async def test_an_attempt_that_was_queued_before_a_credit_charges_what_is_left(
 
 async def test_what_was_paid_beyond_a_credit_is_unapplied_cash(sqlite_database: Database) -> None:
     anna, invoice, attempt = await _owing(sqlite_database)
-    await _credit_half_of_it(sqlite_database, anna, invoice)
+    await _credit_half_of_it(sqlite_database, anna)
     await _hear(sqlite_database, attempt, YES)
     row = await _invoice(sqlite_database, invoice)
     assert (row.status, row.paid_minor, row.open_minor) == (InvoiceStatus.PAID, 1796, 0)
