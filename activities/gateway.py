@@ -13,6 +13,7 @@ from pydantic import Field
 
 from billing.errors import InvalidInput, RelanceError
 from billing.payment import Declined, Outcome
+from billing.refund import RefundState
 from billing.values import Value
 
 KEY_LIFETIME = timedelta(hours=23)
@@ -88,6 +89,44 @@ class SetupFacts(Value):
     payment_method: str | None = None
 
 
+class RefundRequest(Value):
+    """Money to send back on a charge, in our own terms."""
+
+    refund_id: str
+    """Ours; it is the idempotency key too."""
+    payment_intent: str | None
+    charge: str | None
+    """The provider's ids of the payment; one of the two is known."""
+    amount_minor: int = Field(gt=0)
+    """ISO 4217 minor units."""
+    currency: str
+
+
+class RefundNews(Value):
+    """What the provider says of a refund, in an answer or in an event."""
+
+    provider_id: str
+    state: RefundState
+    failure: str = ""
+    """Why it failed, in the provider's word."""
+    refund_id: str | None = None
+    """Ours; None for one that we did not ask for."""
+    payment_intent: str | None = None
+    charge: str | None = None
+    amount: int
+    """In the provider's own minor units."""
+    currency: str
+    """ISO 4217 code, in capitals."""
+
+
+class RefundRefused(Value):
+    """The provider does not send this money back, and asking again will not help. News, not a fault."""
+
+    code: str
+    """`charge_already_refunded`, `charge_disputed`, or what else it said."""
+    message: str
+
+
 class ProviderUnavailable(RelanceError):
     """A transport fault: send the same request again, later, with the same key. Never an outcome.
 
@@ -157,6 +196,14 @@ class PaymentGateway(Protocol):
 
     async def cancel(self, payment_intent: str) -> Outcome:
         """Make sure that no money will move any more: `Canceled`, or what came first (paid, processing)."""
+        ...
+
+    async def refund(self, request: RefundRequest) -> RefundNews | RefundRefused:
+        """Send money back. Sent again unchanged it answers the same and refunds once, within `KEY_LIFETIME`."""
+        ...
+
+    async def find_refund(self, request: RefundRequest) -> RefundNews | None:
+        """The refund whose making was never answered, if there is one; without side effects."""
         ...
 
     async def create_customer(

@@ -47,3 +47,8 @@ def to_stripe(amount_minor: int, currency: str) -> int:
     if amount_minor % step:
         raise NotChargeable(amount_minor, currency, step)
     return amount_minor * _TIMES.get(currency, 1) // _DIVIDED_BY.get(currency, 1)
+
+
+def from_stripe(amount: int, currency: str) -> int:
+    """ISO 4217 minor units of `currency` for Stripe's amount."""
+    return amount * _DIVIDED_BY.get(currency, 1) // _TIMES.get(currency, 1)

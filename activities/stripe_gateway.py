@@ -14,12 +14,16 @@ from uuid import uuid4
 import stripe
 
 from activities import stripe_reading as reading
+from activities import stripe_refunds
 from activities.gateway import (
     Charge,
     MethodFacts,
     NeverRan,
     PreparedRequest,
     ProviderMisconfigured,
+    RefundNews,
+    RefundRefused,
+    RefundRequest,
     SetupFacts,
     require_key,
 )
@@ -162,6 +166,16 @@ class StripeGateway:
         except stripe.StripeError as error:
             raise fault_of(error) from error
         return Canceled(payment_intent=answer.id)
+
+    async def refund(self, request: RefundRequest) -> RefundNews | RefundRefused:
+        """Send money back; see `PaymentGateway.refund`."""
+        await self._turn()
+        return await stripe_refunds.send(self._stripe, request)
+
+    async def find_refund(self, request: RefundRequest) -> RefundNews | None:
+        """The refund whose making was never answered; see `PaymentGateway.find_refund`."""
+        await self._turn()
+        return await stripe_refunds.find(self._stripe, request)
 
     async def create_customer(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from activities.gateway import MethodFacts, NeverRan, ProviderRefused, SetupFacts
+from activities.gateway import MethodFacts, NeverRan, ProviderRefused, RefundNews, SetupFacts
 from billing.declines import DeclineEvidence, DeclineReading, read_decline
 from billing.payment import (
     ActionRequired,
@@ -18,6 +18,7 @@ from billing.payment import (
     Processing,
     Unknown,
 )
+from billing.refund import RefundState
 
 Json = Mapping[str, Any]
 """An object of Stripe's API, as decoded JSON."""
@@ -180,4 +181,24 @@ def setup_facts(setup: Json) -> SetupFacts:
         status=setup["status"],
         client_secret=setup["client_secret"],
         payment_method=id_of(setup.get("payment_method")),
+    )
+
+
+OUR_REFUND = "refund"
+"""Metadata key under which a refund carries our own id."""
+
+
+def refund_news(refund: Json) -> RefundNews:
+    """A refund. A status that is new to us counts as pending: it is not over."""
+    status = str(refund.get("status") or "pending")
+    known = status in {state.value for state in RefundState} and status != RefundState.QUEUED.value
+    return RefundNews(
+        provider_id=str(refund["id"]),
+        state=RefundState(status) if known else RefundState.PENDING,
+        failure=str(refund.get("failure_reason") or ""),
+        refund_id=(refund.get("metadata") or {}).get(OUR_REFUND),
+        payment_intent=id_of(refund.get("payment_intent")),
+        charge=id_of(refund.get("charge")),
+        amount=int(refund["amount"]),
+        currency=str(refund["currency"]).upper(),
     )

@@ -19,6 +19,7 @@ class KnownCard:
         attach: the outcome of saving it to a customer; "ok" or a decline code.
         authentication: when the payer must authenticate.
         blocked: Stripe's risk rules stop it before it reaches the bank.
+        refund: what becomes of a refund: "ok" at once, "late" after a while, or "fails" after it seemed done.
     """
 
     number: str
@@ -28,6 +29,7 @@ class KnownCard:
     funding: str = "credit"
     country: str = "US"
     blocked: bool = False
+    refund: Literal["ok", "late", "fails"] = "ok"
 
 
 def _declining(number: str, code: str) -> KnownCard:
@@ -67,6 +69,8 @@ TOKENS: dict[str, KnownCard] = {
     "chargeDeclinedIncorrectCvc": _declining("4000000000000127", "incorrect_cvc"),
     "chargeDeclinedProcessingError": _declining("4000000000000119", "processing_error"),
     "visa_chargeDeclinedVelocityLimitExceeded": _declining("4000000000006975", "card_velocity_exceeded"),
+    "pendingRefund": KnownCard("4000000000007726", refund="late"),
+    "refundFail": KnownCard("4000000000005126", refund="fails"),
     "radarBlock": KnownCard("4100000000000019", charge="fraudulent", blocked=True),
     "chargeCustomerFail": KnownCard("4000000000000341", charge="generic_decline"),
     "authenticationRequired": KnownCard("4000002760003184", authentication="always"),

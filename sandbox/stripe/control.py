@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox.stripe import front, intents, methods, scripts, setups
+from sandbox.stripe import front, intents, methods, refunds, scripts, setups
 from sandbox.stripe.errors import ApiError, Document
 from sandbox.stripe.faults import BadFault, Faults, fault
 from sandbox.stripe.outcomes import UnknownOutcome
@@ -54,6 +54,7 @@ class Control:
             ("POST", "/_fake/faults", self.add_faults),
             ("DELETE", "/_fake/faults", self.clear_faults),
             ("POST", "/_fake/card/{id}", self.change_card),
+            ("POST", "/_fake/refund/{id}", self.change_refund),
             ("GET", "/_fake/ledger", self.ledger),
             ("POST", "/_fake/ledger/shift", self.shift),
             ("GET", "/_fake/attempts", self.attempts),
@@ -122,14 +123,27 @@ class Control:
         self._world.store.flush()
         return JSONResponse(method)
 
+    async def change_refund(self, request: Request) -> Response:
+        """The bank's late word about a refund: `status` and, for a failure, `failure_reason`."""
+        books, refund = self._find("refund", request.path_params["id"])
+        body = await _json(request)
+        status = body.get("status") if isinstance(body, dict) else None
+        if status not in {"succeeded", "failed", "canceled", "requires_action"}:
+            raise _Unusable('Send {"status": "failed", "failure_reason": "lost_or_stolen_card"}.')
+        refunds.turn(Call(self._world, books), refund, status, body.get("failure_reason"))
+        self._world.store.flush()
+        return JSONResponse(refund)
+
     async def ledger(self, _: Request) -> Response:
         """All money that moved: charges, refunds, totals by currency, in minor units."""
         entries = [entry for books in self._world.store for entry in books.all("ledger")]
         totals: dict[str, dict[str, int]] = {}
         for entry in entries:
             total = totals.setdefault(entry["currency"], {"charged": 0, "refunded": 0, "net": 0})
-            total["charged" if entry["kind"] == "charge" else "refunded"] += entry["amount"]
-            total["net"] += entry["amount"] if entry["kind"] == "charge" else -entry["amount"]
+            amount = -entry["amount"] if entry["kind"] == "refund" else entry["amount"]
+            total["net"] += amount
+            total["charged"] += amount if entry["kind"] == "charge" else 0
+            total["refunded"] -= 0 if entry["kind"] == "charge" else amount
         charges = [entry for entry in entries if entry["kind"] == "charge"]
         refunds = [entry for entry in entries if entry["kind"] == "refund"]
         return JSONResponse({"charges": charges, "refunds": refunds, "totals": totals})

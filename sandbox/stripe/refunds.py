@@ -1,17 +1,27 @@
-"""Refunds: money going back on a charge, never more than it brought."""
+"""Refunds: money going back on a charge, never more than it brought.
 
-from sandbox.stripe import charges
+Stripe takes the money off the account when a refund is made, also while it is pending; one that fails brings it back.
+"""
+
+from sandbox.stripe import cards, charges, methods
 from sandbox.stripe.errors import Document, missing, refused
 from sandbox.stripe.fields import merge_metadata, new_metadata
 from sandbox.stripe.listing import page
 from sandbox.stripe.store import new_id
-from sandbox.stripe.world import Call
+from sandbox.stripe.world import Call, clock_of
+
+_LATE_SECONDS = 2
+_LATE_SECONDS_ON_A_CLOCK = 86_400
 
 
 def create(call: Call, params: Document) -> Document:
     """`POST /v1/refunds` of a charge or of a PaymentIntent's successful charge."""
     charge = _charge(call, params)
     left = charge["amount_captured"] - charge["amount_refunded"]
+    if charge["disputed"]:
+        raise refused(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
+        )
     if charge["refunded"]:
         raise refused(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded")
     amount = params.get("amount", left)
@@ -24,6 +34,7 @@ def create(call: Call, params: Document) -> Document:
             f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left}), in minor units.",
             param="amount",
         )
+    behaviour = _behaviour(call, charge)
     refund: Document = {
         "id": new_id("re"),
         "object": "refund",
@@ -39,7 +50,7 @@ def create(call: Call, params: Document) -> Document:
         "reason": params.get("reason"),
         "receipt_number": None,
         "source_transfer_reversal": None,
-        "status": "succeeded",
+        "status": "pending" if behaviour == "late" else "succeeded",
         "transfer_reversal": None,
     }
     call.books.put("refund", refund)
@@ -49,7 +60,59 @@ def create(call: Call, params: Document) -> Document:
     charges.enter(call, refund, "refund", charge["id"], key=call.idempotency_key)
     call.emit("refund.created", refund)
     call.emit("charge.refunded", charge)
+    if behaviour != "ok":
+        _wait_for_bank(call, refund, becomes="succeeded" if behaviour == "late" else "failed")
     return refund
+
+
+def settle(call: Call, settlement: Document) -> None:
+    """The bank's late word about a refund."""
+    call.books.remove("settlement", settlement["id"])
+    refund = call.books.get("refund", settlement["refund"])
+    if refund is not None:
+        turn(call, refund, settlement["becomes"])
+
+
+def turn(call: Call, refund: Document, status: str, failure_reason: str | None = None) -> None:
+    """A refund succeeds, fails or is cancelled late; money that did not arrive is on the charge again."""
+    refund["status"] = status
+    if status in {"failed", "canceled"}:
+        refund["failure_reason"] = failure_reason or "unknown"
+        refund["failure_balance_transaction"] = new_id("txn")
+        charge = call.books.get("charge", refund["charge"])
+        if charge is not None:
+            charge["amount_refunded"] -= refund["amount"]
+            charge["refunded"] = False
+            call.books.put("charge", charge)
+        back: Document = {**refund, "id": refund["failure_balance_transaction"]}
+        charges.enter(call, back, "refund_failed", refund["charge"], key=None)
+    call.books.put("refund", refund)
+    call.emit("refund.updated", refund)
+    if status == "failed":
+        call.emit("refund.failed", refund)
+
+
+def _behaviour(call: Call, charge: Document) -> str:
+    method = call.books.get("payment_method", charge["payment_method"])
+    if method is None or method["type"] != "card":
+        return "ok"
+    return cards.card_of(methods.secrets_of(call, method)["number"]).refund
+
+
+def _wait_for_bank(call: Call, refund: Document, *, becomes: str) -> None:
+    clock = clock_of(call.books, refund["customer"])
+    seconds = _LATE_SECONDS if clock is None else _LATE_SECONDS_ON_A_CLOCK
+    call.books.put(
+        "settlement",
+        {
+            "id": new_id("due"),
+            "refund": refund["id"],
+            "becomes": becomes,
+            "due_at": call.now(refund["customer"]) + seconds,
+            "test_clock": clock["id"] if clock else None,
+        },
+    )
+    call.world.wake()
 
 
 def retrieve(call: Call, identifier: str) -> Document:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import httpx
 
-from sandbox.stripe import payment
+from sandbox.stripe import payment, refunds
 from sandbox.stripe.errors import Document
 from sandbox.stripe.store import Books
 from sandbox.stripe.world import Call, World
@@ -116,7 +116,8 @@ class Timekeeper:
     def _settle(self, books: Books, clock: str | None, now: float) -> None:
         due = [one for one in books.all("settlement") if one["test_clock"] == clock and one["due_at"] <= now]
         for settlement in sorted(due, key=lambda one: int(one["due_at"])):
-            payment.settle(Call(self._world, books), settlement)
+            late_word = refunds.settle if "refund" in settlement else payment.settle
+            late_word(Call(self._world, books), settlement)
 
     async def _deliver(self, books: Books, clock: Document) -> None:
         """Send all deliveries of a clock that are due and wait for their answers."""

@@ -447,6 +447,42 @@ def test_refunds_never_pass_the_charge(provider: Provider) -> None:
     assert caught.value.code == "charge_already_refunded"
 
 
+def test_the_same_refund_key_twice_is_one_refund(provider: Provider) -> None:
+    customer, key = provider.customer(), new_key()
+    intent = provider.charge(customer, provider.saved(customer))
+    refunds = provider.client.v1.refunds
+    asked: Any = {"payment_intent": intent.id, "amount": 3000, "metadata": {"refund": "rf_1"}}
+    first, second = (refunds.create(asked, {"idempotency_key": key}) for _ in range(2))
+    assert first.id == second.id
+    assert [found.id for found in refunds.list({"payment_intent": intent.id}).data] == [first.id]
+    assert first.metadata is not None
+    assert first.metadata.to_dict() == {"refund": "rf_1"}
+
+
+def test_a_refund_that_arrives_late_is_pending_first(provider: Provider) -> None:
+    fake, customer = provider.needs_control(), provider.customer()
+    intent = provider.charge(customer, provider.saved(customer, "pm_card_pendingRefund"))
+    refund = provider.client.v1.refunds.create({"payment_intent": intent.id, "amount": 1000})
+    assert refund.status == "pending"
+    fake.post(f"refund/{refund.id}", {"status": "succeeded"})
+    assert provider.client.v1.refunds.retrieve(refund.id).status == "succeeded"
+
+
+def test_a_refund_can_fail_after_it_succeeded_and_its_money_can_go_back_again(provider: Provider) -> None:
+    fake, customer = provider.needs_control(), provider.customer()
+    intent = provider.charge(customer, provider.saved(customer, "pm_card_visa"))
+    refunds = provider.client.v1.refunds
+    refund = refunds.create({"payment_intent": intent.id})
+    assert refund.status == "succeeded"
+    fake.post(f"refund/{refund.id}", {"status": "failed", "failure_reason": "lost_or_stolen_card"})
+    failed = refunds.retrieve(refund.id)
+    assert (failed.status, failed.failure_reason) == ("failed", "lost_or_stolen_card")
+    assert fake.get("ledger")["totals"]["eur"] == {"charged": 5880, "refunded": 0, "net": 5880}
+    events = provider.client.v1.events.list({"type": "refund.failed"}).data
+    assert [event.data.object["id"] for event in events] == [refund.id]
+    assert refunds.create({"payment_intent": intent.id}).amount == 5880
+
+
 def test_intents_are_listed_by_customer_newest_first_page_by_page(provider: Provider) -> None:
     customer = provider.customer()
     intents = provider.client.v1.payment_intents
