@@ -127,8 +127,8 @@ class Terms(Value):
                 continue  # known only when it is used
             if to_exact_minor(price.whole_amount(self.quantity), self.currency) > MAX_AMOUNT_MINOR:
                 raise AmountTooLarge(
-                    f"{price.unit_amount} {self.currency} times {self.quantity} is too large for an invoice. "
-                    "Lower the price or the quantity.",
+                    f"The price {price.id} of {self.quantity} units is too large for an invoice in "
+                    f"{self.currency}. Lower the price or the quantity.",
                     field="quantity",
                 )
         return self

@@ -11,8 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.standing import method_facts
 from activities.books.transitions import store
 from billing.agreed import terms_agreed
-from billing.change import with_quantity
 from billing.calendar import local_date
+from billing.change import with_quantity
 from billing.commands import BaseCommand, Cancel, ChangePlan, RetryNow
 from billing.errors import InvalidInput
 from billing.payment import Trigger

@@ -253,6 +253,8 @@ async def number_invoice(
     invoice.issued_at = at
     issued = await next_number(session, entity, series_name(entity.invoice_series, row.clock_id), at)
     invoice.series, invoice.number, invoice.issued_on = issued.series, issued.number, issued.on
+    invoice.status = InvoiceStatus.OPEN
+    invoice.due_on = issued.on + timedelta(days=_payment_days(row))
     await freeze_rate(session, invoice)
     book(
         session,
@@ -268,8 +270,6 @@ async def number_invoice(
         on=issued.on,
     )
     book_balance_used(session, entity, invoice, at=at, on=issued.on)
-    invoice.status = InvoiceStatus.OPEN
-    invoice.due_on = issued.on + timedelta(days=_payment_days(row))
     facts = {
         "invoice": invoice.id,
         "number": issued.number,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from migrations.types import BIG_KEY, INSTANT, JSON
+from migrations.types import INSTANT, JSON
 
 revision = "0002"
 down_revision = "0001"

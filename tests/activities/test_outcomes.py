@@ -51,6 +51,7 @@ async def _owing(
         attempt = factories.attempt(anna, invoice, state=state)
         session.add(invoice)
         await session.flush()
+        session.add(factories.invoice_line(invoice))
         session.add(attempt)
     return anna, invoice, attempt
 

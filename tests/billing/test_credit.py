@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.priced import JUNE, terms
 
-from billing.calendar import Interval, Period
+from billing.changing import unused
 from billing.credit import (
     BalanceUse,
     CreditExceedsInvoice,
@@ -17,13 +18,11 @@ from billing.credit import (
     credit_all,
     credit_by_rate,
     credit_gross,
-    credit_lines,
     use_balance,
     what_is_left,
 )
-from billing.lines import cancel_credit, lines_for
+from billing.lines import lines_for
 from billing.tax import RateTotal, TaxRate, Totals, totals, totals_by_rate
-from billing.terms import Price, Terms
 
 VAT_20 = TaxRate(percent=Decimal(20))
 VAT_5_5 = TaxRate(percent=Decimal("5.5"))
@@ -43,25 +42,11 @@ SIXTY = document((VAT_20, 6000, 1200))
 
 
 def test_p7_credit_of_an_unpaid_invoice_never_becomes_money() -> None:
-    plan = Terms(
-        plan_id="pro",
-        plan_name="Pro",
-        currency="EUR",
-        interval=Interval.parse("monthly"),
-        prices=(Price(id="pro", unit_amount=Decimal("60.00")),),
-    )
-    june = Period(
-        index=0,
-        start=date(2027, 6, 1),
-        end=date(2027, 7, 1),
-        whole_start=date(2027, 6, 1),
-        whole_end=date(2027, 7, 1),
-    )
-    invoice = totals(lines_for(plan, june), VAT_20, tax_included=False).totals
+    billed = lines_for(terms("60.00"), JUNE)
+    invoice = totals(billed, VAT_20, tax_included=False).totals
     assert invoice == SIXTY
-    credit = credit_lines(
-        invoice, cancel_credit(plan, june, date(2027, 6, 10)), VAT_20, tax_included=False
-    ).totals
+    (line,) = unused(billed, date(2027, 6, 11))
+    credit = credit_by_rate(invoice, [(line.amount_minor, VAT_20)], tax_included=False).totals
     assert parts(credit) == [(-4000, -800)]
     assert credit.total_minor == -4800
     assert close_then_pay_back(4800, open_minor=7200, paid_minor=0) == PayBack(

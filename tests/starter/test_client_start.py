@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from sqlmodel import select
 
 from billing.commands import Cancel
-from billing.refusal import SeatsNotPriced
 from billing.errors import InvalidInput, RelanceError
+from billing.refusal import SeatsNotPriced
 from models.database import Database
 from models.ids import new_id
 from models.parties import Address, Contact

@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.issuing import buyer_of, seller_of
 from billing.calendar import Interval, Period
 from billing.effects import InvoiceReason, Issue
+from billing.lines import Line, LineKind
 from billing.payment import AttemptState, Trigger
 from billing.prices import Price
 from billing.subscription import Status, Subscription
@@ -26,6 +27,7 @@ from models.parties import Address
 from models.tables import (
     Customer,
     Invoice,
+    InvoiceLine,
     InvoiceStatus,
     LegalEntity,
     PaymentAttempt,
@@ -248,6 +250,34 @@ def invoice(of: Someone, **changes: Any) -> Invoice:
         "buyer": buyer_of(of.customer),
     }
     return Invoice(**given | changes)
+
+
+def invoice_line(of: Invoice, **changes: Any) -> InvoiceLine:
+    """The one line of such an invoice: 29.00 for January."""
+    line = Line(
+        kind=LineKind.SUBSCRIPTION,
+        price_id="base",
+        plan_name="Pro",
+        quantity=Decimal(1),
+        unit_amount=Decimal("29.00"),
+        start=of.period_start,
+        end=of.period_end,
+        whole_days=(of.period_end - of.period_start).days,
+        whole_minor=Decimal(2900),
+        list_minor=2900,
+        amount_minor=2900,
+    )
+    given: dict[str, Any] = {
+        "id": new_id("il"),
+        "document_id": of.id,
+        "invoice_id": of.id,
+        "position": 0,
+        "line": line,
+        "rate": TaxRate(percent=Decimal(20)),
+        "net_minor": 2900,
+        "covers_until": of.period_end,
+    }
+    return InvoiceLine(**given | changes)
 
 
 def attempt(of: Someone, on: Invoice, number: int = 1, **changes: Any) -> PaymentAttempt:

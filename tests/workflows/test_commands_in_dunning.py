@@ -9,8 +9,8 @@ from support.diaries import fell_behind, joined, renewed
 from support.life import Begins, Life, Person
 
 from billing.commands import Cancel, ChangePlan, Pause, Resume, RetryNow, When
-from billing.refusal import AlreadyEnded
 from billing.dunning import MONTHLY, EndForInvoice
+from billing.refusal import AlreadyEnded
 from models.tables import InvoiceStatus
 from starter.problems import CommandRefused
 
