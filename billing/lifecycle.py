@@ -6,14 +6,13 @@ be done in the same transaction. The table and its corners (U1 to U18) are in th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from billing.calendar import local_date, starts_at
 from billing.commands import CreditTo
 from billing.discounts import for_next_period
-from billing.dunning import EndForSubscription
 from billing.effects import (
     BillEarlyExit,
     CloseUsage,
@@ -107,12 +106,12 @@ def end_trial(sub: Subscription, at: datetime) -> Transition:
         InvalidInput: there was no trial; field `trial_end_on`.
     """
     if sub.cancel_at_end:
-        return _end(sub, at, "canceled at the end of the trial")
+        return end_for_good(sub, at, "canceled at the end of the trial")
     if sub.pause_at_end:
         return _pause(sub, at, access_ends_at=None)
     chargeable = sub.has_method or sub.terms.collection_method != "charge"
     if not chargeable and sub.terms.without_method_at_trial_end == "cancel":
-        return _end(sub, at, "no payment method at the end of the trial")
+        return end_for_good(sub, at, "no payment method at the end of the trial")
     if not chargeable and sub.terms.without_method_at_trial_end == "pause":
         return _pause(sub, at, access_ends_at=None)
     if sub.trial_end_on is None:
@@ -133,13 +132,13 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
     if end is None:
         raise InvalidInput("This subscription has no period that could end.", field="period")
     if sub.cancel_at_end:
-        ended = _end(sub, at, "canceled at the end of the period")
+        ended = end_for_good(sub, at, "canceled at the end of the period")
         return ended.then(*_early_exit(sub, end))
     if sub.pause_at_end:
         return _pause(sub, at, access_ends_at=None)
     after, effects = _apply_pending(sub, anchor_on=end)
     if sub.conditional_change is not None:
-        after, effects = _without_conditional(after), (DropGatedDraft(), *effects)
+        after, effects = without_conditional(after), (DropGatedDraft(), *effects)
     after = after.model_copy(
         update={
             "free_exit": _missed_renewal_notice(sub),
@@ -220,7 +219,7 @@ def _change_facts(old: Terms, new: Terms) -> dict[str, str]:
 def apply_change(sub: Subscription, change: TermsChange, at: datetime) -> Transition:
     """A change now takes effect: at once, or when what it bills was paid (engine 16)."""
     same_rhythm = change.terms.same_rhythm_as(sub.terms)
-    after = _without_conditional(sub).model_copy(
+    after = without_conditional(sub).model_copy(
         update={
             "terms": change.terms,
             "discounts": change.discounts,
@@ -237,7 +236,7 @@ def apply_change(sub: Subscription, change: TermsChange, at: datetime) -> Transi
     return Transition(after, (*meters, notify, Emit("subscription.plan_changed", data)))
 
 
-def _without_conditional(sub: Subscription) -> Subscription:
+def without_conditional(sub: Subscription) -> Subscription:
     """The draft of a change that waits for its payment is dropped or issued: nothing is gated any more."""
     if sub.conditional_change is None:
         return sub
@@ -245,7 +244,7 @@ def _without_conditional(sub: Subscription) -> Subscription:
 
 
 def _pause(sub: Subscription, at: datetime, *, access_ends_at: datetime | None) -> Transition:
-    after = _without_conditional(sub).model_copy(
+    after = without_conditional(sub).model_copy(
         update={
             "status": Status.PAUSED,
             "pause_at_end": False,
@@ -257,17 +256,18 @@ def _pause(sub: Subscription, at: datetime, *, access_ends_at: datetime | None) 
     )
     on = local_date(at, sub.timezone)
     effects = (Emit("subscription.paused"), Notify("paused", str(on)))
-    return Transition(after, (*_usage_ends(sub, at, on), *effects))
+    return Transition(after, (*usage_ends(sub, at, on), *effects))
 
 
-def _usage_ends(sub: Subscription, at: datetime, on: date) -> tuple[Effect, ...]:
+def usage_ends(sub: Subscription, at: datetime, on: date) -> tuple[Effect, ...]:
     """Nothing more is counted, and a change that waits for its payment is dropped."""
     dropped: tuple[Effect, ...] = (DropGatedDraft(),) if sub.conditional_change is not None else ()
     return (*dropped, *(_turn_meters_at(sub.terms, None, at, on) if sub.status.bills else ()))
 
 
-def _end(sub: Subscription, at: datetime, reason: str) -> Transition:
-    after = _without_conditional(sub).model_copy(
+def end_for_good(sub: Subscription, at: datetime, reason: str) -> Transition:
+    """It is over for good: nothing is billed any more but what was used."""
+    after = without_conditional(sub).model_copy(
         update={
             "status": Status.CANCELED,
             "cancel_at_end": False,
@@ -286,19 +286,19 @@ def _end(sub: Subscription, at: datetime, reason: str) -> Transition:
     )
     on = local_date(at, sub.timezone)
     effects = (Emit("subscription.canceled", {"reason": reason}), Notify("subscription_canceled", str(on)))
-    return Transition(after, (*_usage_ends(sub, at, on), *effects))
+    return Transition(after, (*usage_ends(sub, at, on), *effects))
 
 
 def end_access(sub: Subscription, at: datetime) -> Transition:
     """A pause reached the end of the paid time; a pending cancel takes effect there (U12)."""
     if sub.cancel_at_end:
-        return _end(sub, at, "canceled while paused")
+        return end_for_good(sub, at, "canceled while paused")
     return Transition(sub.model_copy(update={"access_ends_at": None}), (Emit("subscription.access_ended"),))
 
 
 def give_up(sub: Subscription, at: datetime) -> Transition:
     """Unpaid for too long (U10)."""
-    return _end(sub, at, "unpaid for too long").then(SettleDebtOnCancel())
+    return end_for_good(sub, at, "unpaid for too long").then(SettleDebtOnCancel())
 
 
 def mark_notified(sub: Subscription, step: Step) -> Transition:
@@ -309,7 +309,7 @@ def mark_notified(sub: Subscription, step: Step) -> Transition:
 
 def cancel_now(sub: Subscription, at: datetime, *, credit_to: CreditTo = CreditTo.BALANCE) -> Transition:
     """The end at once: unused days are credited first, then the debt is settled by policy (rules 21)."""
-    ended = _end(sub, at, "canceled now")
+    ended = end_for_good(sub, at, "canceled now")
     if sub.status is Status.INCOMPLETE:
         return Transition(ended.after, (DropGatedDraft(), *ended.effects))
     was_billed = sub.status.bills or sub.status is Status.UNPAID
@@ -398,113 +398,3 @@ def park(sub: Subscription, at: datetime, *, reason: str, remedy: str) -> Transi
         return Transition(sub)
     parked = Parked(reason=reason, since=at, remedy=remedy)
     return Transition(sub.model_copy(update={"parked": parked}), (Emit("subscription.parked"),))
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What the books say about a subscription's invoices.
-
-    Attributes:
-        open_invoices: ids of invoices that are issued and open, oldest first.
-        in_arrears: those among them that are in arrears (rules 20).
-        owed: number of open or uncollectible invoices (U11).
-        covered_until: first day that no invoice covers which is paid, or open and still to be paid.
-        gated_paid: whether the gated draft was paid or is processing.
-        policy_ends_at: when the driving collection will take the service away, if it does.
-        new_method: whether a payment method was given since the service was cut.
-    """
-
-    open_invoices: tuple[str, ...]
-    in_arrears: tuple[str, ...]
-    owed: int
-    covered_until: date | None
-    gated_paid: bool
-    policy_ends_at: datetime | None
-    new_method: bool = False
-
-
-def settle(sub: Subscription, standing: Standing, at: datetime) -> Transition:
-    """What the state of the invoices means for the status; asked after every change of one."""
-    was_owed = sub.owed
-    sub = sub.model_copy(
-        update={
-            "open_invoices": standing.open_invoices,
-            "in_arrears": standing.in_arrears,
-            "owed": standing.owed,
-            "covered_until": standing.covered_until,
-        }
-    )
-    match sub.status:
-        case Status.INCOMPLETE if standing.gated_paid:
-            after = sub.model_copy(update={"status": Status.ACTIVE, "gated_invoice": None})
-            return Transition(after, (Emit("subscription.started"),))
-        case Status.ACTIVE if standing.in_arrears:
-            update = {
-                "status": Status.PAST_DUE,
-                "past_due_since": at,
-                "policy_ends_at": standing.policy_ends_at,
-            }
-            return Transition(sub.model_copy(update=update), (Emit("subscription.past_due"),))
-        case Status.PAST_DUE if not standing.in_arrears:
-            update = {"status": Status.ACTIVE, "past_due_since": None, "policy_ends_at": None}
-            return Transition(sub.model_copy(update=update), (Emit("subscription.recovered"),))
-        case Status.PAST_DUE:
-            return Transition(sub.model_copy(update={"policy_ends_at": standing.policy_ends_at}))
-        case Status.UNPAID if not standing.owed and (was_owed or standing.new_method):
-            transition = resume(sub, at)
-            return transition.then(Emit("subscription.recovered"))
-        case Status.PAUSED if sub.suspended and not standing.in_arrears:
-            return Transition(sub.model_copy(update={"suspended": False}))
-        case _:
-            return Transition(sub)
-
-
-def end_of_policy(sub: Subscription, end: EndForSubscription, at: datetime) -> Transition:
-    """The dunning policy ends for the subscription (rules 24, U7, U8).
-
-    Where it has ended for the invoice by a credit, `owed` is 0 by now, and what is suspended comes back by a new
-    method or `resume` only (U11).
-    """
-    if sub.is_over or end is EndForSubscription.KEEP or sub.status is Status.UNPAID:
-        return Transition(sub)
-    if sub.cancel_at_end and sub.status is not Status.PAUSED:
-        return Transition(sub)
-    if end is EndForSubscription.CANCEL:
-        return _end(sub, at, "the dunning policy ended")
-    if sub.status is Status.PAUSED:
-        return Transition(sub.model_copy(update={"suspended": True}))
-    after = sub.model_copy(
-        update={
-            "status": Status.UNPAID,
-            "unpaid_since": at,
-            "past_due_since": None,
-            "policy_ends_at": None,
-            "pause_at_end": False,
-        }
-    )
-    on = local_date(at, sub.timezone)
-    effects = (Emit("subscription.unpaid"), Notify("subscription_suspended", str(on)))
-    return Transition(_without_conditional(after), (*_usage_ends(sub, at, on), *effects))
-
-
-def gate_expired(sub: Subscription, at: datetime) -> Transition:
-    """The payment never came: the draft is dropped and no number is used (rules 13, U3).
-
-    A subscription whose first payment it was is over; a change that waited for it is not made.
-    """
-    if sub.conditional_change is not None:
-        data = {"invoice": sub.gated_invoice or ""}
-        dropped = Emit("subscription.change_dropped", data)
-        notify = Notify("change_not_made", sub.conditional_change)
-        return Transition(_without_conditional(sub), (DropGatedDraft(), dropped, notify))
-    if sub.status is not Status.INCOMPLETE:
-        return Transition(sub)
-    after = sub.model_copy(
-        update={
-            "status": Status.INCOMPLETE_EXPIRED,
-            "gated_invoice": None,
-            "ended_at": at,
-            "end_reason": "the first payment never came",
-        }
-    )
-    return Transition(after, (DropGatedDraft(), Emit("subscription.incomplete_expired")))

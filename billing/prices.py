@@ -9,7 +9,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from billing.errors import InvalidInput
 from billing.money import check_unit_amount
@@ -100,6 +100,14 @@ class Price(Value):
     tax_class: str = Field(default=STANDARD_TAX_CLASS, pattern="^[a-z_]{1,32}$")
     """Which of the seller's rates it is taxed at."""
 
+    @field_validator("tiers", mode="before")
+    @classmethod
+    def _tiers_name_their_place(cls, tiers: object) -> object:
+        """An error in a tier says in which one."""
+        if not isinstance(tiers, list | tuple):
+            return tiers
+        return tuple(_tier_at(place, tier) for place, tier in enumerate(tiers))
+
     @model_validator(mode="after")
     def _tiers_fit_the_model(self) -> Self:
         if not self.model.has_tiers:
@@ -169,6 +177,14 @@ class Price(Value):
                 return _volume(self.tiers, units)
             case PricingModel.PACKAGE:
                 return Fraction(self.unit_amount) * -(-units // Fraction(self.package_size or 1))
+
+
+def _tier_at(place: int, tier: object) -> Tier:
+    try:
+        return Tier.model_validate(tier)
+    except InvalidInput as refused:
+        refused.field = f"tiers.{place}.{refused.field}"
+        raise
 
 
 def _check_order(tiers: Sequence[Tier]) -> None:

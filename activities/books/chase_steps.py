@@ -23,7 +23,6 @@ from activities.books.rows import customer_of, lock_invoice, lock_with_subscript
 from activities.books.standing import standing_of
 from activities.books.transitions import carry_out, settle_standing, write_off
 from activities.books.work import Work
-from billing import lifecycle
 from billing.asking import may_ask
 from billing.calendar import local_date
 from billing.case import Case, Role, ends_on
@@ -32,6 +31,7 @@ from billing.dunning import EndForInvoice
 from billing.errors import InvalidInput
 from billing.payment import AttemptState, Trigger
 from billing.progress import after_notice, take_over, timeline
+from billing.standing import end_of_policy, gate_expired
 from models.boundary import CaseReport, CaseStepOrder, LookOrder, Wish
 from models.tables import Collection, Invoice, InvoiceStatus, PaymentAttempt
 
@@ -225,7 +225,7 @@ def _mail_facts(case: Case, at: datetime) -> dict[str, Any]:
 async def _end(work: Work, invoice: Invoice, collection: Collection, case: Case) -> None:
     """The policy's two ends, once, for the driver and all that joined it (rules 24, engine 8)."""
     if case.role is Role.GATED:
-        await carry_out(work, lifecycle.gate_expired(work.row.state, work.at))
+        await carry_out(work, gate_expired(work.row.state, work.at))
         return
     policy = case.policy
     facts = {"invoice": invoice.id, "subscription_end": policy.end_for_subscription.value}
@@ -237,7 +237,7 @@ async def _end(work: Work, invoice: Invoice, collection: Collection, case: Case)
     await work.session.flush()
     owed = (await standing_of(work)).owed
     state = work.row.state.model_copy(update={"owed": owed})
-    await carry_out(work, lifecycle.end_of_policy(state, policy.end_for_subscription, work.at))
+    await carry_out(work, end_of_policy(state, policy.end_for_subscription, work.at))
 
 
 async def _end_for_invoice(work: Work, invoice_id: str, end: EndForInvoice) -> None:

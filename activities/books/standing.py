@@ -13,8 +13,8 @@ from activities.books.work import Work
 from billing.calendar import add_months, first_of_month
 from billing.case import Role, ends_at
 from billing.dunning import EndForSubscription
-from billing.lifecycle import Standing
 from billing.payment import AttemptState, Trigger
+from billing.standing import Standing
 from models.boundary import ChargeOrder, Duties
 from models.tables import (
     Collection,

@@ -43,6 +43,7 @@ from billing.effects import (
     Transition,
 )
 from billing.payment import AttemptState, Trigger
+from billing.standing import settle
 from billing.terms import CollectionMethod
 from models.tables import (
     Collection,
@@ -71,7 +72,7 @@ async def settle_standing(work: Work) -> None:
     await session.flush()
     await _apply_what_was_paid(work)
     for _ in range(4):
-        transition = lifecycle.settle(row.state, await standing_of(work), at)
+        transition = settle(row.state, await standing_of(work), at)
         row.state = transition.after
         if not transition.effects:
             break

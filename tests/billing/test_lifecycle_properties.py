@@ -28,6 +28,7 @@ from billing.commands import (
 from billing.decide import accept
 from billing.effects import CreditUnused, Issue, Transition
 from billing.errors import RelanceError
+from billing.standing import settle
 from billing.steps import Step, StepKind, next_step
 
 ASKED: list[Command] = [
@@ -90,7 +91,7 @@ class Walk:
             ]
         covered = max((end for _, end in self.billed), default=None)
         standing = books(covered_until=covered)
-        self.sub = lifecycle.settle(transition.after, standing, self.now).after
+        self.sub = settle(transition.after, standing, self.now).after
 
 
 @settings(max_examples=120, deadline=None)

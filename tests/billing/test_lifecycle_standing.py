@@ -17,7 +17,7 @@ from support.subscriptions import (
 
 from billing import lifecycle
 from billing.dunning import EndForSubscription
-from billing.lifecycle import Standing
+from billing.standing import Standing, end_of_policy, gate_expired, settle
 from billing.subscription import Status, Subscription
 
 AT_THE_END = MIDNIGHT_1_JULY
@@ -28,7 +28,7 @@ END_OF_POLICY = datetime(2041, 6, 22, 7, 0, tzinfo=UTC)
 
 
 def settled(sub: Subscription, standing: Standing) -> list[str]:
-    return told(sub, lifecycle.settle(sub, standing, NOW))
+    return told(sub, settle(sub, standing, NOW))
 
 
 def test_a_first_payment_makes_it_active() -> None:
@@ -44,7 +44,7 @@ def test_a_first_payment_makes_it_active() -> None:
 
 def test_arrears_make_it_past_due_and_their_payment_active_again() -> None:
     sub = a_subscription()
-    due = lifecycle.settle(sub, books("in_june", arrears=("in_june",), policy_ends_at=END_OF_POLICY), NOW)
+    due = settle(sub, books("in_june", arrears=("in_june",), policy_ends_at=END_OF_POLICY), NOW)
     assert told(sub, due) == [
         "status: past_due",
         "past_due_since: 2041-06-10 10:00",
@@ -115,18 +115,18 @@ def test_u11_a_debt_written_off_still_keeps_it_unpaid() -> None:
 
 def test_u11_what_the_end_credited_does_not_bring_it_back_by_itself() -> None:
     sub = a_subscription(Status.PAST_DUE, open_invoices=(), in_arrears=(), owed=0)
-    unpaid = lifecycle.end_of_policy(sub, EndForSubscription.SUSPEND, NOW).after
+    unpaid = end_of_policy(sub, EndForSubscription.SUSPEND, NOW).after
     assert unpaid.status is Status.UNPAID
     assert settled(unpaid, books(covered_until=date(2041, 6, 1))) == ["covered_until: 2041-06-01"]
 
 
 def test_u11_a_new_method_does_bring_it_back() -> None:
     sub = a_subscription(Status.PAST_DUE, open_invoices=(), in_arrears=(), owed=0)
-    unpaid = lifecycle.end_of_policy(sub, EndForSubscription.SUSPEND, NOW).after
-    after = lifecycle.settle(unpaid, books(covered_until=date(2041, 6, 1), new_method=True), NOW)
+    unpaid = end_of_policy(sub, EndForSubscription.SUSPEND, NOW).after
+    after = settle(unpaid, books(covered_until=date(2041, 6, 1), new_method=True), NOW)
     assert after.after.status is Status.ACTIVE
     owing = books("in_1", covered_until=date(2041, 6, 1), new_method=True)
-    assert lifecycle.settle(unpaid, owing, NOW).after.status is Status.UNPAID
+    assert settle(unpaid, owing, NOW).after.status is Status.UNPAID
 
 
 def test_u8_paying_lifts_the_hold_on_a_resume() -> None:
@@ -188,17 +188,17 @@ DUNNED_OUT = [
     ],
 )
 def test_the_end_of_the_policy(sub: Subscription, end: EndForSubscription, expected: list[str]) -> None:
-    assert told(sub, lifecycle.end_of_policy(sub, end, END_OF_POLICY)) == expected
+    assert told(sub, end_of_policy(sub, end, END_OF_POLICY)) == expected
 
 
 def test_the_end_of_the_policy_comes_before_a_pause_that_waits() -> None:
-    after = lifecycle.end_of_policy(a_subscription(Status.PAST_DUE, pause_at_end=True), SUSPEND, NOW).after
+    after = end_of_policy(a_subscription(Status.PAST_DUE, pause_at_end=True), SUSPEND, NOW).after
     assert (after.status, after.pause_at_end) == (Status.UNPAID, False)
 
 
 def test_u3_a_first_payment_that_never_came() -> None:
     sub = a_subscription(Status.INCOMPLETE)
-    assert told(sub, lifecycle.gate_expired(sub, NOW)) == [
+    assert told(sub, gate_expired(sub, NOW)) == [
         "status: incomplete_expired",
         "ended_at: 2041-06-10 10:00",
         "end_reason: the first payment never came",
@@ -206,7 +206,7 @@ def test_u3_a_first_payment_that_never_came() -> None:
         "drop the gated draft",
         "event subscription.incomplete_expired",
     ]
-    assert told(a_subscription(), lifecycle.gate_expired(a_subscription(), NOW)) == []
+    assert told(a_subscription(), gate_expired(a_subscription(), NOW)) == []
 
 
 # Paused, unpaid and parked, by themselves

@@ -34,10 +34,18 @@ def test_states_of_each_schema_decode(path: Path) -> None:
 
 
 def test_nothing_is_lost_in_a_state_of_this_schema() -> None:
-    states = states_in(STATES / f"{SCHEMA_NUMBER}.json")
-    assert {
-        name: Subscription.model_validate(state).model_dump(mode="json") for name, state in states.items()
-    } == states
+    """What a state was written with is still in it; fields that came since may stand beside it."""
+    for name, state in states_in(STATES / f"{SCHEMA_NUMBER}.json").items():
+        assert kept(state, Subscription.model_validate(state).model_dump(mode="json")) == state, name
+
+
+def kept(written: object, read: object) -> object:
+    """What was read, without the fields that were not written."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        return {name: kept(value, read[name]) for name, value in written.items() if name in read}
+    if isinstance(written, list) and isinstance(read, list):
+        return [kept(*pair) for pair in zip(written, read, strict=True)]
+    return read
 
 
 def test_the_examples_stand_in_many_places() -> None:

@@ -1,5 +1,6 @@
 """Factur-X against its rule books: schema, EN 16931, the French reform; and files that are spoilt on purpose."""
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from xml.etree import ElementTree as ET
@@ -39,7 +40,9 @@ def spoilt(xml: bytes, right: str, wrong: str) -> bytes:
 
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("sample", BUSINESS, ids=lambda sample: sample.__name__)
-def test_what_is_for_a_business_breaks_no_rule(sample: type[Document], language: Language) -> None:
+def test_what_is_for_a_business_breaks_no_rule(
+    sample: Callable[[Language], Document], language: Language
+) -> None:
     document = sample(language)
     xml = xml_of(document)
     assert xml_check_xsd(xml, flavor="factur-x", level="en16931")

@@ -22,8 +22,8 @@ from billing.effects import (
     Transition,
     TurnMeters,
 )
-from billing.lifecycle import Standing
 from billing.prices import Price, PricingModel
+from billing.standing import Standing
 from billing.subscription import Status, Subscription
 from billing.terms import Terms
 
@@ -163,34 +163,43 @@ def _value(sub: Subscription, name: str) -> str:
             return str(value)
 
 
+PLAIN: dict[type[Effect], str] = {
+    SettleDebtOnCancel: "settle the debt",
+    DropGatedDraft: "drop the gated draft",
+    CloseUsage: "close usage",
+}
+
+
+def _issued(issue: Issue) -> str:
+    marks = [word for word in ("gated", "first_payment", "draft") if getattr(issue, word)]
+    marks += [f"{issue.delay_days} days later"] if issue.delay_days else []
+    billed = f"issue {issue.reason.value} {issue.terms.plan_name} {issue.period.start} to {issue.period.end}"
+    return " ".join([billed, *marks])
+
+
+def _meters(turn: TurnMeters) -> str:
+    sides = [terms.plan_name if terms is not None else "nothing" for terms in (turn.before, turn.after)]
+    return f"meters turn on {turn.on} from {sides[0]} to {sides[1]}"
+
+
 def _sentence(effect: Effect) -> str:
     match effect:
         case Emit(name=name):
             return f"event {name}"
         case Notify(step=step, occurrence=occurrence):
             return f"mail {step} {occurrence}"
-        case Issue(period=period, terms=terms, reason=reason):
-            marks = [word for word in ("gated", "first_payment", "draft") if getattr(effect, word)]
-            marks += [f"{effect.delay_days} days later"] if effect.delay_days else []
-            return " ".join(
-                [f"issue {reason.value} {terms.plan_name} {period.start} to {period.end}", *marks]
-            )
+        case Issue():
+            return _issued(effect)
         case BillChange(change=change, if_paid=if_paid):
             return f"bill change on {change.change_on} to {change.terms.plan_name}{' if paid' if if_paid else ''}"
         case BillEarlyExit(from_day=day, until=until, percent=percent):
             return f"bill early exit from {day} to {until} at {percent} %"
-        case TurnMeters(before=before, after=after, on=day):
-            sides = [terms.plan_name if terms is not None else "nothing" for terms in (before, after)]
-            return f"meters turn on {day} from {sides[0]} to {sides[1]}"
-        case CloseUsage():
-            return "close usage"
+        case TurnMeters():
+            return _meters(effect)
         case CreditUnused(from_day=day, reason=reason):
             return f"credit from {day}: {reason}"
-        case SettleDebtOnCancel():
-            return "settle the debt"
-        case DropGatedDraft():
-            return "drop the gated draft"
+        case SettleDebtOnCancel() | DropGatedDraft() | CloseUsage():
+            return PLAIN[type(effect)]
         case DecideDrafts(starts=starts):
-            return (
-                "issue all drafts" if starts is None else f"issue the drafts of {', '.join(map(str, starts))}"
-            )
+            which = "all drafts" if starts is None else f"the drafts of {', '.join(map(str, starts))}"
+            return f"issue {which}"

@@ -20,7 +20,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from billing.commands import ChangePlan, ChangeQuantity
 from billing.decide import accept
-from billing.lifecycle import cross_boundary, settle
+from billing.lifecycle import cross_boundary
+from billing.standing import settle
 from models.boundary import SubscriptionRun
 from models.database import Database
 
