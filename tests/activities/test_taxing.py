@@ -20,9 +20,10 @@ from billing.prices import Price
 from billing.tax import RateTotal, TaxRate, Totals
 from billing.tax_places import place_of
 from billing.taxation import LocationEvidence
+from models import tables
 from models.database import Database
 from models.parties import Address
-from models.tables import CreditNote, Invoice, TestClock
+from models.tables import CreditNote, Invoice
 from settings import Settings
 
 RULES = BookRules()
@@ -241,7 +242,7 @@ def test_quarters() -> None:
 # Documents in another currency
 
 
-async def in_dollars(session: AsyncSession, clock: TestClock | None = None) -> factories.Someone:
+async def in_dollars(session: AsyncSession, clock: tables.TestClock | None = None) -> factories.Someone:
     price = Price(id="base", unit_amount=Decimal("49.00"))
     of = await factories.someone(session, terms=factories.terms(currency="USD", prices=(price,)), clock=clock)
     of.entity.vat_percent = None
