@@ -22,6 +22,17 @@ STANDARD_TAX_CLASS: Final = "standard"
 UnitAmount = Annotated[Decimal, AfterValidator(check_unit_amount)]
 
 
+def _check_flat_amount(amount: Decimal) -> Decimal:
+    try:
+        return check_unit_amount(amount)
+    except InvalidInput as refused:
+        refused.field = "flat_amount"
+        raise
+
+
+FlatAmount = Annotated[Decimal, AfterValidator(_check_flat_amount)]
+
+
 class PricingModel(StrEnum):
     """How a price turns a quantity into an amount."""
 
@@ -71,7 +82,7 @@ class Tier(Value):
     """Its last unit, inclusive; None for the last tier, which has no end."""
     unit_amount: UnitAmount
     """For each unit in it, in major units."""
-    flat_amount: UnitAmount = Decimal(0)
+    flat_amount: FlatAmount = Decimal(0)
     """Once, as soon as a unit falls into it, in major units."""
 
 
