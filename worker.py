@@ -24,6 +24,7 @@ from activities.launching import Launcher
 from activities.mailer import Mailer
 from activities.messages import Messages, OutboxRules
 from activities.payments import Payments
+from activities.refunds import Refunds
 from activities.rendering import Renderings
 from activities.sendgrid_mailer import SendGridMailer
 from activities.stripe_gateway import StripeGateway
@@ -71,7 +72,8 @@ def build_workers(
     launcher = Launcher(database, gateway, rules, client, task_queue=settings.task_queue)
     payments = Payments(database, gateway, rules, launcher)
     renderings = Renderings(database, folder=settings.documents_folder)
-    messages = Messages(database, mailer, OutboxRules.of(settings), renderings=renderings)
+    refunds = Refunds(database, gateway, rules)
+    messages = Messages(database, mailer, OutboxRules.of(settings), renderings=renderings, refunds=refunds)
     clocks = TestClocks(database, client, peers=settings.clock_peers, drain=messages.drain)
     main = Worker(
         client,

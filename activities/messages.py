@@ -25,6 +25,7 @@ from activities.incoming import Incoming, TemporalSignals
 from activities.links import Links
 from activities.mailer import Accepted, Address, LostAnswer, Mailer, MailerUnavailable, OutgoingMail, Refused
 from activities.pace import Pace
+from activities.refunds import Refunds
 from activities.rendering import Renderings
 from billing.errors import InvalidInput, RelanceError
 from billing.values import Value
@@ -83,6 +84,7 @@ class DrainReport(Value):
 
     mails: int = 0
     events: int = 0
+    refunds: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Messages:
         rules: OutboxRules,
         *,
         renderings: Renderings | None = None,
+        refunds: Refunds | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Nothing is sent yet.
@@ -113,18 +116,20 @@ class Messages:
             mailer: the mail provider.
             rules: from the settings.
             renderings: renders documents beside the mails; None where somebody else does.
+            refunds: sends money back beside the mails; None where somebody else does.
             now: real time: leases and pauses are never on a test clock.
         """
         self._database = database
         self._mailer = mailer
         self._rules = rules
         self._renderings = renderings
+        self._refunds = refunds
         self._now = now
         self._pace = Pace()
 
     @activity.defn(name="drain_outbox")
     async def drain_outbox(self) -> DrainReport:
-        """Send, hand on and render whatever is due, again and again for a while; ends early when the worker stops."""
+        """Send, hand on, refund and render whatever is due, again and again for a while; ends early when the worker stops."""
         report = DrainReport()
         incoming = Incoming(self._database, TemporalSignals(activity.client()), now=self._now)
         ends = time.monotonic() + ROUND_SECONDS
@@ -132,7 +137,12 @@ class Messages:
             while True:
                 mails = await self.drain()
                 events = await incoming.hand_on_waiting()
-                report = DrainReport(mails=report.mails + mails, events=report.events + events)
+                refunds = 0 if self._refunds is None else await self._refunds.send_waiting()
+                report = DrainReport(
+                    mails=report.mails + mails,
+                    events=report.events + events,
+                    refunds=report.refunds + refunds,
+                )
                 if time.monotonic() >= ends or activity.is_worker_shutdown():
                     return report
                 if not mails:

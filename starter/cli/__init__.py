@@ -37,6 +37,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "doctor": Noun("starter.cli.doctor", "What is wrong, and mending what is safe to mend."),
     "ops": Noun("starter.cli.ops", "Steering running workflows."),
     "worker": Noun("starter.cli.worker", "The process that runs workflows and activities."),
+    "quote": Noun("starter.cli.quote", "What a change or a cancel costs, without any database."),
     "schedule": Noun("starter.cli.schedule", "Billing periods on the calendar."),
     "db": Noun("starter.cli.db", "The database of the books."),
     "sandbox": Noun("starter.cli.sandbox", "All of Relance on this machine, without any account."),

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import re
 import sys
-from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic import ValidationInfo, field_validator
 
 from billing.calendar import Alignment, Interval, OutsideCalendar, Period, Schedule, starts_at
-from billing.errors import InvalidInput
+from billing.errors import InvalidInput, RelanceError
 from billing.values import Value
 from starter.cli import output
+from starter.cli.batch import answer_all, read_date
 
 app = typer.Typer(no_args_is_help=True)
 
 MOST_PERIODS = 10_000
-_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_EXAMPLE = '{"anchor": "2027-01-31", "every": "1month"}'
 
 
 class PreviewRequest(Value):
@@ -41,12 +39,7 @@ class PreviewRequest(Value):
     @classmethod
     def _read_anchor(cls, value: object, info: ValidationInfo) -> date:
         text = _text(value, info)
-        try:
-            if _ISO_DATE.fullmatch(text):
-                return date.fromisoformat(text)
-        except ValueError:
-            pass
-        raise InvalidInput(f"{text!r} is not a date. Give one as 2027-01-31.", field="anchor")
+        return read_date(text, field="anchor")
 
     @field_validator("every", mode="before")
     @classmethod
@@ -140,7 +133,7 @@ def preview(
         if given:
             key = min(given)
             raise output.WrongUsage(f"--batch reads {key} from each line. Leave out --{key}.", field=key)
-        raise typer.Exit(_answer_all(sys.stdin.buffer))
+        raise typer.Exit(answer_all(sys.stdin.buffer, _answer, example=_EXAMPLE, in_words=_batch_error))
     for key in ("anchor", "every"):
         if key not in given:
             raise output.WrongUsage(f"--{key} is missing. Only --batch does without it.", field=key)
@@ -152,40 +145,12 @@ def preview(
         output.show_table([_line(period, request.timezone) for period in rows])
 
 
-def _answer_all(lines: Iterable[bytes]) -> int:
-    """Answers each line as it comes, so that a caller may wait for one answer before the next request."""
-    status = 0
-    for answer, is_good in _answers(lines):
-        sys.stdout.write(f"{json.dumps(answer)}\n")
-        sys.stdout.flush()
-        status = status if is_good else output.REFUSED
-    return status
+def _answer(given: dict[str, object]) -> list[dict[str, int | str]]:
+    request = PreviewRequest.model_validate(given)
+    return [_row(period, request.timezone) for period in _periods_of(request)]
 
 
-def _answers(lines: Iterable[bytes]) -> Iterator[tuple[object, bool]]:
-    for line in lines:
-        try:
-            request = PreviewRequest.model_validate(_object_in(line))
-            yield [_row(period, request.timezone) for period in _periods_of(request)], True
-        except ValidationError as error:
-            yield _batch_error(output.invalid_input(error)), False
-        except InvalidInput as error:
-            yield _batch_error(error), False
-
-
-def _object_in(line: bytes) -> dict[str, object]:
-    try:
-        request = json.loads(line)
-    except (ValueError, RecursionError):
-        raise InvalidInput("The line is not JSON. Write one JSON object on each line.") from None
-    if not isinstance(request, dict):
-        raise InvalidInput(
-            'The line is not a JSON object. Write {"anchor": "2027-01-31", "every": "1month"}.'
-        )
-    return request
-
-
-def _batch_error(error: InvalidInput) -> dict[str, dict[str, str | None]]:
+def _batch_error(error: RelanceError) -> dict[str, dict[str, str | None]]:
     return {"error": {"field": error.field, "message": error.message}}
 
 

@@ -61,9 +61,9 @@ def test_the_schema_sees_a_spoilt_file() -> None:
     ("right", "wrong", "rule"),
     [
         ("<ram:GrandTotalAmount>58.80<", "<ram:GrandTotalAmount>58.81<", "BR-CO-15"),
-        ("<ram:LineTotalAmount>49.00<", "<ram:LineTotalAmount>48.00<", "BR-CO-10"),
+        ("<ram:LineTotalAmount>49.00<", "<ram:LineTotalAmount>48.00<", "BR-CO-13"),
         ("<ram:DuePayableAmount>58.80<", "<ram:DuePayableAmount>0.00<", "BR-CO-16"),
-        ("<ram:CategoryCode>S<", "<ram:CategoryCode>AE<", "BR-AE-03"),
+        ("<ram:CategoryCode>S<", "<ram:CategoryCode>AE<", "BR-AE-10"),
         ("<ram:CityName>Villeneuve<", "<ram:CityName>Villeneuve<", ""),
     ],
     ids=["total", "lines", "due", "category", "nothing"],
