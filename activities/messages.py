@@ -129,7 +129,7 @@ class Messages:
 
     @activity.defn(name="drain_outbox")
     async def drain_outbox(self) -> DrainReport:
-        """Send, hand on, refund and render whatever is due, again and again for a while; ends early when the worker stops."""
+        """Do whatever is due, again and again for a while; ends early when the worker stops."""
         report = DrainReport()
         incoming = Incoming(self._database, TemporalSignals(activity.client()), now=self._now)
         ends = time.monotonic() + ROUND_SECONDS

@@ -132,7 +132,7 @@ def test_what_is_the_same_on_both_sides_is_shown_and_nets_to_nothing(ask: Ask) -
     ],
 )
 def test_bad_input_names_its_field_and_the_next_line_is_answered(
-    ask: Any,
+    ask: Ask,
     change: dict[str, Any],
     field: str,
 ) -> None:
