@@ -45,6 +45,7 @@ from starter.catalogue import Catalogue
 from starter.changes import How, Previews
 from starter.clocks import Clocks, Progress
 from starter.connections import Connections, Now, real_now
+from starter.corrections import Corrections
 from starter.customers import Customers, MethodSet
 from starter.diary import Fact
 from starter.documents import Documents
@@ -70,7 +71,8 @@ class RelanceClient:
 
     Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
-    of documents and what the law wants on them in `documents`.
+    of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
+    `corrections`.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class RelanceClient:
         self._previews = Previews(self.connections)
         self.taxes = Taxes(self.connections)
         self.documents = Documents(self.connections)
+        self.corrections = Corrections(self.connections)
 
     @classmethod
     @asynccontextmanager

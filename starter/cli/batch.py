@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from decimal import Decimal
 
 from pydantic import ValidationError
@@ -14,8 +12,6 @@ from pydantic_core import to_jsonable_python
 
 from billing.errors import InvalidInput, RelanceError
 from starter.cli import output
-
-_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def answer_all(
@@ -62,17 +58,3 @@ def object_in(text: bytes, *, example: str) -> dict[str, object]:
     if not isinstance(request, dict):
         raise InvalidInput(f"The line is not a JSON object. Write {example}.")
     return request
-
-
-def read_date(text: str, *, field: str) -> date:
-    """A date in ISO 8601.
-
-    Raises:
-        InvalidInput: it is none.
-    """
-    try:
-        if _ISO_DATE.fullmatch(text):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass
-    raise InvalidInput(f"{text!r} is not a date. Give one as 2027-01-31.", field=field)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from billing.errors import InvalidInput
-from starter.cli import output, words
-from starter.cli.running import OPERATOR, CommandId, read_date, with_client
+from starter.cli import invoice_corrections, output, words
+from starter.cli.inputs import read_date
+from starter.cli.running import OPERATOR, CommandId, with_client
 
 if TYPE_CHECKING:
     from models.boundary import WishAccepted
     from starter.client import RelanceClient
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(invoice_corrections.app)
 
 Key = Annotated[str, typer.Argument(metavar="INVOICE", help="Id or number.")]
 

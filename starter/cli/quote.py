@@ -20,7 +20,8 @@ from billing.tax import TaxRate
 from billing.terms import Terms
 from billing.values import Value
 from starter.cli import output
-from starter.cli.batch import answer_all, object_in, read_date
+from starter.cli.batch import answer_all, object_in
+from starter.cli.inputs import read_date
 
 app = typer.Typer(invoke_without_command=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
@@ -59,18 +59,6 @@ def with_client(work: Callable[[RelanceClient], Awaitable[Answer]]) -> Answer:
                 await asyncio.sleep(BREATH_SECONDS)
 
     return asyncio.run(whole())
-
-
-def read_date(text: str, *, field: str) -> date:
-    """A date written as 2027-01-31.
-
-    Raises:
-        InvalidInput: it is none.
-    """
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(f"{text!r} is not a date. Give one as 2027-01-31.", field=field) from None
 
 
 def read_instant(text: str, *, field: str) -> datetime:

@@ -13,7 +13,8 @@ from billing.calendar import Alignment, Interval, OutsideCalendar, Period, Sched
 from billing.errors import InvalidInput, RelanceError
 from billing.values import Value
 from starter.cli import output
-from starter.cli.batch import answer_all, read_date
+from starter.cli.batch import answer_all
+from starter.cli.inputs import read_date
 
 app = typer.Typer(no_args_is_help=True)
 

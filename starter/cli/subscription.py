@@ -10,7 +10,8 @@ import typer
 from billing.commands import Cancel, CreditTo, KeepSubscription, Pause, Resume, RetryNow, When
 from models.ids import new_id
 from starter.cli import output, words
-from starter.cli.running import OPERATOR, By, CommandId, read_date, with_client
+from starter.cli.inputs import read_date
+from starter.cli.running import OPERATOR, By, CommandId, with_client
 from starter.cli.subscription_changes import COMMANDS
 from starter.cli.subscription_page import print_overview
 from starter.cli.telling import CreditOption, Key, Preview, Wait, WhenOption, tell

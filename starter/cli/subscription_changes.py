@@ -16,7 +16,8 @@ from billing.errors import InvalidInput
 from models.ids import new_id
 from starter.changes import How
 from starter.cli import output
-from starter.cli.running import OPERATOR, By, CommandId, read_date
+from starter.cli.inputs import read_date
+from starter.cli.running import OPERATOR, By, CommandId
 from starter.cli.telling import Key, Preview, Wait, WhenOption, tell
 
 Prorate = Annotated[

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from starter.cli import output
-from starter.cli.running import read_date, with_client
+from starter.cli.inputs import read_date
+from starter.cli.running import with_client
 
 if TYPE_CHECKING:
     from activities.books.one_stop_shop import Declared, OssReturn
