@@ -44,4 +44,4 @@ histories: install  ## record again the histories that are replayed by the tests
 	PYTHONPATH=.:tests $(BIN)/python -m support.record_histories
 
 clean:  ## remove what make built
-	rm -rf $(VENV) .sandbox build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .sandbox .demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -41,6 +41,7 @@ from models.schema import check_schema
 from models.tables import Customer, Invoice, LegalEntity, PaymentMethod, Plan, SubscriptionRow, TestClock
 from settings import Settings
 from starter.accounts import Accounts
+from starter.books_export import BooksExport
 from starter.catalogue import Catalogue
 from starter.changes import How, Previews
 from starter.clocks import Clocks, Progress
@@ -72,7 +73,7 @@ class RelanceClient:
     Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
     of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
-    `corrections`.
+    `corrections`, the books as files in `books`.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class RelanceClient:
         self.taxes = Taxes(self.connections)
         self.documents = Documents(self.connections)
         self.corrections = Corrections(self.connections)
+        self.books = BooksExport(self.connections)
 
     @classmethod
     @asynccontextmanager

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
+from collections import Counter
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -23,6 +26,8 @@ from settings import load_settings
 from starter.client import RelanceClient
 
 PIPED_WIDTH: Final = 140
+DOCUMENTS: Final = Path(".demo/invoices")
+"""In the folder where the demo is started; what an earlier demo left there is removed."""
 BREATH_SECONDS: Final = 0.2
 """After Temporal was met: without it the interpreter can crash at exit, its work done."""
 
@@ -66,8 +71,30 @@ async def _perform(
         mails_sent=sum(story.mails_sent for story in stories),
         names={customer.customer_id: customer.person.name for customer in life.customers},
     )
+    kept = await _keep_documents(relance, life, clock.id)
     console.print()
     summary.print_stories(console, stories, accounts)
     summary.print_totals(console, stories, accounts)
+    for form, number in sorted(kept.items()):
+        console.print(f"{number} invoices and credit notes are in {DOCUMENTS / form}.")
     summary.print_verdict(console, verdict)
     return verdict.agrees
+
+
+async def _keep_documents(relance: RelanceClient, life: Life, clock_id: str) -> Counter[str]:
+    """Writes the documents of everybody with an address, and counts them by their form.
+
+    Raises:
+        SandboxProblem: one could not be written; says why.
+    """
+    if DOCUMENTS.exists():
+        await asyncio.to_thread(shutil.rmtree, DOCUMENTS)
+    kept: Counter[str] = Counter()
+    for customer in life.customers:
+        if customer.person.address is None:
+            continue
+        done = await relance.documents.export(DOCUMENTS, customer=customer.customer_id, clock=clock_id)
+        if done.failed:
+            raise SandboxProblem(f"A document could not be written: {done.failed[0]}")
+        kept.update(Path(file).parts[0] for file in done.files)
+    return kept

@@ -32,6 +32,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "customer": Noun("starter.cli.customer", "Who buys, and how they pay."),
     "subscription": Noun("starter.cli.subscription", "Start subscriptions, steer them, see how they stand."),
     "invoice": Noun("starter.cli.invoice", "What was billed, and what was tried to collect it."),
+    "books": Noun("starter.cli.books", "Customers, invoices, payments and the journal as CSV."),
     "tax": Noun("starter.cli.tax", "VAT: who is taxed how and why, VAT numbers, the one stop shop."),
     "clock": Noun("starter.cli.clock", "Test clocks, on which a year is lived in seconds."),
     "doctor": Noun("starter.cli.doctor", "What is wrong, and mending what is safe to mend."),
