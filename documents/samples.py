@@ -30,7 +30,7 @@ _BUYERS: Final = {
         name="Boulangerie Lefèvre & Fils",
         kind=CustomerKind.BUSINESS,
         siren="552100554",
-        vat_number="FR83552100554",
+        vat_number="FR96552100554",
         purchase_order="BC-7781",
         address=Address(line1="3 place du Marché", postal_code="69002", city="Lyon", country="FR"),
     ),
