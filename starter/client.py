@@ -34,6 +34,7 @@ from billing.commands import (
     UndoChange,
     When,
 )
+from billing.discounts import Discount
 from models.boundary import Accepted, WishAccepted
 from models.database import Database
 from models.ids import new_id
@@ -231,17 +232,26 @@ class RelanceClient:
     async def change_terms(
         self,
         subscription: str,
-        agreed: Agreed,
+        agreed: Agreed = Agreed(),  # noqa: B008 - frozen
         *,
+        add_discount: Discount | None = None,
+        remove_discount: str | None = None,
         command_id: str | None = None,
         by: str = "api",
         **how: Unpack[How],
     ) -> Accepted:
-        """Anything else that was agreed with this customer: price, rhythm, billing day, features, policy.
+        """Anything else that was agreed with this customer: price, rhythm, billing day, features, discounts.
 
-        When and how as for `change_plan`. Raises as `Subscriptions.tell`.
+        A discount is taken back by the id of its coupon. When and how as for `change_plan`. Raises as `Subscriptions.tell`.
         """
-        command = ChangeTerms(command_id=_id(command_id), by=by, agreed=agreed, **how)
+        command = ChangeTerms(
+            command_id=_id(command_id),
+            by=by,
+            agreed=agreed,
+            add_discount=add_discount,
+            remove_discount=remove_discount,
+            **how,
+        )
         return await self._subscriptions.tell(subscription, command)
 
     async def undo_change(

@@ -9,9 +9,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from billing import tax_numbers
-from billing.agreed import Agreed
+from billing.agreed import Agreed, check_sold
 from billing.calendar import Alignment, Interval, Schedule, check_timezone
+from billing.discounts import MAX_DISCOUNTS, Discount
 from billing.errors import InvalidInput
+from billing.features import Feature
 from billing.money import check_currency, check_unit_amount
 from billing.prices import Price, PricingModel
 from billing.subscription import CustomerKind
@@ -123,8 +125,17 @@ class NewPlan(Value):
     prices: tuple[Price, ...] = ()
     quantity: int = 1
     alignment: Alignment = Alignment.ANNIVERSARY
+    billing_day: int | None = None
+    """Day of the month on which periods start; None is the day of the anchor."""
     tax_included: bool = False
+    features: tuple[Feature, ...] = ()
+    """What a customer of this plan may use."""
+    commitment_periods: int = 0
+    """Billed periods that a customer agrees to."""
+    early_exit_percent: Decimal | None = None
+    """What leaving within them costs, of the periods that are left; None is nothing for consumers, all for others."""
     trial_days: int = 0
+    trial_needs_method: bool = False
     without_method_at_trial_end: WithoutMethod = WithoutMethod.CANCEL
     dunning_policy: str | None = None
     collection_method: CollectionMethod = CollectionMethod.CHARGE
@@ -144,21 +155,28 @@ class NewPlan(Value):
             raise InvalidInput("Give either one amount or a list of prices.", field="amount")
         # Refuses an interval that has no place in the calendar, before the first subscription does.
         Schedule(anchor=date(2027, 1, 1), interval=self.every, timezone="UTC", alignment=self.alignment)
-        return Terms(
+        terms = Terms(
             plan_id=plan_id,
             plan_name=self.name,
             currency=self.currency,
             interval=self.every,
             alignment=self.alignment,
+            billing_day=self.billing_day,
             prices=self.prices or (self._single_price(),),
             quantity=self.quantity,
             tax_included=self.tax_included,
+            features=self.features,
+            commitment_periods=self.commitment_periods,
+            early_exit_percent=self.early_exit_percent,
             trial_days=self.trial_days,
+            trial_needs_method=self.trial_needs_method,
             without_method_at_trial_end=self.without_method_at_trial_end,
             dunning_policy=self.dunning_policy,
             collection_method=self.collection_method,
             payment_terms_days=self.payment_terms_days,
         )
+        check_sold(terms)
+        return terms
 
     def _single_price(self) -> Price:
         model = PricingModel.PER_UNIT if self.per_seat else PricingModel.FLAT
@@ -223,6 +241,8 @@ class NewSubscription(Value):
     dunning_policy: str | None = None
     agreed: Agreed = Agreed()
     """Anything else that was agreed with this customer."""
+    discounts: tuple[Discount, ...] = Field(default=(), max_length=MAX_DISCOUNTS)
+    """Taken off from the first billed period on."""
     starts_on: date | None = None
     """First day of service, local to the customer; None is today."""
     custom: Custom = Field(default_factory=dict)

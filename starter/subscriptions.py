@@ -14,6 +14,7 @@ from billing.agreed import terms_agreed
 from billing.calendar import local_date
 from billing.change import with_quantity
 from billing.commands import BaseCommand, Cancel, ChangePlan, RetryNow
+from billing.discounts import Discount
 from billing.errors import InvalidInput
 from billing.payment import Trigger
 from billing.refusal import AlreadyEnded
@@ -138,6 +139,7 @@ class Subscriptions:
             timezone=customer.timezone,
             status=Status.SCHEDULED,
             terms=terms,
+            discounts=_given(order.discounts),
             signed_up_at=now,
             starts_on=order.starts_on or today,
             boundary_offset_seconds=offset_seconds(subscription_id, window_minutes=window),
@@ -295,6 +297,18 @@ def _start_id(subscription_id: str) -> str:
 
 def _subscription_id(entity_id: str, reference: str | None) -> str:
     return new_id("sub") if reference is None else derived_id("sub", entity_id, reference)
+
+
+def _given(discounts: tuple[Discount, ...]) -> tuple[Discount, ...]:
+    """Each coupon once, and none that was used before.
+
+    Raises:
+        InvalidInput: a coupon is named twice; field `discounts`.
+    """
+    ids = [discount.coupon_id for discount in discounts]
+    if len(set(ids)) < len(ids):
+        raise InvalidInput("A coupon is named twice. Give each once.", field="discounts")
+    return tuple(discount.model_copy(update={"used": 0}) for discount in discounts)
 
 
 async def _existing(session: AsyncSession, order: NewSubscription, entity_id: str) -> SubscriptionRow | None:

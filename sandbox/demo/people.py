@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from billing.commands import When
 from billing.subscription import CustomerKind
-from models.parties import Address
 from sandbox.demo import files
 from sandbox.problems import SandboxProblem
 from starter.orders import Zone
@@ -119,7 +118,7 @@ class Person(_Data):
     name: str = Field(min_length=1)
     story: str
     kind: CustomerKind = CustomerKind.CONSUMER
-    address: Address | None = None
+    address: dict[str, str] | None = None
     """Whoever has one finds their invoices in the demo's folder."""
     vat_number: str = ""
     siren: str = ""

@@ -10,6 +10,7 @@ import typer
 from billing.commands import Cancel, CreditTo, KeepSubscription, Pause, Resume, RetryNow, When
 from models.ids import new_id
 from starter.cli import output, words
+from starter.cli.discounts import AmountOff, Coupon, ForPeriods, PercentOff, discount_of
 from starter.cli.inputs import read_date
 from starter.cli.running import OPERATOR, By, CommandId, with_client
 from starter.cli.subscription_changes import COMMANDS
@@ -55,6 +56,10 @@ def start(
     trial_days: Annotated[int | None, typer.Option(help="Another trial than the plan's; 0 for none.")] = None,
     policy: Annotated[str | None, typer.Option(help="Another dunning policy.")] = None,
     starts_on: Annotated[str | None, typer.Option(help="A later first day, as 2027-02-01.")] = None,
+    percent_off: PercentOff = None,
+    amount_off: AmountOff = None,
+    for_periods: ForPeriods = None,
+    coupon: Coupon = "discount",
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Whether to wait for the first payment.")
     ] = True,
@@ -63,6 +68,7 @@ def start(
     """Start a subscription, and say what came of its first payment."""
     from starter.orders import NewSubscription
 
+    discount = discount_of(percent_off, amount_off, for_periods, coupon)
     order = NewSubscription.model_validate(
         {
             "id": subscription_id,
@@ -74,6 +80,7 @@ def start(
             "trial_days": trial_days,
             "dunning_policy": policy,
             "starts_on": read_date(starts_on, field="starts_on") if starts_on else None,
+            "discounts": () if discount is None else (discount,),
         }
     )
 

@@ -16,6 +16,7 @@ from billing.errors import InvalidInput
 from models.ids import new_id
 from starter.changes import How
 from starter.cli import output
+from starter.cli.discounts import AmountOff, Coupon, ForPeriods, PercentOff, discount_of
 from starter.cli.inputs import read_date
 from starter.cli.running import OPERATOR, By, CommandId
 from starter.cli.telling import Key, Preview, Wait, WhenOption, tell
@@ -96,6 +97,11 @@ def change_terms(
     agreed: Annotated[
         Path | None, typer.Option(help="JSON file with anything else: prices, features, payment terms ...")
     ] = None,
+    percent_off: PercentOff = None,
+    amount_off: AmountOff = None,
+    for_periods: ForPeriods = None,
+    coupon: Coupon = "discount",
+    remove_discount: Annotated[str | None, typer.Option(help="Coupon whose discount ends.")] = None,
     when: WhenOption = When.PERIOD_END,
     prorate: Prorate = True,
     if_paid: IfPaid = False,
@@ -110,14 +116,19 @@ def change_terms(
     """Change what was agreed with this one customer; the plan stays as it is."""
     own = {"amount": amount, "interval": every, "billing_day": billing_day, "dunning_policy": policy}
     given = {name: value for name, value in own.items() if value is not None}
-    if agreed is None and not given:
+    discount = discount_of(percent_off, amount_off, for_periods, coupon)
+    if agreed is None and not given and discount is None and remove_discount is None:
         raise InvalidInput(
-            "Say what changes: --amount, --every, --billing-day, --policy or --agreed.", field="agreed"
+            "Say what changes: --amount, --every, --billing-day, --policy, --agreed, --percent-off, --amount-off or "
+            "--remove-discount.",
+            field="agreed",
         )
     command = ChangeTerms(
         command_id=command_id or new_id("cmd"),
         by=by,
         agreed=Agreed.model_validate({**_read(agreed), **given}),
+        add_discount=discount,
+        remove_discount=remove_discount,
         **_how(when, prorate=prorate, if_paid=if_paid, keep_anchor=keep_anchor, previewed_on=previewed_on),
     )
     tell(key, command, preview=preview, wait=wait, as_json=as_json)

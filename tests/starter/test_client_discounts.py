@@ -1,0 +1,106 @@
+"""Discounts through the client, with workers up, on a test clock: worked C1 to C3."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+from fakes import FakeStripe
+from support.life import ClockedLife, clocked
+from support.mailroom import Mailbox
+
+from billing.commands import When
+from billing.discounts import Discount
+from billing.errors import InvalidInput
+from billing.prices import Charging, Price, PricingModel
+from models.database import Database
+from models.tables import InvoiceStatus
+from starter.client import RelanceClient
+from starter.orders import NewPlan
+
+TWENTY = Discount(coupon_id="spring", name="Spring", percent=Decimal(20))
+
+
+@pytest.fixture
+async def world(
+    temporal_server: str, sqlite_database: Database, fake_stripe: FakeStripe, mailbox: Mailbox
+) -> AsyncIterator[ClockedLife]:
+    async with clocked(
+        temporal_server, sqlite_database, fake_stripe, mailbox.address, begins="2027-04-01"
+    ) as life:
+        yield life
+
+
+@pytest.fixture
+async def client(world: ClockedLife) -> AsyncIterator[RelanceClient]:
+    client = RelanceClient(world.database, world.client, world.settings, world.gateway)
+    yield client
+    await client.close()
+
+
+async def test_c1_a_change_gives_back_the_discounted_price(world: ClockedLife, client: RelanceClient) -> None:
+    anna = await world.signs_up(discounts=(TWENTY,))
+    await world.until("2027-04-16")
+    await client.change_plan(anna.subscription_id, "max", when=When.NOW, command_id="up")
+    assert (await client.wait_for("up")).applied
+    first, second = await anna.invoices()
+    # 49.00 - 20 % = 39.20, VAT 7.84
+    assert (first.net_minor, first.total_minor) == (3920, 4704)
+    assert (second.net_minor, second.vat_minor, second.total_minor) == (2000, 400, 2400)
+
+
+async def test_c2_a_discount_above_the_price_makes_a_zero_invoice_without_a_charge(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    await client.create_plan(
+        NewPlan(reference="small", name="Small", currency="EUR", every="1month", amount=Decimal("29.00"))
+    )
+    once = Discount(coupon_id="thirty", amount=Decimal("30.00"), periods=1)
+    anna = await world.signs_up(plan="small", discounts=(once,))
+    (invoice,) = await anna.invoices()
+    assert (invoice.total_minor, invoice.status) == (0, InvoiceStatus.PAID)
+    await world.until("2027-05-02")
+    assert [line for line in await anna.diary() if "charge" in line] == ["2027-05-01 charge paid 34.80"]
+
+
+async def test_c3_percent_before_fixed(world: ClockedLife, client: RelanceClient) -> None:
+    await client.create_plan(
+        NewPlan(reference="hundred", name="Hundred", currency="EUR", every="1month", amount=Decimal(100))
+    )
+    ten = Discount(coupon_id="ten", percent=Decimal(10))
+    fifteen = Discount(coupon_id="fifteen", amount=Decimal("15.00"))
+    anna = await world.signs_up(plan="hundred", discounts=(fifteen, ten))
+    (invoice,) = await anna.invoices()
+    assert (invoice.net_minor, invoice.vat_minor, invoice.total_minor) == (7500, 1500, 9000)
+
+
+async def test_a_discount_is_given_later_and_taken_back(world: ClockedLife, client: RelanceClient) -> None:
+    anna = await world.signs_up()
+    await client.change_terms(anna.subscription_id, add_discount=TWENTY, command_id="give")
+    assert (await client.wait_for("give")).applied
+    await world.until("2027-05-02")
+    await client.change_terms(anna.subscription_id, remove_discount="spring", command_id="take")
+    assert (await client.wait_for("take")).applied
+    await world.until("2027-06-02")
+    assert [invoice.total_minor for invoice in await anna.invoices()] == [5880, 4704, 5880]
+
+
+async def test_what_cannot_be_billed_is_not_sold(world: ClockedLife, client: RelanceClient) -> None:
+    with pytest.raises(InvalidInput, match="named twice") as twice:
+        await world.signs_up("twice", discounts=(TWENTY, TWENTY))
+    assert twice.value.field == "discounts"
+    calls = Price(
+        id="calls",
+        charging=Charging.METERED,
+        model=PricingModel.PER_UNIT,
+        meter="calls",
+        unit_amount=Decimal("0.0015"),
+    )
+    with pytest.raises(InvalidInput, match="calls is metered") as metered:
+        await client.create_plan(
+            NewPlan(reference="calls", name="Calls", currency="EUR", every="1month", prices=(calls,))
+        )
+    assert metered.value.field == "prices"
+    with pytest.raises(InvalidInput, match="130"):
+        Discount(coupon_id="much", percent=Decimal(130))
