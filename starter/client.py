@@ -242,7 +242,8 @@ class RelanceClient:
     ) -> Accepted:
         """Anything else that was agreed with this customer: price, rhythm, billing day, features, discounts.
 
-        A discount is taken back by the id of its coupon. When and how as for `change_plan`. Raises as `Subscriptions.tell`.
+        A discount is taken back by the id of its coupon. When and how as for `change_plan`. Raises as
+        `Subscriptions.tell`.
         """
         command = ChangeTerms(
             command_id=_id(command_id),
