@@ -48,6 +48,7 @@ from starter.changes import How, Previews
 from starter.clocks import Clocks, Progress
 from starter.connections import Connections, Now, real_now
 from starter.corrections import Corrections
+from starter.coupons import Coupons
 from starter.customers import Customers, MethodSet
 from starter.diary import Fact
 from starter.documents import Documents
@@ -74,7 +75,7 @@ class RelanceClient:
     Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
     of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
-    `corrections`, the books as files in `books`.
+    `corrections`, the books as files in `books`, discounts on offer in `coupons`.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class RelanceClient:
         self.documents = Documents(self.connections)
         self.corrections = Corrections(self.connections)
         self.books = BooksExport(self.connections)
+        self.coupons = Coupons(self.connections)
 
     @classmethod
     @asynccontextmanager

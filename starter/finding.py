@@ -12,9 +12,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.rows import NotFound
 from billing.errors import InvalidInput
 from models.database import Database
-from models.tables import Customer, LegalEntity, Plan, SubscriptionRow
+from models.tables import Coupon, Customer, LegalEntity, Plan, SubscriptionRow
 
-Named = TypeVar("Named", Customer, Plan, SubscriptionRow)
+Named = TypeVar("Named", Coupon, Customer, Plan, SubscriptionRow)
 Answer = TypeVar("Answer")
 
 

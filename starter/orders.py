@@ -183,6 +183,41 @@ class NewPlan(Value):
         return Price(id="base", model=model, unit_amount=self.amount or Decimal(0))
 
 
+class NewCoupon(Value):
+    """A coupon to put on offer."""
+
+    entity: str | None = None
+    code: str = Field(pattern="^[A-Za-z0-9_-]{1,40}$")
+    """What a customer types; capitals count."""
+    name: str = Field(default="", max_length=60)
+    """As customers read it; empty is the code."""
+    percent: Decimal | None = None
+    amount: Annotated[Decimal, AfterValidator(check_unit_amount)] | None = None
+    """Off each billed period, in major units, before tax."""
+    currency: Currency | None = None
+    """Of the amount."""
+    periods: int | None = Field(default=None, ge=1, le=1200)
+    expires_on: date | None = None
+    """Last day on which it is given, where the customer lives."""
+    max_redemptions: int | None = Field(default=None, ge=1, le=1_000_000_000)
+
+    def discount(self) -> Discount:
+        """What it takes off.
+
+        Raises:
+            InvalidInput: neither or both of percent and amount, out of range, or an amount without its currency.
+        """
+        if (self.amount is None) != (self.currency is None):
+            raise InvalidInput("An amount needs its currency, and a percent has none.", field="currency")
+        return Discount(
+            coupon_id=self.code,
+            name=self.name or self.code,
+            percent=self.percent,
+            amount=self.amount,
+            periods=self.periods,
+        )
+
+
 class NewCustomer(Value):
     """A buyer. A customer on a test clock takes all its subscriptions there."""
 
@@ -243,6 +278,8 @@ class NewSubscription(Value):
     """Anything else that was agreed with this customer."""
     discounts: tuple[Discount, ...] = Field(default=(), max_length=MAX_DISCOUNTS)
     """Taken off from the first billed period on."""
+    coupons: tuple[str, ...] = Field(default=(), max_length=MAX_DISCOUNTS)
+    """Codes of coupons on offer; each is given once."""
     starts_on: date | None = None
     """First day of service, local to the customer; None is today."""
     custom: Custom = Field(default_factory=dict)

@@ -33,6 +33,7 @@ from models.tables import (
 )
 from starter.catalogue import check_policy
 from starter.connections import Connections
+from starter.coupons import redeem
 from starter.executions import start_subscription
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.hints import COLLECTION, SUBSCRIPTION, tell
@@ -131,6 +132,15 @@ class Subscriptions:
                 field="starts_on",
             )
         subscription_id = order.id or _subscription_id(customer.entity_id, order.reference)
+        given = await redeem(
+            session,
+            tuple(dict.fromkeys(order.coupons)),
+            entity_id=customer.entity_id,
+            subscription_id=subscription_id,
+            currency=terms.currency,
+            today=today,
+            now=now,
+        )
         window = 0 if customer.clock_id is not None else self._to.settings.boundary_window_minutes
         state = Subscription(
             id=subscription_id,
@@ -139,7 +149,7 @@ class Subscriptions:
             timezone=customer.timezone,
             status=Status.SCHEDULED,
             terms=terms,
-            discounts=_given(order.discounts),
+            discounts=_given((*order.discounts, *given)),
             signed_up_at=now,
             starts_on=order.starts_on or today,
             boundary_offset_seconds=offset_seconds(subscription_id, window_minutes=window),
@@ -321,7 +331,9 @@ async def _existing(session: AsyncSession, order: NewSubscription, entity_id: st
 
 async def _check_same(session: AsyncSession, row: SubscriptionRow, asked: dict[str, Any]) -> None:
     record = await session.get(CommandRow, _start_id(row.id))
-    before = {} if record is None else record.payload
+    plain = NewSubscription(customer=row.customer_id, plan=row.plan_id).model_dump(mode="json")
+    # What an earlier release did not ask for yet has its default in its record.
+    before = plain | ({} if record is None else record.payload)
     different = sorted(name for name in asked if asked[name] != before.get(name))
     if different:
         raise AlreadyExists(

@@ -2,7 +2,7 @@
 
 from sqlmodel import SQLModel
 
-from models.tables.catalogue import DunningPolicyVersion, Plan
+from models.tables.catalogue import Coupon, CouponRedemption, DunningPolicyVersion, Plan
 from models.tables.clocks import TestClock
 from models.tables.documents import (
     CreditNote,
@@ -22,6 +22,8 @@ from models.tables.taxes import ExchangeRate, RegisterAnswer, VatCheck
 __all__ = [
     "Collection",
     "CommandRow",
+    "Coupon",
+    "CouponRedemption",
     "CreditNote",
     "Customer",
     "DunningPolicyVersion",

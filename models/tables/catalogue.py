@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from billing.discounts import Discount
 from billing.dunning import DunningPolicy
 from billing.terms import Terms
 from models.columns import instant, json_object, value
@@ -28,6 +29,40 @@ class Plan(SQLModel, table=True):
     archived_at: datetime | None = instant()
     custom: dict[str, Any] = json_object()
     created_at: datetime = instant(nullable=False)
+
+
+class Coupon(SQLModel, table=True):
+    """A discount on offer. Subscriptions that were given it have their own snapshot."""
+
+    __tablename__ = "coupon"
+    __table_args__ = (
+        UniqueConstraint("entity_id", "reference"),
+        CheckConstraint("max_redemptions IS NULL OR redemptions <= max_redemptions", name="limit"),
+    )
+
+    id: str = Field(primary_key=True)
+    reference: str | None = None
+    """The code that a customer types."""
+    entity_id: str = Field(foreign_key="legal_entity.id", index=True)
+    discount: Discount = value(Discount)
+    currency: str | None = None
+    """Of a fixed amount."""
+    expires_on: date | None = None
+    """Last day on which it is given."""
+    max_redemptions: int | None = None
+    redemptions: int = 0
+    archived_at: datetime | None = instant()
+    created_at: datetime = instant(nullable=False)
+
+
+class CouponRedemption(SQLModel, table=True):
+    """A coupon was given to a subscription, once."""
+
+    __tablename__ = "coupon_redemption"
+
+    coupon_id: str = Field(primary_key=True, foreign_key="coupon.id")
+    subscription_id: str = Field(primary_key=True, foreign_key="subscription.id", index=True)
+    at: datetime = instant(nullable=False)
 
 
 class DunningPolicyVersion(SQLModel, table=True):

@@ -29,6 +29,7 @@ class Noun(NamedTuple):
 NOUNS: Final[dict[str, Noun]] = {
     "entity": Noun("starter.cli.entity", "The legal entities that sell."),
     "plan": Noun("starter.cli.plan", "What is on offer."),
+    "coupon": Noun("starter.cli.coupon", "Discounts on offer, with an end and a limit."),
     "customer": Noun("starter.cli.customer", "Who buys, and how they pay."),
     "subscription": Noun("starter.cli.subscription", "Start subscriptions, steer them, see how they stand."),
     "invoice": Noun("starter.cli.invoice", "What was billed, and what was tried to collect it."),

@@ -56,6 +56,9 @@ def start(
     trial_days: Annotated[int | None, typer.Option(help="Another trial than the plan's; 0 for none.")] = None,
     policy: Annotated[str | None, typer.Option(help="Another dunning policy.")] = None,
     starts_on: Annotated[str | None, typer.Option(help="A later first day, as 2027-02-01.")] = None,
+    with_coupon: Annotated[
+        list[str] | None, typer.Option("--with-coupon", help="Code of a coupon on offer; may be repeated.")
+    ] = None,
     percent_off: PercentOff = None,
     amount_off: AmountOff = None,
     for_periods: ForPeriods = None,
@@ -80,6 +83,7 @@ def start(
             "trial_days": trial_days,
             "dunning_policy": policy,
             "starts_on": read_date(starts_on, field="starts_on") if starts_on else None,
+            "coupons": with_coupon or (),
             "discounts": () if discount is None else (discount,),
         }
     )

@@ -17,7 +17,8 @@ from billing.prices import Charging, Price, PricingModel
 from models.database import Database
 from models.tables import InvoiceStatus
 from starter.client import RelanceClient
-from starter.orders import NewPlan
+from starter.orders import NewCoupon, NewPlan, NewSubscription
+from starter.problems import AlreadyExists
 
 TWENTY = Discount(coupon_id="spring", name="Spring", percent=Decimal(20))
 
@@ -104,3 +105,64 @@ async def test_what_cannot_be_billed_is_not_sold(world: ClockedLife, client: Rel
     assert metered.value.field == "prices"
     with pytest.raises(InvalidInput, match="130"):
         Discount(coupon_id="much", percent=Decimal(130))
+
+
+async def test_a_coupon_is_given_until_its_limit_and_its_end(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    twice = NewCoupon(code="LAUNCH", percent=Decimal(20), periods=1, max_redemptions=2)
+    made = await client.coupons.create(twice)
+    assert (await client.coupons.create(twice)).id == made.id
+    with pytest.raises(AlreadyExists) as other:
+        await client.coupons.create(twice.model_copy(update={"periods": 2}))
+    assert other.value.field == "code"
+    anna = await world.signs_up("anna", coupons=("LAUNCH",))
+    # Asked again, it is the same subscription and is not counted again.
+    again = NewSubscription(reference="anna", customer="anna", plan="pro", coupons=("LAUNCH",))
+    assert not (await client.start_subscription(again)).is_new
+    await world.signs_up("ben", coupons=("LAUNCH",))
+    with pytest.raises(InvalidInput, match="given 2 times") as used_up:
+        await world.signs_up("carl", coupons=("LAUNCH",))
+    assert used_up.value.field == "coupons"
+    (coupon,) = await client.coupons.list()
+    assert coupon.redemptions == 2
+    await world.until("2027-05-02")
+    assert [invoice.total_minor for invoice in await anna.invoices()] == [4704, 5880]
+
+
+@pytest.mark.parametrize(
+    ("offer", "words"),
+    [
+        ({"percent": 20, "expires_on": "2027-03-31"}, "has expired"),
+        ({"amount": "5.00", "currency": "USD"}, "takes off USD"),
+    ],
+)
+async def test_a_coupon_that_does_not_fit_changes_nothing(
+    world: ClockedLife, client: RelanceClient, offer: dict[str, str], words: str
+) -> None:
+    await client.coupons.create(NewCoupon.model_validate({"code": "SPRING", **offer}))
+    with pytest.raises(InvalidInput, match=words) as refused:
+        await world.signs_up("dora", coupons=("SPRING",))
+    assert refused.value.field == "coupons"
+    assert list(await client.list_subscriptions()) == []
+    assert (await client.coupons.list())[0].redemptions == 0
+
+
+@pytest.mark.parametrize(
+    ("offer", "field"),
+    [
+        ({"percent": 130}, "percent"),
+        ({"percent": 0}, "percent"),
+        ({}, "percent"),
+        ({"amount": "5.00"}, "currency"),
+        ({"percent": 20, "currency": "EUR"}, "currency"),
+        ({"amount": "0", "currency": "EUR"}, "amount"),
+    ],
+)
+async def test_a_coupon_that_cannot_be_is_refused_with_its_field(
+    client: RelanceClient, offer: dict[str, str], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await client.coupons.create(NewCoupon.model_validate({"code": "SPRING", **offer}))
+    assert refused.value.field == field
+    assert list(await client.coupons.list()) == []
