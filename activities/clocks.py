@@ -18,10 +18,9 @@ from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateR
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.bookkeeping import faults_for_a_person
-from activities.books.rows import lock
+from activities.books.rows import goes_on, lock
 from activities.heartbeats import beating
 from billing.errors import InvalidInput
-from billing.subscription import Status
 from models.boundary import AdvanceOrder, ClockRun, Tick, TickTo
 from models.database import Database
 from models.tables import Collection, IncomingEvent, SubscriptionRow, TestClock
@@ -31,7 +30,6 @@ SETTLE_SECONDS: Final = 60
 TICK_SECONDS: Final = 20
 PEER_SECONDS: Final = 60
 BEAT_SECONDS: Final = 1.0
-_OVER: Final = (Status.CANCELED.value, Status.INCOMPLETE_EXPIRED.value)
 
 
 @dataclass(frozen=True, order=True)
@@ -142,9 +140,7 @@ class TestClocks:
 
     async def _members(self, clock_id: str) -> set[Member]:
         async with self._database.read() as session:
-            subscriptions = select(SubscriptionRow.id).where(
-                SubscriptionRow.clock_id == clock_id, col(SubscriptionRow.status).not_in(_OVER)
-            )
+            subscriptions = select(SubscriptionRow.id).where(SubscriptionRow.clock_id == clock_id, goes_on())
             collections = select(Collection.invoice_id, Collection.subscription_id).where(
                 Collection.clock_id == clock_id, col(Collection.closed_at).is_(None)
             )

@@ -54,22 +54,7 @@ def terms_agreed(offered: Terms, agreed: Agreed) -> Terms:
         changes["prices"] = (_single_price(offered, agreed.amount),)
     if agreed.features:
         changes["features"] = overridden(offered.features, agreed.features)
-    terms = Terms.model_validate({**dict(offered), **changes})
-    check_sold(terms)
-    return terms
-
-
-def check_sold(terms: Terms) -> None:
-    """Refuse what the books cannot bill: usage is not collected yet, so a metered price would never be asked for.
-
-    Raises:
-        InvalidInput: a price is metered; field `prices`.
-    """
-    if terms.metered_prices:
-        raise InvalidInput(
-            f"The price {terms.metered_prices[0].id} is metered, and usage is not billed yet. Leave it out.",
-            field="prices",
-        )
+    return Terms.model_validate({**dict(offered), **changes})
 
 
 _SIMPLE = (

@@ -186,10 +186,10 @@ class Subscription(Value):
 
     @property
     def next_billing_at(self) -> datetime | None:
-        """When the next invoice is due to be issued, if one is planned."""
+        """When the next invoice is due to be issued, if one is planned; of what is over, the one of its last usage."""
         if self.status.bills or self.status is Status.SCHEDULED or self.status is Status.TRIALING:
             return None if self.cancel_at_end or self.pause_at_end else self.boundary_at
-        return None
+        return self.usage_closes_at if self.is_over else None
 
     def entitled_at(self, at: datetime) -> bool:
         """Whether the customer may use the service at this instant (the rules' table)."""

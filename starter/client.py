@@ -64,6 +64,7 @@ from starter.reading import (
 )
 from starter.subscriptions import Started, Subscriptions
 from starter.taxes import Taxes
+from starter.usage import UsageDoor
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -75,7 +76,8 @@ class RelanceClient:
     Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
     of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
-    `corrections`, the books as files in `books`, discounts on offer in `coupons`.
+    `corrections`, the books as files in `books`, discounts on offer in `coupons`,
+    what was used in `usage`.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class RelanceClient:
         self.corrections = Corrections(self.connections)
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
+        self.usage = UsageDoor(self.connections)
 
     @classmethod
     @asynccontextmanager

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
-from billing.subscription import Status
+from activities.books.rows import goes_on
 from models.tables import Collection, SubscriptionRow
 from starter.connections import Connections
 from starter.executions import start_collection, start_subscription
@@ -30,7 +30,6 @@ BETWEEN_RUNS_SECONDS: Final = 2.0
 JUST_STARTED: Final = timedelta(minutes=5)
 FAILING_AGAIN: Final = 3
 """Tries of one workflow task from which on its code, not chance, is at fault."""
-_OVER: Final = tuple(status.value for status in Status if status.is_over)
 
 
 class Doctor:
@@ -47,13 +46,7 @@ class Doctor:
         """
         client = await self._to.temporal()
         async with self._to.database.read() as session:
-            rows = list(
-                (
-                    await session.exec(
-                        select(SubscriptionRow).where(col(SubscriptionRow.status).not_in(_OVER))
-                    )
-                ).all()
-            )
+            rows = list((await session.exec(select(SubscriptionRow).where(goes_on()))).all())
             collections = list(
                 (await session.exec(select(Collection).where(col(Collection.closed_at).is_(None)))).all()
             )
@@ -143,7 +136,7 @@ class Doctor:
     async def _still_wanted(self, kind: str) -> set[str]:
         async with self._to.database.read() as session:
             if kind == "subscription":
-                subscriptions = select(SubscriptionRow.id).where(col(SubscriptionRow.status).not_in(_OVER))
+                subscriptions = select(SubscriptionRow.id).where(goes_on())
                 return {f"subscription/{id_}" for id_ in (await session.exec(subscriptions)).all()}
             collections = select(Collection.invoice_id).where(col(Collection.closed_at).is_(None))
             return {f"collection/{id_}" for id_ in (await session.exec(collections)).all()}

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from billing import tax_numbers
-from billing.agreed import Agreed, check_sold
+from billing.agreed import Agreed
 from billing.calendar import Alignment, Interval, Schedule, check_timezone
 from billing.discounts import MAX_DISCOUNTS, Discount
 from billing.errors import InvalidInput
@@ -155,7 +155,7 @@ class NewPlan(Value):
             raise InvalidInput("Give either one amount or a list of prices.", field="amount")
         # Refuses an interval that has no place in the calendar, before the first subscription does.
         Schedule(anchor=date(2027, 1, 1), interval=self.every, timezone="UTC", alignment=self.alignment)
-        terms = Terms(
+        return Terms(
             plan_id=plan_id,
             plan_name=self.name,
             currency=self.currency,
@@ -175,8 +175,6 @@ class NewPlan(Value):
             collection_method=self.collection_method,
             payment_terms_days=self.payment_terms_days,
         )
-        check_sold(terms)
-        return terms
 
     def _single_price(self) -> Price:
         model = PricingModel.PER_UNIT if self.per_seat else PricingModel.FLAT

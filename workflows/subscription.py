@@ -46,7 +46,7 @@ class SubscriptionWorkflow(SubscriptionDoors):
         workflow.patched(FIRST_RELEASE)
         await self._shielded_from_cancel(self._live_through_failures())
         # No await from here on: what a handler accepts after this would be lost (engine 13).
-        if self.subscription.is_over and not self.inbox and self.duties.none:
+        if self.subscription.is_done and not self.inbox and self.duties.none:
             self._show(next_step(self.subscription, self.clock.now))
             return
         workflow.continue_as_new(
@@ -94,7 +94,7 @@ class SubscriptionWorkflow(SubscriptionDoors):
         return bool(self.inbox) or self.has_news or self.is_asked_to_recycle or self.cancel_was_pressed
 
     def _may_leave(self) -> bool:
-        if self.subscription.is_over:
+        if self.subscription.is_done:
             return not self.inbox and not self.has_news
         return self.is_asked_to_recycle and not self.inbox and not self.has_news
 

@@ -37,7 +37,12 @@ def with_nets(lines: Sequence[Rated], taxed: TaxedLines) -> tuple[WrittenLine, .
 
 
 def write_lines(
-    session: AsyncSession, *, document_id: str, invoice_id: str, lines: Sequence[WrittenLine]
+    session: AsyncSession,
+    *,
+    document_id: str,
+    invoice_id: str,
+    lines: Sequence[WrittenLine],
+    first_position: int = 0,
 ) -> None:
     """Write the lines of a document in the order printed.
 
@@ -46,8 +51,9 @@ def write_lines(
         document_id: the invoice or credit note.
         invoice_id: the invoice itself, or the one that the note corrects.
         lines: with their rates and nets.
+        first_position: how many lines the document has already.
     """
-    for position, (line, rate, net) in enumerate(lines):
+    for position, (line, rate, net) in enumerate(lines, start=first_position):
         session.add(
             InvoiceLine(
                 id=derived_id("il", document_id, position),

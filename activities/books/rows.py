@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import SQLModel, select
+from sqlmodel import SQLModel, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.errors import RelanceError
+from billing.subscription import Status
 from models.tables import Customer, Invoice, LegalEntity, PaymentMethod, SubscriptionRow
 
 Row = TypeVar("Row", bound=SQLModel)
@@ -99,3 +101,9 @@ async def invoices_of(session: AsyncSession, subscription_id: str) -> list[Invoi
         .order_by(Invoice.period_start, Invoice.id)  # type: ignore[arg-type]
     )
     return list((await session.exec(query)).all())
+
+
+def goes_on() -> ColumnElement[bool]:
+    """Subscriptions with anything left to do: over ones too, while their last usage is to be billed."""
+    over = [status.value for status in Status if status.is_over]
+    return or_(col(SubscriptionRow.status).not_in(over), col(SubscriptionRow.next_billing_at).is_not(None))

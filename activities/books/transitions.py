@@ -23,6 +23,7 @@ from activities.books.chasing import collection_key, open_collection, policy_for
 from activities.books.config import BookRules
 from activities.books.gate import amount_asked, begin_attempt
 from activities.books.issuing import number_invoice, write_invoice
+from activities.books.metering import close_usage, turn_meters
 from activities.books.notices import emit, write_mail
 from activities.books.rows import customer_of, get, invoices_of, usable_method
 from activities.books.standing import method_facts, standing_of
@@ -32,6 +33,7 @@ from billing.dunning import AfterCancel
 from billing.effects import (
     BillChange,
     BillEarlyExit,
+    CloseUsage,
     CreditUnused,
     DecideDrafts,
     DropGatedDraft,
@@ -41,6 +43,7 @@ from billing.effects import (
     Notify,
     SettleDebtOnCancel,
     Transition,
+    TurnMeters,
 )
 from billing.payment import AttemptState, Trigger
 from billing.standing import settle
@@ -102,6 +105,21 @@ async def _carry_out_effect(work: Work, effect: Effect) -> None:
             emit(work.session, work.row, name, dict(data), work.at, work.rules.access)
         case Notify():
             await _notify(work, effect)
+        case SettleDebtOnCancel():
+            await _settle_debt(work)
+        case DropGatedDraft():
+            await _drop_gated(work)
+        case DecideDrafts(starts=starts):
+            await _decide_drafts(work, starts)
+        case _:
+            await _bill(work, effect)
+
+
+async def _bill(
+    work: Work, effect: Issue | BillChange | CreditUnused | BillEarlyExit | TurnMeters | CloseUsage
+) -> None:
+    """What writes documents, or what they will be written from."""
+    match effect:
         case Issue():
             await _issue(work, effect)
         case BillChange():
@@ -110,12 +128,10 @@ async def _carry_out_effect(work: Work, effect: Effect) -> None:
             await _credit_unused(work, effect)
         case BillEarlyExit():
             await _bill_early_exit(work, effect)
-        case SettleDebtOnCancel():
-            await _settle_debt(work)
-        case DropGatedDraft():
-            await _drop_gated(work)
-        case DecideDrafts(starts=starts):
-            await _decide_drafts(work, starts)
+        case TurnMeters():
+            await turn_meters(work, effect)
+        case CloseUsage():
+            await _close_usage(work)
 
 
 async def _notify(work: Work, notice: Notify) -> None:
@@ -221,6 +237,12 @@ async def _credit_unused(work: Work, effect: CreditUnused) -> None:
 
 async def _bill_early_exit(work: Work, effect: BillEarlyExit) -> None:
     invoice = await write_bill(work, await draw_up_early_exit(work, effect), reason="early exit")
+    if invoice is not None:
+        await collect_invoice(work, invoice)
+
+
+async def _close_usage(work: Work) -> None:
+    invoice = await close_usage(work)
     if invoice is not None:
         await collect_invoice(work, invoice)
 

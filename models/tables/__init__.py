@@ -18,6 +18,7 @@ from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refu
 from models.tables.rendering import RenderedDocument, RenderingState
 from models.tables.subscriptions import CommandRow, SubscriptionRow
 from models.tables.taxes import ExchangeRate, RegisterAnswer, VatCheck
+from models.tables.usage import MeterStretch, UsageEvent
 
 __all__ = [
     "Collection",
@@ -36,6 +37,7 @@ __all__ = [
     "LegalEntity",
     "Message",
     "MessageState",
+    "MeterStretch",
     "NumberSeries",
     "OutgoingEvent",
     "PaymentAttempt",
@@ -48,6 +50,7 @@ __all__ = [
     "RenderingState",
     "SubscriptionRow",
     "TestClock",
+    "UsageEvent",
     "VatCheck",
 ]
 

@@ -32,6 +32,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "coupon": Noun("starter.cli.coupon", "Discounts on offer, with an end and a limit."),
     "customer": Noun("starter.cli.customer", "Who buys, and how they pay."),
     "subscription": Noun("starter.cli.subscription", "Start subscriptions, steer them, see how they stand."),
+    "usage": Noun("starter.cli.usage", "What customers used, to be billed in arrears."),
     "invoice": Noun("starter.cli.invoice", "What was billed, and what was tried to collect it."),
     "books": Noun("starter.cli.books", "Customers, invoices, payments and the journal as CSV."),
     "tax": Noun("starter.cli.tax", "VAT: who is taxed how and why, VAT numbers, the one stop shop."),

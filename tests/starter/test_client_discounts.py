@@ -13,7 +13,6 @@ from support.mailroom import Mailbox
 from billing.commands import When
 from billing.discounts import Discount
 from billing.errors import InvalidInput
-from billing.prices import Charging, Price, PricingModel
 from models.database import Database
 from models.tables import InvoiceStatus
 from starter.client import RelanceClient
@@ -87,22 +86,10 @@ async def test_a_discount_is_given_later_and_taken_back(world: ClockedLife, clie
     assert [invoice.total_minor for invoice in await anna.invoices()] == [5880, 4704, 5880]
 
 
-async def test_what_cannot_be_billed_is_not_sold(world: ClockedLife, client: RelanceClient) -> None:
+async def test_a_discount_twice_or_of_more_than_all_is_refused(world: ClockedLife) -> None:
     with pytest.raises(InvalidInput, match="named twice") as twice:
         await world.signs_up("twice", discounts=(TWENTY, TWENTY))
     assert twice.value.field == "discounts"
-    calls = Price(
-        id="calls",
-        charging=Charging.METERED,
-        model=PricingModel.PER_UNIT,
-        meter="calls",
-        unit_amount=Decimal("0.0015"),
-    )
-    with pytest.raises(InvalidInput, match="calls is metered") as metered:
-        await client.create_plan(
-            NewPlan(reference="calls", name="Calls", currency="EUR", every="1month", prices=(calls,))
-        )
-    assert metered.value.field == "prices"
     with pytest.raises(InvalidInput, match="130"):
         Discount(coupon_id="much", percent=Decimal(130))
 

@@ -1,0 +1,274 @@
+"""What was used: counted as it is reported, and billed in arrears once late reports had their time (rules: usage)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.document_lines import WrittenLine, lines_of, write_lines
+from activities.books.issuing import Claim, number_invoice, rated, treatment_now, write_claim
+from activities.books.work import Work
+from billing.calendar import Period
+from billing.discounts import Discount
+from billing.effects import InvoiceReason, TurnMeters
+from billing.errors import InvalidInput
+from billing.lines import Line, Usage, usage_lines
+from billing.money import MAX_UNIT_PLACES
+from billing.prices import Aggregation
+from billing.tax import totals_by_rate
+from billing.values import Value
+from models.ids import derived_id
+from models.tables import Invoice, InvoiceStatus, MeterStretch, SubscriptionRow, UsageEvent
+
+FROM_THE_FUTURE: Final = timedelta(minutes=5)
+"""How far a backend's clock may run ahead of ours."""
+MAX_QUANTITY: Final = Decimal(10) ** 15
+
+
+class UsageReport(Value):
+    """One event, as a backend reports it."""
+
+    event_id: str
+    meter: str
+    quantity: Decimal
+    """Negative corrects what was reported before; at most 12 decimals."""
+    at: datetime | None = None
+    """When it was used; None is now."""
+
+
+async def turn_meters(work: Work, turn: TurnMeters) -> None:
+    """Usage up to an instant belongs to the terms that end, usage from it on to those that begin."""
+    for stretch in await _stretches(work.session, work.row.id, only_open=True):
+        stretch.end_at = turn.at
+        stretch.end_on = max(turn.on, stretch.start_on + timedelta(days=1))
+    await work.session.flush()
+    for price in () if turn.after is None else turn.after.metered_prices:
+        work.session.add(
+            MeterStretch(
+                id=derived_id("mtr", work.row.id, price.meter or "", turn.at.isoformat(), work.command_id),
+                subscription_id=work.row.id,
+                meter=price.meter or "",
+                price=price,
+                plan_name=turn.after.plan_name if turn.after is not None else "",
+                start_at=turn.at,
+                start_on=turn.on,
+            )
+        )
+    await work.session.flush()
+
+
+async def close_usage(work: Work) -> Invoice | None:
+    """Bill what was used: on the draft that waits for it, else on an invoice of its own.
+
+    Returns:
+        The invoice that was issued, if there is anything to issue.
+    """
+    stretches = [
+        stretch
+        for stretch in await _stretches(work.session, work.row.id, only_open=False)
+        if stretch.end_on is not None and stretch.billed != stretch.quantity
+    ]
+    used = [_usage(stretch) for stretch in stretches]
+    for stretch in stretches:
+        stretch.billed = stretch.quantity
+    shown = [usage for usage in used if usage.quantity != usage.billed]
+    draft = await _waiting_draft(work)
+    if draft is None:
+        return await _issue_usage(work, shown) if shown else None
+    if shown:
+        await _add_to(work, draft, usage_lines(shown, draft.currency, discounts=_percents(work)))
+    draft.waits_for_usage = False
+    await number_invoice(work.session, work.row, draft, work.at, work.rules)
+    return draft
+
+
+async def record_usage(
+    session: AsyncSession, row: SubscriptionRow, reports: Sequence[UsageReport], now: datetime
+) -> int:
+    """Count events, each once; all of them or none.
+
+    Args:
+        session: a transaction.
+        row: whose usage it is.
+        reports: in any order.
+        now: the business instant.
+
+    Returns:
+        How many were new.
+
+    Raises:
+        InvalidInput: a quantity or time cannot be, nothing counted that meter then, or an id was used for another
+            event; `field` names it.
+    """
+    return sum([await _record(session, row, report, now) for report in reports])
+
+
+async def _record(session: AsyncSession, row: SubscriptionRow, report: UsageReport, now: datetime) -> bool:
+    at = report.at or now
+    _check(report, at, now)
+    event_id = derived_id("use", row.id, report.event_id)
+    known = await session.get(UsageEvent, event_id)
+    if known is not None:
+        same_time = report.at is None or known.at == report.at
+        if known.meter != report.meter or Decimal(known.quantity) != report.quantity or not same_time:
+            raise InvalidInput(
+                f"The event {report.event_id} was reported before with other values. Take a new id.",
+                field="event_id",
+            )
+        return False
+    stretch = await _stretch_at(session, row.id, report.meter, at)
+    before = Decimal(stretch.quantity)
+    stretch.quantity = _plain(_aggregated(stretch, before, report))
+    session.add(
+        UsageEvent(
+            id=event_id,
+            subscription_id=row.id,
+            event_id=report.event_id,
+            stretch_id=stretch.id,
+            meter=report.meter,
+            quantity=_plain(report.quantity),
+            at=at,
+            received_at=now,
+        )
+    )
+    await session.flush()
+    return True
+
+
+def _check(report: UsageReport, at: datetime, now: datetime) -> None:
+    quantity = report.quantity
+    if not quantity.is_finite() or quantity == 0 or abs(quantity) >= MAX_QUANTITY:
+        raise InvalidInput(f"{quantity} is no quantity that can be counted.", field="quantity")
+    if -int(quantity.as_tuple().exponent) > MAX_UNIT_PLACES:
+        raise InvalidInput(f"A quantity has at most {MAX_UNIT_PLACES} decimals.", field="quantity")
+    if at > now + FROM_THE_FUTURE:
+        raise InvalidInput(f"{at.isoformat()} is in the future. Report what was used.", field="at")
+
+
+def _aggregated(stretch: MeterStretch, before: Decimal, report: UsageReport) -> Decimal:
+    if stretch.price.aggregation is Aggregation.SUM:
+        return before + report.quantity
+    if report.quantity < 0:
+        raise InvalidInput("A meter that takes the maximum cannot be corrected downwards.", field="quantity")
+    return max(before, report.quantity)
+
+
+async def _stretch_at(session: AsyncSession, subscription_id: str, meter: str, at: datetime) -> MeterStretch:
+    query = (
+        select(MeterStretch)
+        .where(
+            MeterStretch.subscription_id == subscription_id,
+            MeterStretch.meter == meter,
+            col(MeterStretch.start_at) <= at,
+            or_(col(MeterStretch.end_at).is_(None), col(MeterStretch.end_at) > at),
+        )
+        .with_for_update(key_share=True)
+    )
+    stretch = (await session.exec(query)).first()
+    if stretch is None:
+        raise InvalidInput(
+            f"Nothing counted {meter} for this subscription at {at.isoformat()}. Look at the meters of its plan.",
+            field="meter",
+        )
+    return stretch
+
+
+async def _stretches(
+    session: AsyncSession, subscription_id: str, *, only_open: bool
+) -> Sequence[MeterStretch]:
+    ended = col(MeterStretch.end_at)
+    query = (
+        select(MeterStretch)
+        .where(
+            MeterStretch.subscription_id == subscription_id,
+            ended.is_(None) if only_open else ended.is_not(None),
+        )
+        .order_by(col(MeterStretch.start_at), col(MeterStretch.id))
+        .with_for_update(key_share=True)
+    )
+    return (await session.exec(query)).all()
+
+
+def _usage(stretch: MeterStretch) -> Usage:
+    """What is to be billed of a stretch: corrections cannot take more back than was used."""
+    return Usage(
+        price=stretch.price,
+        plan_name=stretch.plan_name,
+        quantity=max(Decimal(0), Decimal(stretch.quantity)),
+        billed=max(Decimal(0), Decimal(stretch.billed or 0)),
+        start=stretch.start_on,
+        end=stretch.end_on or stretch.start_on + timedelta(days=1),
+        late=stretch.billed is not None,
+    )
+
+
+async def _waiting_draft(work: Work) -> Invoice | None:
+    query = (
+        select(Invoice)
+        .where(
+            Invoice.subscription_id == work.row.id,
+            Invoice.status == InvoiceStatus.DRAFT,
+            col(Invoice.waits_for_usage).is_(True),
+        )
+        .order_by(col(Invoice.period_start))
+        .limit(1)
+    )
+    return (await work.session.exec(query)).first()
+
+
+async def _add_to(work: Work, draft: Invoice, lines: Sequence[Line]) -> None:
+    treatment = draft.treatment or await treatment_now(work.session, work.row, work.at, work.rules)
+    written = await lines_of(work.session, draft.id)
+    more = rated(lines, treatment)
+    amounts = [(stored.line.amount_minor, stored.rate) for stored in written]
+    amounts += [(line.amount_minor, rate) for line, rate in more]
+    taxed = totals_by_rate(amounts, tax_included=draft.tax_included)
+    for stored, net in zip(written, taxed.net_minor, strict=False):
+        stored.net_minor = net
+    nets = taxed.net_minor[len(written) :]
+    write_lines(
+        work.session,
+        document_id=draft.id,
+        invoice_id=draft.id,
+        lines=[WrittenLine(line, rate, net) for (line, rate), net in zip(more, nets, strict=True)],
+        first_position=len(written),
+    )
+    draft.totals = taxed.totals
+    draft.net_minor, draft.vat_minor = taxed.totals.net_minor, taxed.totals.vat_minor
+    draft.total_minor = taxed.totals.total_minor
+    await work.session.flush()
+
+
+async def _issue_usage(work: Work, used: Sequence[Usage]) -> Invoice:
+    """An invoice of its own, as after a cancel."""
+    terms = work.row.state.terms
+    treatment = await treatment_now(work.session, work.row, work.at, work.rules)
+    start, end = min(usage.start for usage in used), max(usage.end for usage in used)
+    claim = Claim(
+        reason=InvoiceReason.USAGE,
+        period=_period(start, end),
+        lines=rated(usage_lines(used, terms.currency, discounts=_percents(work)), treatment),
+        treatment=treatment,
+        currency=terms.currency,
+        tax_included=terms.tax_included,
+    )
+    key = work.command_id or f"usage {work.at.isoformat()}"
+    return await write_claim(work.session, work.row, claim, work.at, work.rules, command_id=key)
+
+
+def _period(start: date, end: date) -> Period:
+    return Period(index=0, start=start, end=end, whole_start=start, whole_end=end)
+
+
+def _percents(work: Work) -> tuple[Discount, ...]:
+    """A fixed discount is taken off what is billed in advance, with the period that it belongs to."""
+    return tuple(discount for discount in work.row.state.discounts if discount.percent is not None)
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"

@@ -1,0 +1,171 @@
+"""Metered prices through the client, with workers up, on a test clock: counted once, billed in arrears."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from fakes import FakeStripe
+from support.life import ClockedLife, Person, clocked
+from support.mailroom import Mailbox
+
+from activities.books.metering import UsageReport
+from billing.commands import When
+from billing.errors import InvalidInput
+from billing.prices import Aggregation, Charging, Price, PricingModel
+from models.database import Database
+from starter.client import RelanceClient
+from starter.orders import NewPlan
+
+BASE = Price(id="base", unit_amount=Decimal("29.00"))
+CALLS = Price(
+    id="calls",
+    charging=Charging.METERED,
+    model=PricingModel.PER_UNIT,
+    meter="calls",
+    unit_amount=Decimal("0.0015"),
+)
+PEAK = Price(
+    id="peak",
+    charging=Charging.METERED,
+    model=PricingModel.PER_UNIT,
+    meter="users",
+    aggregation=Aggregation.MAX,
+    unit_amount=Decimal("2.00"),
+)
+
+
+@pytest.fixture
+async def world(
+    temporal_server: str, sqlite_database: Database, fake_stripe: FakeStripe, mailbox: Mailbox
+) -> AsyncIterator[ClockedLife]:
+    async with clocked(
+        temporal_server, sqlite_database, fake_stripe, mailbox.address, begins="2027-04-01"
+    ) as life:
+        yield life
+
+
+@pytest.fixture
+async def client(world: ClockedLife) -> AsyncIterator[RelanceClient]:
+    client = RelanceClient(world.database, world.client, world.settings, world.gateway)
+    yield client
+    await client.close()
+
+
+async def signs_up(world: ClockedLife, client: RelanceClient, *prices: Price) -> Person:
+    await client.create_plan(
+        NewPlan(reference="metered", name="Metered", currency="EUR", every="1month", prices=prices)
+    )
+    return await world.signs_up(plan="metered")
+
+
+def used(event_id: str, quantity: str, *, meter: str = "calls", at: datetime | None = None) -> UsageReport:
+    return UsageReport(event_id=event_id, meter=meter, quantity=Decimal(quantity), at=at)
+
+
+async def nets(person: Person) -> list[int]:
+    return [invoice.net_minor for invoice in await person.invoices()]
+
+
+async def test_usage_is_billed_with_the_next_period_once_late_reports_had_their_time(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    anna = await signs_up(world, client, BASE, CALLS)
+    await world.until("2027-04-10")
+    assert await client.usage.report(anna.subscription_id, [used("a", "9000"), used("b", "1500")]) == 2
+    assert await client.usage.report(anna.subscription_id, [used("a", "9000"), used("c", "-1000")]) == 1
+    await world.until("2027-05-01", hour=10)
+    # Within the 24 hours, for April.
+    april = datetime(2027, 4, 30, 12, tzinfo=UTC)
+    assert await client.usage.report(anna.subscription_id, [used("d", "500", at=april)]) == 1
+    await world.until("2027-05-03")
+    # Too late for it: with the next invoice.
+    assert await client.usage.report(anna.subscription_id, [used("e", "1000", at=april)]) == 1
+    await world.until("2027-06-03")
+    # 10,000 calls at 0.0015 are 15.00; 1,000 late ones are 1.50
+    assert await nets(anna) == [2900, 4400, 3050]
+    assert [
+        line for line in await anna.diary() if "invoice" in line and "issued" in line and "mail" not in line
+    ] == [
+        "2027-04-01 invoice 34.80 issued",
+        "2027-05-02 invoice 52.80 issued",
+        "2027-06-02 invoice 36.60 issued",
+    ]
+    assert [line for line in await anna.diary() if "charge" in line] == [
+        "2027-04-01 charge paid 34.80",
+        "2027-05-02 charge paid 52.80",
+        "2027-06-02 charge paid 36.60",
+    ]
+
+
+async def test_the_maximum_counts_where_the_price_says_so(world: ClockedLife, client: RelanceClient) -> None:
+    anna = await signs_up(world, client, PEAK)
+    await world.until("2027-04-10")
+    events = [used("a", "3", meter="users"), used("b", "7", meter="users"), used("c", "5", meter="users")]
+    assert await client.usage.report(anna.subscription_id, events) == 3
+    with pytest.raises(InvalidInput) as refused:
+        await client.usage.report(anna.subscription_id, [used("d", "-1", meter="users")])
+    assert refused.value.field == "quantity"
+    await world.until("2027-05-03")
+    assert (await nets(anna))[-1] == 1400
+
+
+async def test_a_cancel_bills_the_rest_on_a_final_invoice(world: ClockedLife, client: RelanceClient) -> None:
+    anna = await signs_up(world, client, BASE, CALLS)
+    await world.until("2027-04-10")
+    await client.usage.report(anna.subscription_id, [used("a", "2000")])
+    await client.cancel(anna.subscription_id, when=When.NOW, command_id="bye")
+    assert (await client.wait_for("bye")).applied
+    await world.until("2027-04-12")
+    invoices = {invoice.reason: invoice for invoice in await anna.invoices()}
+    # 2,000 calls are 3.00, VAT 0.60; the unused days of the base price went to the balance, which pays it.
+    assert (invoices["usage"].net_minor, invoices["usage"].total_minor) == (300, 360)
+    assert invoices["usage"].status.value == "paid"
+    with pytest.raises(InvalidInput, match="has ended"):
+        await client.usage.report(anna.subscription_id, [used("late", "1")])
+
+
+async def test_a_change_of_plan_closes_the_meter_at_its_date(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    anna = await signs_up(world, client, BASE, CALLS)
+    dearer = CALLS.model_copy(update={"unit_amount": Decimal("0.0020")})
+    await client.create_plan(
+        NewPlan(reference="dearer", name="Dearer", currency="EUR", every="1month", prices=(BASE, dearer))
+    )
+    await world.until("2027-04-10")
+    await client.usage.report(anna.subscription_id, [used("a", "10000")])
+    await world.until("2027-04-16")
+    await client.change_plan(anna.subscription_id, "dearer", when=When.NOW, command_id="up")
+    assert (await client.wait_for("up")).applied
+    await world.until("2027-04-20")
+    await client.usage.report(anna.subscription_id, [used("b", "10000")])
+    await world.until("2027-05-03")
+    # 15.00 at the old price, 20.00 at the new one
+    assert (await nets(anna))[-1] == 2900 + 1500 + 2000
+
+
+@pytest.mark.parametrize(
+    ("event", "field"),
+    [
+        (used("x", "0"), "quantity"),
+        (used("x", "1e15"), "quantity"),
+        (used("x", "1e-13"), "quantity"),
+        (used("x", "1", meter="minutes"), "meter"),
+        (used("x", "1", at=datetime(2027, 3, 31, tzinfo=UTC)), "meter"),
+        (used("x", "1", at=datetime(2027, 5, 31, tzinfo=UTC)), "at"),
+        (used("a", "2"), "event_id"),
+    ],
+)
+async def test_what_cannot_be_counted_is_refused_and_nothing_of_the_report_counts(
+    world: ClockedLife, client: RelanceClient, event: UsageReport, field: str
+) -> None:
+    anna = await signs_up(world, client, BASE, CALLS)
+    await client.usage.report(anna.subscription_id, [used("a", "1")])
+    with pytest.raises(InvalidInput) as refused:
+        await client.usage.report(anna.subscription_id, [used("good", "5"), event])
+    assert refused.value.field == field
+    (counted,) = await client.usage.show(anna.subscription_id)
+    assert (counted.quantity, counted.billed, counted.end_at) == (Decimal(1), None, None)
