@@ -189,6 +189,11 @@ class MailContext(Value):
     """Unused days that were credited."""
     refunded_minor: int | None = None
     """Money on its way back."""
+    credit_note_number: str | None = None
+    closes_minor: int | None = None
+    """What a credit note takes off an invoice that is still open."""
+    balance_added_minor: int | None = None
+    """What it adds to the customer's balance."""
     kept_minor: int | None = None
     """A payment that was under way at the cancel, succeeded and is kept (engine 4)."""
 

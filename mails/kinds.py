@@ -27,6 +27,8 @@ class MailKind(StrEnum):
     TRIAL_ENDING = "trial_ending"
     RENEWAL_NOTICE = "renewal_notice"
     INVOICE_REOPENED = "invoice_reopened"
+    CREDIT_NOTE_ISSUED = "credit_note_issued"
+    CHANGE_NOT_MADE = "change_not_made"
 
 
 class MailSpec(Value):
@@ -114,5 +116,13 @@ KINDS: dict[MailKind, MailSpec] = {
     MailKind.INVOICE_REOPENED: MailSpec(
         purpose="A payment was taken back, so that its invoice is open again (rules 16).",
         requires=(*_MONEY, "invoice_number", "occurred_on", "taken_back_by"),
+    ),
+    MailKind.CREDIT_NOTE_ISSUED: MailSpec(
+        purpose="A person issued a credit note: its number, its total, and where the money goes.",
+        requires=(*_MONEY, "credit_note_number"),
+    ),
+    MailKind.CHANGE_NOT_MADE: MailSpec(
+        purpose="A change that waited for its payment was dropped: nothing was billed, the plan stays.",
+        requires=("plan_name",),
     ),
 }

@@ -228,6 +228,23 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
             "open_invoices": (_OLDER,),
         },
     },
+    MailKind.CREDIT_NOTE_ISSUED: {
+        "typical": {
+            "credit_note_number": "A-000012",
+            "amount_minor": 1200,
+            "refunded_minor": 1200,
+            "due_minor": None,
+        },
+        "open": {
+            "credit_note_number": "A-000013",
+            "amount_minor": 4800,
+            "closes_minor": 3600,
+            "balance_added_minor": 1200,
+            "due_minor": 2400,
+            **_NO_LINKS,
+        },
+    },
+    MailKind.CHANGE_NOT_MADE: {"typical": {**_NEXT}, "bare": {**_NO_LINKS}},
     MailKind.RESUMED: {
         "typical": {"effective_on": date(2027, 6, 1), **_NEXT},
         "bare": {"effective_on": date(2027, 6, 1)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date
 from decimal import Decimal
 
 from sqlmodel import col, select
@@ -25,8 +25,9 @@ class Counted(Value):
     meter: str
     plan_name: str
     quantity: Decimal
-    start_at: datetime
-    end_at: datetime | None
+    start_on: date
+    """Where the customer lives."""
+    end_on: date | None
     """Exclusive; None while it counts."""
     billed: Decimal | None
     """How much of it is on an invoice; None before its first."""
@@ -79,8 +80,8 @@ class UsageDoor:
                     meter=stretch.meter,
                     plan_name=stretch.plan_name,
                     quantity=Decimal(stretch.quantity),
-                    start_at=stretch.start_at,
-                    end_at=stretch.end_at,
+                    start_on=stretch.start_on,
+                    end_on=stretch.end_on,
                     billed=None if stretch.billed is None else Decimal(stretch.billed),
                 )
                 for stretch in (await session.exec(query)).all()

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.config import BookRules
 from activities.books.gate import is_collectable
 from activities.books.mail_facts import MailFacts, day_before
-from activities.books.rows import NotFound, usable_method
+from activities.books.rows import NotFound, get, usable_method
 from activities.books.standing import last_valid_day
 from activities.links import Links
 from billing.dunning import EndForSubscription
@@ -24,7 +24,7 @@ from billing.terms import CollectionMethod
 from billing.values import Value
 from mails.context import CanceledBy, MailContext, TrialEnd
 from mails.kinds import MailKind
-from models.tables import CommandRow, Invoice, Message
+from models.tables import CommandRow, CreditNote, Invoice, Message
 
 CUSTOMER: Final = "customer"
 """Who asked for a command, where the customer did so themselves."""
@@ -234,6 +234,25 @@ async def _plan_changed(facts: MailFacts) -> Fields:
     }
 
 
+async def _credit_note_issued(facts: MailFacts) -> Fields:
+    invoice = _invoice(facts)
+    note = await get(facts.session, CreditNote, facts.message.context["credit_note"], field="credit_note")
+    return {
+        "currency": note.currency,
+        "amount_minor": note.total_minor,
+        "credit_note_number": note.number,
+        "invoice_number": invoice.number,
+        "closes_minor": note.closes_minor or None,
+        "balance_added_minor": note.balance_minor or None,
+        "refunded_minor": note.refund_minor or None,
+        "due_minor": invoice.open_minor or None,
+    }
+
+
+async def _change_not_made(facts: MailFacts) -> Fields:
+    return facts.next_charge()
+
+
 async def _paused(facts: MailFacts) -> Fields:
     access_ends_at = facts.sub.access_ends_at
     return {
@@ -367,4 +386,6 @@ _SAYS: Final[Mapping[MailKind, Callable[[MailFacts], Awaitable[Fields | Moot]]]]
     MailKind.TRIAL_ENDING: _trial_ending,
     MailKind.RENEWAL_NOTICE: _renewal_notice,
     MailKind.INVOICE_REOPENED: _invoice_reopened,
+    MailKind.CREDIT_NOTE_ISSUED: _credit_note_issued,
+    MailKind.CHANGE_NOT_MADE: _change_not_made,
 }

@@ -12,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from billing.errors import InvalidInput
+from billing.prices import Charging, Price, PricingModel
 from starter.cli import output, words
 from starter.cli.running import with_client
 
@@ -154,10 +155,7 @@ def _facts(row: Plan) -> Mapping[str, Any]:
 
 def _line(row: Plan) -> output.Row:
     terms = row.terms
-    prices = " + ".join(
-        f"{price.unit_amount} {row.currency}{' a seat' if price.model.value == 'per_unit' else ''}"
-        for price in terms.prices
-    )
+    prices = " + ".join(_price(price, row.currency) for price in terms.prices)
     return {
         "Plan": row.reference or row.id,
         "Name": row.name,
@@ -167,3 +165,20 @@ def _line(row: Plan) -> output.Row:
         "Trial": f"{terms.trial_days} days" if terms.trial_days else None,
         "Archived": words.instant(row.archived_at),
     }
+
+
+def _price(price: Price, currency: str) -> str:
+    """A price in short; of tiers the first one's."""
+    first = price.tiers[0].unit_amount if price.tiers else price.unit_amount
+    words = [f"{first} {currency}"]
+    if price.model is PricingModel.PACKAGE:
+        words.append(f"per {price.package_size}")
+    elif price.model is not PricingModel.FLAT:
+        words.append("a unit" if price.is_metered else "a seat")
+    if price.is_metered:
+        words.append(f"of {price.meter}")
+    if price.tiers:
+        words.append(f"in the first of {len(price.tiers)} tiers")
+    if price.charging is Charging.ONCE:
+        words.append("once")
+    return " ".join(words)

@@ -60,8 +60,8 @@ def show(key: Key, *, as_json: output.JsonFlag = False) -> None:
                 "Meter": each.meter,
                 "Plan": each.plan_name,
                 "Used": each.quantity,
-                "From": each.start_at.date(),
-                "Until": each.end_at.date() if each.end_at else None,
+                "From": each.start_on,
+                "Until": each.end_on,
                 "Billed": each.billed,
             }
             for each in counted

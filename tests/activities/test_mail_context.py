@@ -12,6 +12,7 @@ from support.factories import FEBRUARY, JANUARY, Someone
 from support.mailroom import LINKS, RULES, queued
 
 from activities.books.chasing import open_collection
+from activities.books.crediting import credit_in_full
 from activities.books.issuing import write_invoice
 from activities.books.mail_context import Moot, build_context
 from activities.books.mail_facts import describe, label
@@ -533,6 +534,31 @@ async def test_paused(books: Books) -> None:
         "effective_on": date(2027, 1, 16),
         "last_day_on": date(2027, 1, 31),
     }
+
+
+async def test_credit_note_issued(books: Books) -> None:
+    invoice = await books.invoice()
+    row = books.anna.subscription
+    async with books.database.write() as session:
+        session.add(row)
+        stored = await session.get_one(Invoice, invoice.id)
+        note = await credit_in_full(
+            session, row, stored, command_id="ticket", reason="a gift", at=ISSUED, rules=RULES.books
+        )
+    assert note is not None
+    context = {"credit_note": note.id}
+    assert await books.fields("credit_note_issued", invoice_id=invoice.id, context=context) == {
+        "plan_name": "Pro",
+        "invoice_number": "F-000001",
+        "currency": "EUR",
+        "amount_minor": 3480,
+        "credit_note_number": "A-000001",
+        "closes_minor": 3480,
+    }
+
+
+async def test_change_not_made(books: Books) -> None:
+    assert await books.fields("change_not_made", occurrence="cmd_1") == {**NEXT, "plan_name": "Pro"}
 
 
 async def test_resumed(books: Books) -> None:

@@ -68,6 +68,10 @@ async def test_a_part_goes_back_once_however_often_it_is_asked(
     assert again.credit_note == first.credit_note
     assert await refunded(world) == [1200]
     assert [note.total_minor for note in await anna.credit_notes()] == [1200]
+    (letter,) = [mail for mail in await anna.letters() if mail.kind == "credit_note_issued"]
+    assert "12,00" in letter.subject
+    assert str(first.credit_note) in letter.subject
+    assert "Remboursé" in letter.text
 
 
 async def test_two_refunds_at_the_same_moment_never_pass_the_payment(

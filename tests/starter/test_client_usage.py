@@ -168,4 +168,4 @@ async def test_what_cannot_be_counted_is_refused_and_nothing_of_the_report_count
         await client.usage.report(anna.subscription_id, [used("good", "5"), event])
     assert refused.value.field == field
     (counted,) = await client.usage.show(anna.subscription_id)
-    assert (counted.quantity, counted.billed, counted.end_at) == (Decimal(1), None, None)
+    assert (counted.quantity, counted.billed, counted.end_on) == (Decimal(1), None, None)
