@@ -8,4 +8,5 @@ pytest_plugins = [
     "support.life",
     "support.servers",
     "support.mailroom",
+    "support.worlds",
 ]

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
-from fakes import FakeStripe
 from sqlmodel import col, select
-from support.life import ClockedLife, Person, clocked
-from support.mailroom import Mailbox
+from support.life import ClockedLife, Person
 
 from billing.corrections import Credit, NewBuyer, PayBackAs, Rectify, WriteOff
 from billing.credit import CreditExceedsInvoice
-from models.database import Database
 from models.tables import InvoiceStatus, Refund
 from starter.client import RelanceClient
-
-
-@pytest.fixture
-async def world(
-    temporal_server: str, sqlite_database: Database, fake_stripe: FakeStripe, mailbox: Mailbox
-) -> AsyncIterator[ClockedLife]:
-    async with clocked(
-        temporal_server, sqlite_database, fake_stripe, mailbox.address, begins="2041-01-31"
-    ) as life:
-        yield life
-
-
-@pytest.fixture
-async def client(world: ClockedLife) -> AsyncIterator[RelanceClient]:
-    client = RelanceClient(world.database, world.client, world.settings, world.gateway)
-    yield client
-    await client.close()
 
 
 async def only_invoice(person: Person) -> str:

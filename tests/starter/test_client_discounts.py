@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
-from fakes import FakeStripe
-from support.life import ClockedLife, clocked
-from support.mailroom import Mailbox
+from support.life import ClockedLife
 
 from billing.commands import When
 from billing.discounts import Discount
 from billing.errors import InvalidInput
-from models.database import Database
 from models.tables import InvoiceStatus
 from starter.client import RelanceClient
 from starter.orders import NewCoupon, NewPlan, NewSubscription
@@ -23,20 +19,8 @@ TWENTY = Discount(coupon_id="spring", name="Spring", percent=Decimal(20))
 
 
 @pytest.fixture
-async def world(
-    temporal_server: str, sqlite_database: Database, fake_stripe: FakeStripe, mailbox: Mailbox
-) -> AsyncIterator[ClockedLife]:
-    async with clocked(
-        temporal_server, sqlite_database, fake_stripe, mailbox.address, begins="2027-04-01"
-    ) as life:
-        yield life
-
-
-@pytest.fixture
-async def client(world: ClockedLife) -> AsyncIterator[RelanceClient]:
-    client = RelanceClient(world.database, world.client, world.settings, world.gateway)
-    yield client
-    await client.close()
+def begins() -> str:
+    return "2027-04-01"
 
 
 async def test_c1_a_change_gives_back_the_discounted_price(world: ClockedLife, client: RelanceClient) -> None:

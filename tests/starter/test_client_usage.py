@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from fakes import FakeStripe
-from support.life import ClockedLife, Person, clocked
-from support.mailroom import Mailbox
+from support.life import ClockedLife, Person
 
 from activities.books.metering import UsageReport
 from billing.commands import When
 from billing.errors import InvalidInput
 from billing.prices import Aggregation, Charging, Price, PricingModel
-from models.database import Database
 from starter.client import RelanceClient
 from starter.orders import NewPlan
 
@@ -38,20 +34,8 @@ PEAK = Price(
 
 
 @pytest.fixture
-async def world(
-    temporal_server: str, sqlite_database: Database, fake_stripe: FakeStripe, mailbox: Mailbox
-) -> AsyncIterator[ClockedLife]:
-    async with clocked(
-        temporal_server, sqlite_database, fake_stripe, mailbox.address, begins="2027-04-01"
-    ) as life:
-        yield life
-
-
-@pytest.fixture
-async def client(world: ClockedLife) -> AsyncIterator[RelanceClient]:
-    client = RelanceClient(world.database, world.client, world.settings, world.gateway)
-    yield client
-    await client.close()
+def begins() -> str:
+    return "2027-04-01"
 
 
 async def signs_up(world: ClockedLife, client: RelanceClient, *prices: Price) -> Person:
