@@ -62,11 +62,13 @@ async def turn_meters(work: Work, turn: TurnMeters) -> None:
     await work.session.flush()
 
 
-async def close_usage(work: Work) -> Invoice | None:
+async def close_usage(work: Work) -> list[Invoice]:
     """Bill what was used: on the draft that waits for it, else on an invoice of its own.
 
+    After downtime several drafts wait: all are issued, and the oldest carries the usage (engine 10).
+
     Returns:
-        The invoice that was issued, if there is anything to issue.
+        The invoices that were issued, oldest period first.
     """
     stretches = [
         stretch
@@ -77,14 +79,15 @@ async def close_usage(work: Work) -> Invoice | None:
     for stretch in stretches:
         stretch.billed = stretch.quantity
     shown = [usage for usage in used if usage.quantity != usage.billed]
-    draft = await _waiting_draft(work)
-    if draft is None:
-        return await _issue_usage(work, shown) if shown else None
+    drafts = await _waiting_drafts(work)
+    if not drafts:
+        return [await _issue_usage(work, shown)] if shown else []
     if shown:
-        await _add_to(work, draft, usage_lines(shown, draft.currency, discounts=_percents(work)))
-    draft.waits_for_usage = False
-    await number_invoice(work.session, work.row, draft, work.at, work.rules)
-    return draft
+        await _add_to(work, drafts[0], usage_lines(shown, drafts[0].currency, discounts=_percents(work)))
+    for draft in drafts:
+        draft.waits_for_usage = False
+        await number_invoice(work.session, work.row, draft, work.at, work.rules)
+    return list(drafts)
 
 
 async def record_usage(
@@ -207,7 +210,7 @@ def _usage(stretch: MeterStretch) -> Usage:
     )
 
 
-async def _waiting_draft(work: Work) -> Invoice | None:
+async def _waiting_drafts(work: Work) -> Sequence[Invoice]:
     query = (
         select(Invoice)
         .where(
@@ -216,9 +219,8 @@ async def _waiting_draft(work: Work) -> Invoice | None:
             col(Invoice.waits_for_usage).is_(True),
         )
         .order_by(col(Invoice.period_start))
-        .limit(1)
     )
-    return (await work.session.exec(query)).first()
+    return (await work.session.exec(query)).all()
 
 
 async def _add_to(work: Work, draft: Invoice, lines: Sequence[Line]) -> None:

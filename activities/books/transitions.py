@@ -242,8 +242,7 @@ async def _bill_early_exit(work: Work, effect: BillEarlyExit) -> None:
 
 
 async def _close_usage(work: Work) -> None:
-    invoice = await close_usage(work)
-    if invoice is not None:
+    for invoice in await close_usage(work):
         await collect_invoice(work, invoice)
 
 
