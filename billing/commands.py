@@ -105,6 +105,12 @@ class Cancel(BaseCommand):
     """Only with `now`: what becomes of the days that were paid and are not used."""
 
 
+class Withdraw(BaseCommand):
+    """A consumer goes back on the contract within the legal time: the end at once, and the money back (rules 32)."""
+
+    kind: Literal["withdraw"] = "withdraw"
+
+
 class KeepSubscription(BaseCommand):
     """Takes back a cancel or a pause that has not taken effect yet."""
 
@@ -142,6 +148,7 @@ Command = Annotated[
     | ChangeTerms
     | UndoChange
     | Cancel
+    | Withdraw
     | KeepSubscription
     | Pause
     | Resume
@@ -149,3 +156,8 @@ Command = Annotated[
     Field(discriminator="kind"),
 ]
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+
+
+def ends_now(command: Command) -> bool:
+    """Whether the subscription ends with this command: nothing is charged from then on that nobody asks for (I5)."""
+    return isinstance(command, Withdraw) or (isinstance(command, Cancel) and command.when is When.NOW)

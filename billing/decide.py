@@ -20,11 +20,13 @@ from billing.commands import (
     RetryNow,
     UndoChange,
     When,
+    Withdraw,
 )
 from billing.effects import Emit, Notify, Transition
 from billing.errors import InvalidInput
 from billing.refusal import AlreadyEnded, Refused
 from billing.subscription import Status, Subscription
+from billing.withdrawal import withdraw
 
 
 def check(sub: Subscription, command: Command, at: datetime) -> None:
@@ -56,18 +58,26 @@ def accept(sub: Subscription, command: Command, at: datetime) -> Transition:
             return accept_change(sub, command, at)
         case UndoChange():
             return undo_change(sub)
-        case Cancel(when=When.NOW):
-            return _cancel_now(sub, command, at)
-        case Cancel():
-            return _cancel_at_end(sub, at)
-        case KeepSubscription():
-            return _keep(sub)
+        case Cancel() | Withdraw() | KeepSubscription():
+            return _accept_end(sub, command, at)
         case Pause():
             return _pause(sub, command, at)
         case Resume():
             return _resume(sub, command, at)
         case RetryNow():
             return _retry_now(sub)
+
+
+def _accept_end(sub: Subscription, command: Cancel | Withdraw | KeepSubscription, at: datetime) -> Transition:
+    match command:
+        case Withdraw():
+            return withdraw(sub, at)
+        case KeepSubscription():
+            return _keep(sub)
+        case Cancel(when=When.NOW):
+            return _cancel_now(sub, command, at)
+        case Cancel():
+            return _cancel_at_end(sub, at)
 
 
 def _cancel_now(sub: Subscription, command: Cancel, at: datetime) -> Transition:

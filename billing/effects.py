@@ -99,6 +99,14 @@ class CreditUnused:
 
 
 @dataclass(frozen=True)
+class GiveAllBack:
+    """Give back everything that was billed (rules 32)."""
+
+    reason: str
+    credit_to: CreditTo = CreditTo.REFUND
+
+
+@dataclass(frozen=True)
 class BillEarlyExit:
     """Bill what leaving within a commitment costs.
 
@@ -173,6 +181,7 @@ Effect = (
     Issue
     | BillChange
     | CreditUnused
+    | GiveAllBack
     | BillEarlyExit
     | TurnMeters
     | CloseUsage

@@ -141,8 +141,8 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
         after, effects = without_conditional(after), (DropGatedDraft(), *effects)
     after = after.model_copy(
         update={
-            "free_exit": _missed_renewal_notice(sub),
-            "notified": tuple(key for key in after.notified if key.startswith("card_expiring")),
+            "free_exit": _leaves_freely_from(sub, end),
+            "notified": tuple(key for key in after.notified if _outlasts(key, end)),
             **_waiting_for_usage(sub, sub.boundary_at or at),
         }
     )
@@ -191,9 +191,18 @@ def _park_for_catch_up(
     )
 
 
-def _missed_renewal_notice(sub: Subscription) -> bool:
-    due = renewal_notice_window(sub) is not None
-    return due and f"renewal_notice:{sub.boundary_on}" not in sub.notified
+def _leaves_freely_from(sub: Subscription, boundary: date) -> bool:
+    """Whether a renewal was not announced in time; within a term it stays as it was (rules 30)."""
+    window = renewal_notice_window(sub)
+    if window is None or window.renews_on != boundary:
+        return sub.free_exit
+    return f"renewal_notice:{boundary}" not in sub.notified
+
+
+def _outlasts(key: str, boundary: date) -> bool:
+    """Whether a notice is remembered beyond a period's end: of the card, and of a commitment that ends later."""
+    notice, _, occurrence = key.partition(":")
+    return notice == "card_expiring" or (notice == "renewal_notice" and occurrence > str(boundary))
 
 
 def _apply_pending(sub: Subscription, *, anchor_on: date) -> tuple[Subscription, tuple[Effect, ...]]:
@@ -265,8 +274,10 @@ def usage_ends(sub: Subscription, at: datetime, on: date) -> tuple[Effect, ...]:
     return (*dropped, *(_turn_meters_at(sub.terms, None, at, on) if sub.status.bills else ()))
 
 
-def end_for_good(sub: Subscription, at: datetime, reason: str) -> Transition:
-    """It is over for good: nothing is billed any more but what was used."""
+def end_for_good(
+    sub: Subscription, at: datetime, reason: str, *, notice: str = "subscription_canceled"
+) -> Transition:
+    """It is over for good: nothing is billed any more but what was used. `notice` is the mail that says so."""
     after = without_conditional(sub).model_copy(
         update={
             "status": Status.CANCELED,
@@ -285,7 +296,7 @@ def end_for_good(sub: Subscription, at: datetime, reason: str) -> Transition:
         }
     )
     on = local_date(at, sub.timezone)
-    effects = (Emit("subscription.canceled", {"reason": reason}), Notify("subscription_canceled", str(on)))
+    effects = (Emit("subscription.canceled", {"reason": reason}), Notify(notice, str(on)))
     return Transition(after, (*usage_ends(sub, at, on), *effects))
 
 
@@ -308,19 +319,24 @@ def mark_notified(sub: Subscription, step: Step) -> Transition:
 
 
 def cancel_now(sub: Subscription, at: datetime, *, credit_to: CreditTo = CreditTo.BALANCE) -> Transition:
-    """The end at once: unused days are credited first, then the debt is settled by policy (rules 21)."""
+    """The end at once: unused days are credited first, then the debt is settled by policy (rules 21).
+
+    Whoever was not told of a renewal in time leaves freely: the days come back as money, whatever was asked for
+    (rules 30).
+    """
     ended = end_for_good(sub, at, "canceled now")
     if sub.status is Status.INCOMPLETE:
         return Transition(ended.after, (DropGatedDraft(), *ended.effects))
     was_billed = sub.status.bills or sub.status is Status.UNPAID
-    credit = _credit_unused(sub, at, "canceled now", credit_to) if was_billed else ()
+    credit_to = CreditTo.REFUND if sub.free_exit else credit_to
+    credit = credit_unused(sub, at, "canceled now", credit_to) if was_billed else ()
     unused_from = local_date(at, sub.timezone) + timedelta(days=1)
-    fee = _early_exit(sub, unused_from) if was_billed else ()
+    fee = _early_exit(sub, unused_from) if was_billed and not sub.free_exit else ()
     return Transition(ended.after, (*credit, *ended.effects, *fee, SettleDebtOnCancel()))
 
 
-def _credit_unused(sub: Subscription, at: datetime, reason: str, credit_to: CreditTo) -> tuple[Effect, ...]:
-    """The day itself counts as used (rules 8)."""
+def credit_unused(sub: Subscription, at: datetime, reason: str, credit_to: CreditTo) -> tuple[Effect, ...]:
+    """Gives back the days that were billed and are not used; the day itself counts as used (rules 8)."""
     if credit_to is CreditTo.NONE:
         return ()
     return (CreditUnused(local_date(at, sub.timezone) + timedelta(days=1), reason, credit_to),)
@@ -341,7 +357,7 @@ def pause_now(sub: Subscription, at: datetime, *, credit_to: CreditTo) -> Transi
     if credit_to is CreditTo.NONE:
         return _pause(sub, at, access_ends_at=sub.boundary_at)
     paused = _pause(sub, at, access_ends_at=None)
-    return Transition(paused.after, (*_credit_unused(sub, at, "paused", credit_to), *paused.effects))
+    return Transition(paused.after, (*credit_unused(sub, at, "paused", credit_to), *paused.effects))
 
 
 def resume(sub: Subscription, at: datetime) -> Transition:

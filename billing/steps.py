@@ -138,7 +138,7 @@ def _renewal_notices(sub: Subscription, now: datetime) -> list[Step]:
     if (window := renewal_notice_window(sub)) is not None and local_date(now, sub.timezone) <= window.latest:
         due = at_local_time(window.planned, NOTICE_HOUR, 0, sub.timezone)
         why = f"renewal notice, opt-out until {window.opt_out_until}"
-        steps += _unless_done(sub, Step(StepKind.NOTIFY, due, why, "renewal_notice", str(sub.boundary_on)))
+        steps += _unless_done(sub, Step(StepKind.NOTIFY, due, why, "renewal_notice", str(window.renews_on)))
     return steps + _card_notices(sub, now)
 
 
@@ -172,17 +172,30 @@ class RenewalNoticeWindow:
     latest: date
     opt_out_until: date
 
+    @property
+    def renews_on(self) -> date:
+        """The first day of what is renewed."""
+        return self.opt_out_until + timedelta(days=1)
+
 
 def renewal_notice_window(sub: Subscription) -> RenewalNoticeWindow | None:
     """The window for the notice before the coming renewal, or None where the law asks for none.
 
-    Asked of consumers and non-professionals with an interval longer than three months.
+    Asked of consumers and non-professionals, with an interval longer than three months or for the end of a commitment.
     """
-    end = sub.boundary_on
+    end = _term_ends_on(sub)
     protected = sub.customer_kind in (CustomerKind.CONSUMER, CustomerKind.NON_PROFESSIONAL)
-    if end is None or not protected or not sub.terms.interval.is_longer_than_three_months:
+    if end is None or not protected:
         return None
     return notice_window(end - timedelta(days=1))
+
+
+def _term_ends_on(sub: Subscription) -> date | None:
+    """The first day after the fixed term that runs, if one does; a commitment may end periods after this one."""
+    boundary, committed = sub.boundary_on, sub.committed_until
+    if boundary is not None and committed is not None and committed >= boundary:
+        return committed
+    return boundary if sub.terms.interval.is_longer_than_three_months else None
 
 
 def notice_window(opt_out_until: date) -> RenewalNoticeWindow:

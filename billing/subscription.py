@@ -70,6 +70,8 @@ class Subscription(Value):
     status: Status
     terms: Terms
     signed_up_at: datetime
+    early_start_requested: bool = False
+    """A consumer asked expressly that the service begin within the time for withdrawal (rules 32)."""
     starts_on: date
     """First local date of service, trial included."""
     anchor: date | None = None

@@ -178,6 +178,8 @@ class MailContext(Value):
     taken_back_by: TakenBackBy | None = None
 
     requested_on: date | None = None
+    received_at: AwareDatetime | None = None
+    """When a withdrawal reached us."""
     effective_on: date | None = None
     """First day on which a change, pause, resume or suspension applies."""
     last_day_on: date | None = None

@@ -20,6 +20,7 @@ class MailKind(StrEnum):
     SUBSCRIPTION_SUSPENDED = "subscription_suspended"
     SUBSCRIPTION_CANCELED = "subscription_canceled"
     CANCEL_SCHEDULED = "cancel_scheduled"
+    WITHDRAWAL_CONFIRMED = "withdrawal_confirmed"
     PLAN_CHANGED = "plan_changed"
     PAUSED = "paused"
     RESUMED = "resumed"
@@ -86,6 +87,11 @@ KINDS: dict[MailKind, MailSpec] = {
     MailKind.CANCEL_SCHEDULED: MailSpec(
         purpose="Confirms a cancel at the period's end: when it was asked for, last day, effects.",
         requires=("requested_on", "last_day_on"),
+        legal_notice=True,
+    ),
+    MailKind.WITHDRAWAL_CONFIRMED: MailSpec(
+        purpose="Confirms a consumer's withdrawal: when it arrived, what goes back and by when (rules 32).",
+        requires=("received_at", "timezone", "ended_on", "deadline_on"),
         legal_notice=True,
     ),
     MailKind.PLAN_CHANGED: MailSpec(

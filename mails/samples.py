@@ -173,6 +173,20 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
             "pay_url": None,
         },
     },
+    MailKind.WITHDRAWAL_CONFIRMED: {
+        "typical": {
+            "received_at": datetime(2027, 3, 19, 14, 5, tzinfo=UTC),
+            "ended_on": date(2027, 3, 19),
+            "deadline_on": date(2027, 4, 2),
+            "refunded_minor": 11660,
+            "kept_minor": 328,
+        },
+        "unpaid": {
+            "received_at": datetime(2027, 3, 19, 14, 5, tzinfo=UTC),
+            "ended_on": date(2027, 3, 19),
+            "deadline_on": date(2027, 4, 2),
+        },
+    },
     MailKind.SUBSCRIPTION_CANCELED: {
         "typical": {
             "ended_on": date(2027, 2, 10),

@@ -33,6 +33,7 @@ from billing.commands import (
     RetryNow,
     UndoChange,
     When,
+    Withdraw,
 )
 from billing.discounts import Discount
 from models.boundary import Accepted, WishAccepted
@@ -290,6 +291,17 @@ class RelanceClient:
             As `Subscriptions.tell`.
         """
         command = Cancel(command_id=_id(command_id), by=by, reason=reason, when=when, credit_to=credit_to)
+        return await self._subscriptions.tell(subscription, command)
+
+    async def withdraw(
+        self, subscription: str, *, command_id: str | None = None, by: str = "api", reason: str = ""
+    ) -> Accepted:
+        """A consumer goes back on the contract within 14 days: the end at once, and the money back (rules 32).
+
+        Raises:
+            As `Subscriptions.tell`.
+        """
+        command = Withdraw(command_id=_id(command_id), by=by, reason=reason)
         return await self._subscriptions.tell(subscription, command)
 
     async def keep(self, subscription: str, *, command_id: str | None = None, by: str = "api") -> Accepted:

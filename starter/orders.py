@@ -280,4 +280,7 @@ class NewSubscription(Value):
     """Codes of coupons on offer; each is given once."""
     starts_on: date | None = None
     """First day of service, local to the customer; None is today."""
+    early_start_requested: bool = False
+    """Whether a consumer asked expressly that the service begin within the 14 days for withdrawal. With it the days
+    used until a withdrawal are kept, without it all goes back (rules 32). The record of the start keeps it."""
     custom: Custom = Field(default_factory=dict)

@@ -152,6 +152,7 @@ class Subscriptions:
             discounts=_given((*order.discounts, *given)),
             signed_up_at=now,
             starts_on=order.starts_on or today,
+            early_start_requested=order.early_start_requested,
             boundary_offset_seconds=offset_seconds(subscription_id, window_minutes=window),
             unpaid_cancel_days=self._to.settings.unpaid_cancel_days,
             clock_id=customer.clock_id,

@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         RetryNow,
         UndoChange,
         When,
+        Withdraw,
     )
     from billing.errors import RelanceError
     from billing.steps import next_step
@@ -72,7 +73,7 @@ class SubscriptionDoors(Execution):
     def _check(self, command: Command) -> None:
         """Refuse what cannot be carried out, as things will stand once the queue is worked off."""
         try:
-            decide.check(self._after_queue(), command, self.clock.now)
+            decide.check(self._after_queue(), command, self.clock.as_told(command.as_of))
         except RelanceError as refusal:
             raise ApplicationError(
                 refusal.message, refusal.field, type=refusal.code, non_retryable=True
@@ -147,6 +148,16 @@ class SubscriptionDoors(Execution):
 
     @cancel.validator
     def _check_cancel(self, command: Cancel) -> None:
+        self._check(command)
+
+    @workflow.update(name="withdraw", description='A consumer goes back on the contract: {"command_id"}')
+    async def withdraw(self, command: Withdraw) -> Accepted:
+        """Withdraw; like a cancel now it closes the gate to automatic charges before it is answered (engine 4)."""
+        await calls.stop_collecting(self.subscription.id, self.clock.now)
+        return self._enqueue(command)
+
+    @withdraw.validator
+    def _check_withdraw(self, command: Withdraw) -> None:
         self._check(command)
 
     @workflow.update(name="keep", description='Take back a cancel or pause that is pending: {"command_id"}')

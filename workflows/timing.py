@@ -37,10 +37,14 @@ class WorkflowClock:
         """What the next run has to carry on with."""
         return self._now
 
+    def as_told(self, at: datetime | None) -> datetime:
+        """The larger of the sender's now and ours; without a test clock ours."""
+        return self.now if self._now is None or at is None else max(self._now, at)
+
     def hear(self, at: datetime | None) -> None:
         """Take the larger of the sender's now and ours; without a test clock there is nothing to hear."""
-        if self._now is not None and at is not None:
-            self._now = max(self._now, at)
+        if self._now is not None:
+            self._now = self.as_told(at)
 
     async def until(self, due: datetime | None, *, or_woken: Callable[[], bool], why: str) -> bool:
         """Wait for an instant, or for news.

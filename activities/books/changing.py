@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from activities.books.balance import left_to_charge
-from activities.books.crediting import left_of, write_credit_note
+from activities.books.crediting import all_of, left_of, write_credit_note
 from activities.books.document_lines import (
     BilledLine,
     Rated,
     billed_lines,
     follow_coverage,
     invoices_from,
+    issued_invoices,
     lines_of,
     with_nets,
 )
@@ -202,6 +203,20 @@ async def draw_up_credit(work: Work, effect: CreditUnused) -> Bill:
     given = unused([item.line for item in billed], effect.from_day)
     notes = await _notes(work, billed, given, effect.from_day)
     return Bill(None, notes, tuple(billed), effect.from_day)
+
+
+async def draw_up_all_back(work: Work) -> Bill:
+    """All that is left of every invoice (rules 32)."""
+    notes = []
+    for invoice in await issued_invoices(work.session, work.row.id):
+        left = await left_of(work.session, invoice)
+        if left.total_minor > 0:
+            credited, lines = await all_of(work.session, invoice, left)
+            nets = tuple(line.net_minor for line in lines)
+            rated_lines = tuple((line.line, line.rate) for line in lines)
+            notes.append(Note(invoice, rated_lines, TaxedLines(totals=credited, net_minor=nets)))
+    given = await billed_lines(work.session, work.row.id, date.min)
+    return Bill(None, tuple(notes), tuple(given), date.min)
 
 
 async def draw_up_early_exit(work: Work, effect: BillEarlyExit) -> Bill:

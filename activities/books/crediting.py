@@ -62,12 +62,21 @@ async def take_all_back(session: AsyncSession, invoice: Invoice) -> tuple[Totals
     Raises:
         NothingToCredit: nothing is left; field `amount`.
     """
-    left = await left_of(session, invoice)
-    credited = credit_all(left)
-    billed = await lines_of(session, invoice.id)
-    for stored in billed:
+    credited, lines = await all_of(session, invoice, await left_of(session, invoice))
+    for stored in await lines_of(session, invoice.id):
         stored.covers_until = stored.line.start if stored.covers_until is not None else None
     invoice.covers_until = invoice.period_start
+    return credited, lines
+
+
+async def all_of(session: AsyncSession, invoice: Invoice, left: Totals) -> tuple[Totals, list[WrittenLine]]:
+    """Totals and lines that take back what is left of an invoice; nothing is written.
+
+    Raises:
+        NothingToCredit: nothing is left; field `amount`.
+    """
+    credited = credit_all(left)
+    billed = await lines_of(session, invoice.id)
     if left == invoice.totals:
         return credited, [WrittenLine(taken_back(s.line), s.rate, -s.net_minor) for s in billed]
     return credited, lines_per_rate(invoice, billed, credited)

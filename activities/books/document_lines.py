@@ -126,6 +126,11 @@ async def invoices_from(session: AsyncSession, subscription_id: str, day: date) 
     return list((await session.exec(query)).all())
 
 
+async def issued_invoices(session: AsyncSession, subscription_id: str) -> list[Invoice]:
+    """Every issued invoice of a subscription, newest first."""
+    return await invoices_from(session, subscription_id, date.min)
+
+
 async def lines_of(session: AsyncSession, document_id: str) -> list[InvoiceLine]:
     """The lines of a document in the order printed."""
     query = (

@@ -22,6 +22,7 @@ from billing.dunning import EndForSubscription
 from billing.subscription import Status
 from billing.terms import CollectionMethod
 from billing.values import Value
+from billing.withdrawal import refund_by
 from mails.context import CanceledBy, MailContext, TrialEnd
 from mails.kinds import MailKind
 from models.tables import CommandRow, CreditNote, Invoice, Message
@@ -222,6 +223,22 @@ async def _cancel_scheduled(facts: MailFacts) -> Fields:
     }
 
 
+async def _withdrawal_confirmed(facts: MailFacts) -> Fields:
+    asked = await facts.command("withdraw")
+    refunded = await facts.refunded_by(asked)
+    ended_on = facts.occurrence_day()
+    paid = await facts.paid_in_all()
+    return {
+        **await _still_open(facts, await facts.open_invoices()),
+        "currency": facts.sub.terms.currency,
+        "received_at": asked.at if asked is not None else facts.message.at,
+        "ended_on": ended_on,
+        "deadline_on": refund_by(ended_on),
+        "refunded_minor": refunded or None,
+        "kept_minor": paid - refunded or None,
+    }
+
+
 async def _plan_changed(facts: MailFacts) -> Fields:
     context = facts.message.context
     seats = facts.sub.terms.has_unit_price
@@ -379,6 +396,7 @@ _SAYS: Final[Mapping[MailKind, Callable[[MailFacts], Awaitable[Fields | Moot]]]]
     MailKind.SUBSCRIPTION_SUSPENDED: _suspended,
     MailKind.SUBSCRIPTION_CANCELED: _canceled,
     MailKind.CANCEL_SCHEDULED: _cancel_scheduled,
+    MailKind.WITHDRAWAL_CONFIRMED: _withdrawal_confirmed,
     MailKind.PLAN_CHANGED: _plan_changed,
     MailKind.PAUSED: _paused,
     MailKind.RESUMED: _resumed,

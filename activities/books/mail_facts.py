@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -12,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.chasing import collection_key, load_case
 from activities.books.config import BookRules
 from activities.books.issuing import treatment_now
-from activities.books.rows import customer_of, entity_of, get, usable_method
+from activities.books.rows import customer_of, entity_of, get, invoices_of, usable_method
 from activities.links import Links
 from billing.calendar import local_date
 from billing.chase import StepKind
@@ -267,14 +268,25 @@ class MailFacts:
 
     async def credited_by(self, command: CommandRow | None) -> int | None:
         """What a command credited of days not used, in minor units; None for nothing."""
+        return sum(note.total_minor for note in await self._notes_of(command)) or None
+
+    async def refunded_by(self, command: CommandRow | None) -> int:
+        """What a command sent back on payments, in minor units."""
+        return sum(note.refund_minor for note in await self._notes_of(command))
+
+    async def _notes_of(self, command: CommandRow | None) -> Sequence[CreditNote]:
         if command is None:
-            return None
+            return ()
         query = (
             select(CreditNote)
             .join(Invoice, col(CreditNote.invoice_id) == col(Invoice.id))
             .where(CreditNote.command_id == command.id, Invoice.subscription_id == self.row.id)
         )
-        return sum(note.total_minor for note in (await self.session.exec(query)).all()) or None
+        return (await self.session.exec(query)).all()
+
+    async def paid_in_all(self) -> int:
+        """What was paid on the subscription's invoices, in minor units, refunds not taken off."""
+        return sum(invoice.paid_minor for invoice in await invoices_of(self.session, self.row.id))
 
 
 def label(method: PaymentMethod | None) -> str | None:

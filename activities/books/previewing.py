@@ -10,6 +10,7 @@ from activities.books.balance import free_balance_seen
 from activities.books.changing import (
     Bill,
     can_be_gated,
+    draw_up_all_back,
     draw_up_change,
     draw_up_credit,
     draw_up_early_exit,
@@ -22,7 +23,7 @@ from billing.calendar import local_date
 from billing.commands import Command, CreditTo
 from billing.credit import use_balance
 from billing.decide import accept
-from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, Issue
+from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue
 from billing.subscription import Status
 from billing.tax import TaxedLines, Totals
 from billing.upcoming import Upcoming, upcoming
@@ -127,6 +128,8 @@ async def _bill(work: Work, effect: Effect) -> Bill | None:
             return await draw_up_change(work, effect)
         case CreditUnused():
             return await draw_up_credit(work, effect)
+        case GiveAllBack():
+            return await draw_up_all_back(work)
         case BillEarlyExit():
             return await draw_up_early_exit(work, effect)
         case Issue():
@@ -137,9 +140,8 @@ async def _bill(work: Work, effect: Effect) -> Bill | None:
 
 
 def _credit_to(effects: Sequence[Effect]) -> CreditTo:
-    return next(
-        (effect.credit_to for effect in effects if isinstance(effect, CreditUnused)), CreditTo.BALANCE
-    )
+    given_back = (effect.credit_to for effect in effects if isinstance(effect, CreditUnused | GiveAllBack))
+    return next(given_back, CreditTo.BALANCE)
 
 
 def _documents(bill: Bill) -> list[PreviewDocument]:

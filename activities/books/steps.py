@@ -22,7 +22,7 @@ from activities.books.transitions import carry_out, settle_standing
 from activities.books.work import Work
 from billing import lifecycle
 from billing.asking import may_ask
-from billing.commands import Cancel, ChangePlan, Command, Resume, RetryNow, When
+from billing.commands import ChangePlan, Command, Resume, RetryNow, ends_now
 from billing.decide import accept
 from billing.discounts import for_next_period
 from billing.effects import InvoiceReason, Issue, Transition
@@ -122,7 +122,7 @@ async def apply_command(
     row = await lock_subscription(session, order.subscription_id)
     command = order.command
     known = await session.get(CommandRow, command.command_id)
-    if isinstance(command, Cancel) and command.when is When.NOW:
+    if ends_now(command):
         # `stop_collecting` was for the time until here; from now on each invoice says for itself.
         row.automatic_collecting = True
     if known is not None:

@@ -13,6 +13,7 @@ from activities.books.balance import give_back_what_was_set_aside
 from activities.books.changing import (
     can_be_gated,
     credits_stand_on,
+    draw_up_all_back,
     draw_up_change,
     draw_up_credit,
     draw_up_early_exit,
@@ -39,6 +40,7 @@ from billing.effects import (
     DropGatedDraft,
     Effect,
     Emit,
+    GiveAllBack,
     Issue,
     Notify,
     SettleDebtOnCancel,
@@ -116,7 +118,8 @@ async def _carry_out_effect(work: Work, effect: Effect) -> None:
 
 
 async def _bill(
-    work: Work, effect: Issue | BillChange | CreditUnused | BillEarlyExit | TurnMeters | CloseUsage
+    work: Work,
+    effect: Issue | BillChange | CreditUnused | GiveAllBack | BillEarlyExit | TurnMeters | CloseUsage,
 ) -> None:
     """What writes documents, or what they will be written from."""
     match effect:
@@ -126,6 +129,10 @@ async def _bill(
             await _bill_change(work, effect)
         case CreditUnused():
             await _credit_unused(work, effect)
+        case GiveAllBack():
+            await write_notes(
+                work, await draw_up_all_back(work), reason=effect.reason, credit_to=effect.credit_to
+            )
         case BillEarlyExit():
             await _bill_early_exit(work, effect)
         case TurnMeters():

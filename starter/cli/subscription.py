@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from billing.commands import Cancel, CreditTo, KeepSubscription, Pause, Resume, RetryNow, When
+from billing.commands import Cancel, CreditTo, KeepSubscription, Pause, Resume, RetryNow, When, Withdraw
 from models.ids import new_id
 from starter.cli import output, words
 from starter.cli.discounts import AmountOff, Coupon, ForPeriods, PercentOff, discount_of
@@ -56,6 +56,13 @@ def start(
     trial_days: Annotated[int | None, typer.Option(help="Another trial than the plan's; 0 for none.")] = None,
     policy: Annotated[str | None, typer.Option(help="Another dunning policy.")] = None,
     starts_on: Annotated[str | None, typer.Option(help="A later first day, as 2027-02-01.")] = None,
+    early_start_requested: Annotated[
+        bool,
+        typer.Option(
+            "--early-start-requested",
+            help="A consumer asked that the service begin within the 14 days for withdrawal.",
+        ),
+    ] = False,
     with_coupon: Annotated[
         list[str] | None, typer.Option("--with-coupon", help="Code of a coupon on offer; may be repeated.")
     ] = None,
@@ -83,6 +90,7 @@ def start(
             "trial_days": trial_days,
             "dunning_policy": policy,
             "starts_on": read_date(starts_on, field="starts_on") if starts_on else None,
+            "early_start_requested": early_start_requested,
             "coupons": with_coupon or (),
             "discounts": () if discount is None else (discount,),
         }
@@ -183,6 +191,22 @@ def cancel(
     command = Cancel(
         command_id=command_id or new_id("cmd"), by=by, reason=reason, when=when, credit_to=credit_to
     )
+    tell(key, command, preview=preview, wait=wait, as_json=as_json)
+
+
+@app.command()
+def withdraw(
+    key: Key,
+    *,
+    reason: Annotated[str, typer.Option(help="For the record.")] = "",
+    preview: Preview = False,
+    command_id: CommandId = None,
+    by: By = OPERATOR,
+    wait: Wait = True,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """A consumer goes back on the contract within 14 days: the end at once, and the money back."""
+    command = Withdraw(command_id=command_id or new_id("cmd"), by=by, reason=reason)
     tell(key, command, preview=preview, wait=wait, as_json=as_json)
 
 

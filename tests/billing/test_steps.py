@@ -149,6 +149,30 @@ def test_r6_a_month_before_the_renewal_is_too_late() -> None:
     assert not lifecycle.cross_boundary(told_in_time, at, catch_up_limit=2).after.free_exit
 
 
+def test_r6_the_end_of_a_commitment_is_announced_too() -> None:
+    """Monthly, agreed for a year until 30 April 2027: told in March, and remembered until then."""
+    sub = a_subscription(
+        anchor=date(2026, 5, 1),
+        committed_until=date(2027, 5, 1),
+        period=month("2027-03-01", "2027-04-01", 10),
+    )
+    assert planned(sub, datetime(2027, 3, 10, 9, 0, tzinfo=UTC)) == (
+        "notify at 2027-03-16 08:00: renewal notice, opt-out until 2027-04-30"
+    )
+    on_1_april = datetime(2027, 3, 31, 22, 0, tzinfo=UTC)
+    told = sub.model_copy(update={"notified": ("renewal_notice:2027-05-01",)})
+    in_april = lifecycle.cross_boundary(told, on_1_april, catch_up_limit=2).after
+    assert in_april.notified == ("renewal_notice:2027-05-01",)
+    on_1_may = datetime(2027, 4, 30, 22, 0, tzinfo=UTC)
+    assert not lifecycle.cross_boundary(in_april, on_1_may, catch_up_limit=2).after.free_exit
+    forgotten = in_april.model_copy(update={"notified": ()})
+    in_may = lifecycle.cross_boundary(forgotten, on_1_may, catch_up_limit=2).after
+    assert in_may.free_exit
+    # It stays so: nothing else is renewed that could be announced in time.
+    on_1_june = datetime(2027, 5, 31, 22, 0, tzinfo=UTC)
+    assert lifecycle.cross_boundary(in_may, on_1_june, catch_up_limit=2).after.free_exit
+
+
 def test_r6_whoever_leaves_needs_no_notice() -> None:
     assert planned(yearly(cancel_at_end=True), IN_JANUARY).startswith("boundary")
 

@@ -16,6 +16,7 @@ from billing.effects import (
     DropGatedDraft,
     Effect,
     Emit,
+    GiveAllBack,
     Issue,
     Notify,
     SettleDebtOnCancel,
@@ -183,23 +184,38 @@ def _meters(turn: TurnMeters) -> str:
 
 
 def _sentence(effect: Effect) -> str:
+    return _of_documents(effect) or _of_the_rest(effect)
+
+
+def _of_documents(effect: Effect) -> str:
+    """What bills or gives back; empty for all else."""
     match effect:
-        case Emit(name=name):
-            return f"event {name}"
-        case Notify(step=step, occurrence=occurrence):
-            return f"mail {step} {occurrence}"
         case Issue():
             return _issued(effect)
         case BillChange(change=change, if_paid=if_paid):
             return f"bill change on {change.change_on} to {change.terms.plan_name}{' if paid' if if_paid else ''}"
         case BillEarlyExit(from_day=day, until=until, percent=percent):
             return f"bill early exit from {day} to {until} at {percent} %"
-        case TurnMeters():
-            return _meters(effect)
+        case GiveAllBack(reason=reason):
+            return f"give all back: {reason}"
         case CreditUnused(from_day=day, reason=reason):
             return f"credit from {day}: {reason}"
+        case _:
+            return ""
+
+
+def _of_the_rest(effect: Effect) -> str:
+    match effect:
+        case Emit(name=name):
+            return f"event {name}"
+        case Notify(step=step, occurrence=occurrence):
+            return f"mail {step} {occurrence}"
+        case TurnMeters():
+            return _meters(effect)
         case SettleDebtOnCancel() | DropGatedDraft() | CloseUsage():
             return PLAIN[type(effect)]
         case DecideDrafts(starts=starts):
             which = "all drafts" if starts is None else f"the drafts of {', '.join(map(str, starts))}"
             return f"issue {which}"
+        case _:
+            raise AssertionError(effect)
