@@ -155,7 +155,7 @@ def _begin_with(
 ) -> Transition:
     """Nothing is billed yet: it simply starts with other terms, and a trial keeps its end (rules 3, U1)."""
     kept_trial = terms.model_copy(update={"trial_days": sub.terms.trial_days})
-    after = sub.model_copy(update={"terms": kept_trial, "discounts": discounts})
+    after = lifecycle.with_terms(sub, kept_trial).model_copy(update={"discounts": discounts})
     data = {"from": sub.terms.plan_name, "to": terms.plan_name, "quantity": str(terms.quantity)}
     effective_on = max(sub.starts_on, local_date(at, sub.timezone))
     notify = Notify("plan_changed", f"{effective_on}:{command.command_id}", data)
@@ -219,5 +219,7 @@ def undo_change(sub: Subscription) -> Transition:
         after = sub.model_copy(update={"conditional_change": None})
         return Transition(after, (DropGatedDraft(), undone))
     if sub.pending_terms is None and sub.pending_discounts is None:
-        raise Refused("There is no change to take back.", field="status")
+        if sub.announced is None:
+            raise Refused("There is no change to take back.", field="status")
+        return Transition(sub.model_copy(update={"announced": None}), (undone,))
     return Transition(sub.model_copy(update={"pending_terms": None, "pending_discounts": None}), (undone,))

@@ -90,8 +90,24 @@ class ChangeTerms(Change):
     """Id of the coupon whose discount ends."""
 
 
+class MigratePlan(BaseCommand):
+    """The seller moves a subscription to another plan's prices: told now, applied at a renewal after the notice."""
+
+    kind: Literal["migrate_plan"] = "migrate_plan"
+    from_plan_id: str
+    """Of the plan whose subscribers are moved; a subscription with another one is left alone."""
+    plan_id: str
+    notice_days: int = Field(ge=1, le=365)
+    old: Terms | None = None
+    """That plan's terms; None lets the books look them up."""
+    new: Terms | None = None
+
+
 class UndoChange(BaseCommand):
-    """Takes back a change that has not taken effect: one for the period's end, or one that waits for its payment."""
+    """Takes back a change that has not taken effect: one for the period's end, or one that waits for its payment.
+
+    Where there is none, a price that was announced.
+    """
 
     kind: Literal["undo_change"] = "undo_change"
 
@@ -146,6 +162,7 @@ Command = Annotated[
     ChangePlan
     | ChangeQuantity
     | ChangeTerms
+    | MigratePlan
     | UndoChange
     | Cancel
     | Withdraw

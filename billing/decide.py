@@ -15,6 +15,7 @@ from billing.commands import (
     Command,
     CreditTo,
     KeepSubscription,
+    MigratePlan,
     Pause,
     Resume,
     RetryNow,
@@ -24,6 +25,7 @@ from billing.commands import (
 )
 from billing.effects import Emit, Notify, Transition
 from billing.errors import InvalidInput
+from billing.plan_migration import announce
 from billing.refusal import AlreadyEnded, Refused
 from billing.subscription import Status, Subscription
 from billing.withdrawal import withdraw
@@ -36,6 +38,10 @@ def check(sub: Subscription, command: Command, at: datetime) -> None:
         Refused: with the reason and the remedy.
         InvalidInput: a value of the command itself is wrong.
     """
+    if isinstance(command, MigratePlan) and command.new is None:
+        if sub.is_over:
+            raise AlreadyEnded(sub)
+        return
     if isinstance(command, ChangePlan) and command.terms is None:
         if sub.is_over:
             raise AlreadyEnded(sub)
@@ -56,6 +62,8 @@ def accept(sub: Subscription, command: Command, at: datetime) -> Transition:
     match command:
         case ChangePlan() | ChangeQuantity() | ChangeTerms():
             return accept_change(sub, command, at)
+        case MigratePlan():
+            return announce(sub, command, at)
         case UndoChange():
             return undo_change(sub)
         case Cancel() | Withdraw() | KeepSubscription():

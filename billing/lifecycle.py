@@ -146,19 +146,21 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
             **_waiting_for_usage(sub, sub.boundary_at or at),
         }
     )
-    after, issues, meters = _periods_begun(after, sub.terms, end, at)
+    after, issues, others = _periods_begun(after, sub.terms, end, at)
     if len(issues) > catch_up_limit:
-        return _park_for_catch_up(after, at, (*effects, *meters), issues)
-    return Transition(after, (*effects, *issues, *meters))
+        return _park_for_catch_up(after, at, (*effects, *others), issues)
+    return Transition(after, (*effects, *issues, *others))
 
 
 def _periods_begun(
     sub: Subscription, ended: Terms, day: date, at: datetime
 ) -> tuple[Subscription, list[Issue], list[Effect]]:
-    """Every period that has begun by now, one at least, with its invoice and where its usage begins."""
+    """Every period that has begun by now, one at least, with its invoice, its price and where its usage begins."""
     issues: list[Issue] = []
-    meters: list[Effect] = []
+    others: list[Effect] = []
+    changed = sub.terms != ended
     while starts_at(day, sub.timezone) + sub.spread <= at or not issues:
+        sub, told = _apply_announced(sub, day)
         period, discounts = sub.schedule.period_on(day), for_next_period(sub.discounts)
         issues.append(
             Issue(
@@ -167,14 +169,14 @@ def _periods_begun(
                 InvoiceReason.PERIOD,
                 delay_days=len(issues),
                 discounts=discounts,
-                once=sub.terms != ended and not issues,
+                once=changed and not issues,
                 waits_for_usage=bool(ended.metered_prices),
             )
         )
-        meters += _turn_meters(ended, sub.terms, period.start, sub.timezone)
+        others += (*told, *_turn_meters(ended, sub.terms, period.start, sub.timezone))
         sub = sub.model_copy(update={"period": period, "discounts": discounts})
         day, ended = period.end, sub.terms
-    return sub, issues, meters
+    return sub, issues, others
 
 
 def _park_for_catch_up(
@@ -213,12 +215,37 @@ def _apply_pending(sub: Subscription, *, anchor_on: date) -> tuple[Subscription,
     if new is None:
         return sub, ()
     anchor = sub.anchor if new.same_rhythm_as(sub.terms) else anchor_on
-    after = sub.model_copy(update={"terms": new, "pending_terms": None, "anchor": anchor})
+    after = with_terms(sub, new).model_copy(update={"pending_terms": None, "anchor": anchor})
     if after.anchor is not None and new.commitment_periods != sub.terms.commitment_periods:
         after = _committed(after, from_period=after.schedule.period_on(anchor_on).index)
     data = _change_facts(sub.terms, new)
     notify = Notify("plan_changed", str(anchor_on), data)
     return after, (notify, Emit("subscription.plan_changed", data))
+
+
+def with_terms(sub: Subscription, terms: Terms) -> Subscription:
+    """The same subscription at other terms; prices that were announced for its plan are forgotten with the plan."""
+    announced = sub.announced
+    holds = announced is not None and announced.still_holds_for(sub.terms, terms)
+    return sub.model_copy(update={"terms": terms, "announced": announced if holds else None})
+
+
+def _apply_announced(sub: Subscription, on: date) -> tuple[Subscription, tuple[Effect, ...]]:
+    """Prices that were announced for this renewal apply from it on, and never within a commitment."""
+    announced = sub.announced
+    if announced is None or on < max(announced.from_on, sub.committed_until or on):
+        return sub, ()
+    new = announced.applied_to(sub.terms)
+    facts = _change_facts(sub.terms, new)
+    after = sub.model_copy(update={"terms": new, "announced": None})
+    return after, (Emit("subscription.plan_changed", facts),)
+
+
+def _apply_what_waits(sub: Subscription, on: date) -> tuple[Subscription, tuple[Effect, ...]]:
+    """On the way back: the change that was asked for meanwhile, then announced prices whose date has come."""
+    after, asked = _apply_pending(sub, anchor_on=on)
+    after, announced = _apply_announced(after, on)
+    return after, (*asked, *announced)
 
 
 def _change_facts(old: Terms, new: Terms) -> dict[str, str]:
@@ -228,9 +255,8 @@ def _change_facts(old: Terms, new: Terms) -> dict[str, str]:
 def apply_change(sub: Subscription, change: TermsChange, at: datetime) -> Transition:
     """A change now takes effect: at once, or when what it bills was paid (engine 16)."""
     same_rhythm = change.terms.same_rhythm_as(sub.terms)
-    after = without_conditional(sub).model_copy(
+    after = with_terms(without_conditional(sub), change.terms).model_copy(
         update={
-            "terms": change.terms,
             "discounts": change.discounts,
             "anchor": change.anchor,
             "period": change.period,
@@ -363,7 +389,7 @@ def pause_now(sub: Subscription, at: datetime, *, credit_to: CreditTo) -> Transi
 def resume(sub: Subscription, at: datetime) -> Transition:
     """Back from a pause or from unpaid: a part period only for time that no invoice covers already."""
     today = local_date(at, sub.timezone)
-    after, effects = _apply_pending(sub, anchor_on=today) if not _covers(sub, today) else (sub, ())
+    after, effects = _apply_what_waits(sub, today) if not _covers(sub, today) else (sub, ())
     if after.anchor is None:
         transition = _first_period(after, today, gate=False, first_payment=True)
         return Transition(_as_active(transition.after), (*effects, *transition.effects))

@@ -120,6 +120,8 @@ def _boundary_reason(sub: Subscription, end: date | None) -> str:
         return f"paused at the period's end on {end}"
     if sub.pending_terms is not None:
         return f"plan change and renewal on {end}"
+    if sub.announced is not None and end is not None and sub.announced.from_on <= end:
+        return f"renewal at the announced price on {end}"
     return f"renewal on {end}"
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field, model_validator
 
+from billing.announced import Announced
 from billing.calendar import Period, Schedule, local_date, starts_at
 from billing.discounts import MAX_DISCOUNTS, Discount
 from billing.terms import Terms
@@ -92,6 +93,8 @@ class Subscription(Value):
     """Terms to apply at the period's end, at the resume or on the return."""
     pending_discounts: tuple[Discount, ...] | None = None
     """Likewise; None leaves them."""
+    announced: Announced | None = None
+    """New prices that the seller announced, for a later renewal."""
     conditional_change: str | None = None
     """Command id of a change that waits for its payment."""
     usage_wait_hours: int = 24

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from billing import lifecycle
+from billing.calendar import Schedule
 from billing.effects import Issue
-from billing.lines import lines_for
+from billing.lines import Line, lines_for
 from billing.subscription import Status, Subscription
-from billing.tax import totals_by_rate
+from billing.tax import Totals, totals_by_rate
 from billing.taxation import TaxTreatment
+from billing.terms import Terms
 from billing.values import Value
 
 
@@ -54,8 +57,7 @@ def upcoming(sub: Subscription, treatment: TaxTreatment) -> Upcoming | None:
     if issue is None:
         return None
     lines = lines_for(issue.terms, issue.period, discounts=issue.discounts, once=issue.once)
-    amounts = [(line.amount_minor, treatment.rate_for(line.tax_class)) for line in lines]
-    taxed = totals_by_rate(amounts, tax_included=issue.terms.tax_included).totals
+    taxed = _taxed(lines, issue.terms, treatment)
     return Upcoming(
         on=issue.period.start,
         until=issue.period.end,
@@ -63,3 +65,14 @@ def upcoming(sub: Subscription, treatment: TaxTreatment) -> Upcoming | None:
         vat_minor=taxed.vat_minor,
         total_minor=taxed.total_minor,
     )
+
+
+def price_of_a_period(terms: Terms, on: date, timezone: str, treatment: TaxTreatment) -> Totals:
+    """What a whole period costs from a day on, before discounts and without usage."""
+    period = Schedule(anchor=on, interval=terms.interval, timezone=timezone).period(0)
+    return _taxed(lines_for(terms, period), terms, treatment)
+
+
+def _taxed(lines: Sequence[Line], terms: Terms, treatment: TaxTreatment) -> Totals:
+    amounts = [(line.amount_minor, treatment.rate_for(line.tax_class)) for line in lines]
+    return totals_by_rate(amounts, tax_included=terms.tax_included).totals

@@ -102,6 +102,16 @@ class MailLine(Value):
     net_minor: int
 
 
+class PriceLine(Value):
+    """A price before and after a change, in the reader's words."""
+
+    description: str
+    before: str | None = None
+    """None where it is new."""
+    after: str | None = None
+    """None where it goes."""
+
+
 class OpenInvoice(Value):
     """An invoice that is still to be paid, in whole or in part."""
 
@@ -132,6 +142,9 @@ class MailContext(Value):
 
     plan_name: str | None = None
     previous_plan_name: str | None = None
+    previous_amount_minor: int | None = None
+    """Price of a period before a change, as `amount_minor` is the one after it; with tax where `tax_minor` is given."""
+    prices: tuple[PriceLine, ...] = ()
     quantity: int | None = None
     previous_quantity: int | None = None
 

@@ -22,6 +22,7 @@ class MailKind(StrEnum):
     CANCEL_SCHEDULED = "cancel_scheduled"
     WITHDRAWAL_CONFIRMED = "withdrawal_confirmed"
     PLAN_CHANGED = "plan_changed"
+    PRICE_CHANGE = "price_change"
     PAUSED = "paused"
     RESUMED = "resumed"
     CARD_EXPIRING = "card_expiring"
@@ -97,6 +98,11 @@ KINDS: dict[MailKind, MailSpec] = {
     MailKind.PLAN_CHANGED: MailSpec(
         purpose="The plan or the quantity changed or will change: from when, and at which price.",
         requires=("plan_name", "effective_on"),
+    ),
+    MailKind.PRICE_CHANGE: MailSpec(
+        purpose="The seller changes a price: the old one, the new one, from when, and how to leave before.",
+        requires=("plan_name", "effective_on", "deadline_on", "prices"),
+        legal_notice=True,
     ),
     MailKind.PAUSED: MailSpec(
         purpose="The subscription is paused, or will be: from when, until when access lasts.",

@@ -12,6 +12,7 @@ from mails.context import (
     MailLine,
     MailMerchant,
     OpenInvoice,
+    PriceLine,
     TakenBackBy,
     TrialEnd,
 )
@@ -171,6 +172,26 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
             "effective_on": date(2027, 2, 21),
             "deadline_on": date(2027, 5, 22),
             "pay_url": None,
+        },
+    },
+    MailKind.PRICE_CHANGE: {
+        "typical": {
+            "effective_on": date(2027, 5, 1),
+            "deadline_on": date(2027, 4, 30),
+            "previous_amount_minor": 5880,
+            "amount_minor": 7080,
+            "tax_minor": 1180,
+            "prices": (PriceLine(description="Pro", before="49.00", after="59.00"),),
+        },
+        "usage": {
+            "effective_on": date(2027, 5, 1),
+            "deadline_on": date(2027, 4, 30),
+            "amount_minor": None,
+            "previous_plan_name": "Pro 2026",
+            "prices": (
+                PriceLine(description="API", before="0.0015", after="0.0020"),
+                PriceLine(description="Mail", after="0.01"),
+            ),
         },
     },
     MailKind.WITHDRAWAL_CONFIRMED: {

@@ -77,6 +77,7 @@ _SAID: Final[dict[str, tuple[FactKind, str]]] = {
     "subscription.change_scheduled": (FactKind.ASKED, "plan change to {to} asked"),
     "subscription.cancel_scheduled": (FactKind.ASKED, "cancel asked for {ends_on}"),
     "subscription.pause_scheduled": (FactKind.ASKED, "pause asked for the period's end"),
+    "subscription.price_change_announced": (FactKind.ASKED, "price of {to} announced from {from_on}"),
     "subscription.kept": (FactKind.ASKED, "cancel or pause taken back"),
     "subscription.plan_changed": (FactKind.PLAN, "plan changed to {to}"),
     "subscription.parked": (FactKind.STATUS, "parked"),

@@ -224,6 +224,8 @@ def _pending(sub: Subscription) -> tuple[str, ...]:
         terms = sub.pending_terms
         seats = f" x {terms.quantity}" if (terms.quantity, sub.terms.quantity) != (1, 1) else ""
         pending.append(f"change to {terms.plan_name}{seats} on {sub.boundary_on or 'the return'}")
+    if sub.announced is not None:
+        pending.append(f"the price of {sub.announced.plan_name} from {sub.announced.from_on}")
     return tuple(pending)
 
 

@@ -360,7 +360,7 @@ def _answered_before(row: SubscriptionRow, known: CommandRow, command: BaseComma
     Raises:
         CommandRefused: it was refused then, or the id belongs to another command.
     """
-    ignored = {"as_of", "terms", "by", "reason"}
+    ignored = {"as_of", "terms", "old", "new", "by", "reason"}
     asked = command.model_dump(mode="json", exclude_defaults=True, exclude=ignored)
     before = {name: value for name, value in known.payload.items() if name not in ignored}
     if known.subscription_id != row.id or known.kind != command.kind or before != asked:

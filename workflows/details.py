@@ -33,8 +33,19 @@ def subscription_details(sub: Subscription, following: PlannedStep, now: datetim
     if sub.in_arrears:
         chased = ", ".join(f"`collection/{invoice}`" for invoice in sub.in_arrears)
         rows.append(("In arrears", f"{chased}: there is what was tried, and what comes next"))
+    rows += _decided(sub)
+    if sub.parked is not None:
+        rows.append(("Parked", f"**{sub.parked.reason}** {sub.parked.remedy}"))
+    return _table(rows)
+
+
+def _decided(sub: Subscription) -> list[tuple[str, str]]:
+    """What was asked for, announced or agreed, and has not taken effect yet."""
+    rows = []
     if sub.pending_terms is not None:
         rows.append(("Pending change", _plan(sub.pending_terms)))
+    if sub.announced is not None:
+        rows.append(("Announced price", f"{sub.announced.plan_name}, from {sub.announced.from_on}"))
     if sub.conditional_change is not None:
         rows.append(("Pending change", f"waits for the payment of `{sub.gated_invoice}`"))
     if sub.committed_until is not None:
@@ -45,9 +56,7 @@ def subscription_details(sub: Subscription, following: PlannedStep, now: datetim
         rows.append(("Pending", "cancel at the period's end"))
     if sub.pause_at_end:
         rows.append(("Pending", "pause at the period's end"))
-    if sub.parked is not None:
-        rows.append(("Parked", f"**{sub.parked.reason}** {sub.parked.remedy}"))
-    return _table(rows)
+    return rows
 
 
 def collection_details(report: CaseReport | None) -> str:

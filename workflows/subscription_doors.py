@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         ChangeTerms,
         Command,
         KeepSubscription,
+        MigratePlan,
         Pause,
         Resume,
         RetryNow,
@@ -126,6 +127,18 @@ class SubscriptionDoors(Execution):
 
     @change_terms.validator
     def _check_change_terms(self, command: ChangeTerms) -> None:
+        self._check(command)
+
+    @workflow.update(
+        name="migrate_plan",
+        description='Announce another plan\'s prices: {"command_id", "from_plan_id", "plan_id", "notice_days"}',
+    )
+    async def migrate_plan(self, command: MigratePlan) -> Accepted:
+        """Announce the prices of another plan, for a renewal after the notice."""
+        return self._enqueue(command)
+
+    @migrate_plan.validator
+    def _check_migrate_plan(self, command: MigratePlan) -> None:
         self._check(command)
 
     @workflow.update(

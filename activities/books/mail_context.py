@@ -18,13 +18,16 @@ from activities.books.mail_facts import MailFacts, day_before
 from activities.books.rows import NotFound, get, usable_method
 from activities.books.standing import last_valid_day
 from activities.links import Links
+from billing.announced import running_prices
 from billing.dunning import EndForSubscription
 from billing.subscription import Status
 from billing.terms import CollectionMethod
+from billing.upcoming import price_of_a_period
 from billing.values import Value
 from billing.withdrawal import refund_by
 from mails.context import CanceledBy, MailContext, TrialEnd
 from mails.kinds import MailKind
+from mails.price_words import price_lines
 from models.tables import CommandRow, CreditNote, Invoice, Message
 
 CUSTOMER: Final = "customer"
@@ -251,6 +254,28 @@ async def _plan_changed(facts: MailFacts) -> Fields:
     }
 
 
+async def _price_change(facts: MailFacts) -> Fields | Moot:
+    sub = facts.sub
+    announced = sub.announced
+    if announced is None or sub.is_over:
+        return Moot(reason="The price does not change any more, or has changed.")
+    old, new = sub.terms, announced.applied_to(sub.terms)
+    before, after = (
+        price_of_a_period(terms, announced.from_on, sub.timezone, facts.treatment) for terms in (old, new)
+    )
+    return {
+        "currency": old.currency,
+        "plan_name": new.plan_name,
+        "previous_plan_name": old.plan_name if old.plan_name != new.plan_name else None,
+        "effective_on": announced.from_on,
+        "deadline_on": day_before(announced.from_on),
+        "prices": price_lines(running_prices(old.prices), new.prices, old.currency, facts.language),
+        "previous_amount_minor": before.total_minor,
+        "amount_minor": after.total_minor if after.total_minor or before.total_minor else None,
+        "tax_minor": after.vat_minor or None,
+    }
+
+
 async def _credit_note_issued(facts: MailFacts) -> Fields:
     invoice = _invoice(facts)
     note = await get(facts.session, CreditNote, facts.message.context["credit_note"], field="credit_note")
@@ -398,6 +423,7 @@ _SAYS: Final[Mapping[MailKind, Callable[[MailFacts], Awaitable[Fields | Moot]]]]
     MailKind.CANCEL_SCHEDULED: _cancel_scheduled,
     MailKind.WITHDRAWAL_CONFIRMED: _withdrawal_confirmed,
     MailKind.PLAN_CHANGED: _plan_changed,
+    MailKind.PRICE_CHANGE: _price_change,
     MailKind.PAUSED: _paused,
     MailKind.RESUMED: _resumed,
     MailKind.CARD_EXPIRING: _card_expiring,

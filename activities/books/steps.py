@@ -22,7 +22,7 @@ from activities.books.transitions import carry_out, settle_standing
 from activities.books.work import Work
 from billing import lifecycle
 from billing.asking import may_ask
-from billing.commands import ChangePlan, Command, Resume, RetryNow, ends_now
+from billing.commands import ChangePlan, Command, MigratePlan, Resume, RetryNow, ends_now
 from billing.decide import accept
 from billing.discounts import for_next_period
 from billing.effects import InvoiceReason, Issue, Transition
@@ -145,7 +145,7 @@ async def apply_command(
             id=command.command_id,
             subscription_id=row.id,
             kind=command.kind,
-            payload=command.model_dump(mode="json", exclude_defaults=True),
+            payload=command.model_dump(mode="json", exclude_defaults=True, exclude={"old", "new"}),
             by=command.by,
             reason=command.reason,
             outcome=outcome,
@@ -202,12 +202,23 @@ async def with_terms(session: AsyncSession, row: SubscriptionRow, command: Comma
     Raises:
         InvalidInput: there is no such plan, or it is archived; field `plan`.
     """
+    if isinstance(command, MigratePlan):
+        old = await _plan_of(session, row, command.from_plan_id, on_offer=False)
+        new = await _plan_of(session, row, command.plan_id)
+        return command.model_copy(update={"old": old.terms, "new": new.terms})
     if not isinstance(command, ChangePlan) or command.terms is not None:
         return command
-    plan = await session.get(Plan, command.plan_id)
-    if plan is None or plan.entity_id != row.entity_id or plan.archived_at is not None:
-        raise InvalidInput(f"There is no plan {command.plan_id} on offer.", field="plan")
+    plan = await _plan_of(session, row, command.plan_id)
     return command.model_copy(update={"terms": plan.terms})
+
+
+async def _plan_of(
+    session: AsyncSession, row: SubscriptionRow, plan_id: str, *, on_offer: bool = True
+) -> Plan:
+    plan = await session.get(Plan, plan_id)
+    if plan is None or plan.entity_id != row.entity_id or (on_offer and plan.archived_at is not None):
+        raise InvalidInput(f"There is no plan {plan_id} on offer.", field="plan")
+    return plan
 
 
 async def stop_collecting(session: AsyncSession, subscription_id: str) -> None:

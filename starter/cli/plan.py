@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from billing.errors import InvalidInput
 from billing.prices import Charging, Price, PricingModel
 from starter.cli import output, words
+from starter.cli.plan_migration import migrate
 from starter.cli.running import with_client
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from starter.orders import NewPlan
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(migrate)
 
 
 @app.callback()

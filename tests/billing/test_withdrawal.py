@@ -9,6 +9,7 @@ from support.subscriptions import a_subscription, told
 
 from billing.commands import Cancel, CreditTo, When, Withdraw
 from billing.decide import accept
+from billing.effects import BillEarlyExit, CreditUnused
 from billing.refusal import Refused
 from billing.subscription import CustomerKind, Status, Subscription
 from billing.withdrawal import last_day_to_withdraw, refund_by
@@ -97,5 +98,7 @@ def test_who_may_leave_freely_gets_money_whatever_was_asked_for_and_pays_no_exit
     )
     for asked in CreditTo:
         cancel = Cancel(command_id="cancel", when=When.NOW, credit_to=asked)
-        (credit,) = [e for e in accept(free, cancel, ON_5_JUNE).effects if hasattr(e, "credit_to")]
+        billing = (CreditUnused, BillEarlyExit)
+        (credit,) = [e for e in accept(free, cancel, ON_5_JUNE).effects if isinstance(e, billing)]
+        assert isinstance(credit, CreditUnused)
         assert (credit.from_day, credit.credit_to) == (date(2041, 6, 6), CreditTo.REFUND)

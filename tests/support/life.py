@@ -40,6 +40,7 @@ from activities.sendgrid_mailer import SendGridMailer
 from activities.stripe_gateway import StripeGateway
 from billing.commands import Command
 from billing.dunning import DunningPolicy
+from billing.subscription import CustomerKind
 from models.attributes import ALL_ATTRIBUTES
 from models.boundary import Accepted, SubscriptionState
 from models.database import Database
@@ -300,12 +301,14 @@ class Life(ABC):
         *,
         plan: str = "pro",
         card: Script | None = ("ok",),
+        kind: CustomerKind = CustomerKind.CONSUMER,
         **terms: Any,
     ) -> Person:
         """A customer who starts a subscription now, with a card unless `card` is None."""
         customer = await self.customers.create(
             NewCustomer(
                 reference=reference,
+                kind=kind,
                 name=reference.title(),
                 contacts=(Contact(email=f"{reference}@example.com"),),
                 clock=self.clock_id,

@@ -1,5 +1,7 @@
 """Trials and scheduled starts: what the customer hears, when the first charge falls, and how each can end."""
 
+from typing import Any
+
 import pytest
 from support.life import Begins
 
@@ -234,7 +236,7 @@ async def test_commands_during_a_trial(life: Begins) -> None:
 async def test_a_scheduled_start(life: Begins) -> None:
     """It starts by itself on its date; before it nothing is billed, whatever is asked (U1)."""
     async with life("2041-01-31") as world:
-        starts = {"starts_on": "2041-02-15"}
+        starts: dict[str, Any] = {"starts_on": "2041-02-15"}
         anna = await world.signs_up("anna", **starts)
         emma = await world.signs_up("emma", **starts)
         nora = await world.signs_up("nora", **starts)
