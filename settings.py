@@ -177,6 +177,9 @@ class Settings(BaseSettings):
     catch_up_limit: int = Field(default=2, ge=1, le=120)
     """Periods that may be due at once before the subscription parks and asks a person (rules 4)."""
 
+    promise_days: int = Field(default=30, ge=1, le=365)
+    """How many days ahead a customer may promise to pay (rules 25)."""
+
     gated_hours: int = Field(default=23, ge=1, le=23)
     """Hours in which a gated invoice must be paid before its draft is dropped (rules 13). Stripe keeps an
     idempotency key for 24."""

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities.books import chase_steps, steps
 from activities.books.config import BookRules
 from activities.books.gate import Prepares
+from activities.books.steering import steer_chase
 from billing.errors import RelanceError
 from models.boundary import (
     CaseReport,
@@ -20,6 +21,8 @@ from models.boundary import (
     CommandOrder,
     LookOrder,
     ParkOrder,
+    SteerOrder,
+    SteerReport,
     StepOrder,
     SubscriptionReport,
     WishOrder,
@@ -121,6 +124,24 @@ class Books:
         """A notice, or the end."""
         async with self._database.write() as session:
             return await chase_steps.take_case_step(session, self._gateway, self._rules, order)
+
+    @activity.defn(name="steer_chase")
+    @faults_for_a_person
+    async def steer_chase(self, order: SteerOrder) -> SteerReport:
+        """Carry out what a person decided in the UI; what does not fit is answered, not raised."""
+        at, invoice_id = order.as_of, order.invoice_id
+        try:
+            async with self._database.write() as session:
+                done = await steer_chase(
+                    session, self._gateway, self._rules, order.directive, invoice_id=invoice_id, at=at
+                )
+        except RelanceError as refused:
+            case = await self.look_at_case(LookOrder(id=invoice_id, as_of=at))
+            return SteerReport(case=case, refused=refused.message)
+        if done.invoice_id == invoice_id:
+            return SteerReport(case=done.report)
+        case = await self.look_at_case(LookOrder(id=invoice_id, as_of=at))
+        return SteerReport(case=case, driver_id=done.invoice_id)
 
     @activity.defn(name="ask")
     @faults_for_a_person

@@ -323,7 +323,7 @@ def _notice(case: Case, as_of: datetime) -> Iterator[NextStep]:
             yield _mail(case, Mail.PAYMENT_FAILED, max(0, reached), failed_at, as_of)
             return
     missed = reached if reached > noticed else None
-    coming = [day for day in policy.mail_days if case.at_day(day) > as_of]
+    coming = [day for day in policy.mail_days if day > noticed and case.at_day(day) > as_of]
     day = missed or next(iter(coming), None)
     if day is None or (day == policy.last_notice_day and case.last_notice_on is not None):
         return

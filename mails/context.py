@@ -185,6 +185,8 @@ class MailContext(Value):
     deadline_at: AwareDatetime | None = None
     consequence: EndForSubscription | None = None
     """What the end of the policy does to the subscription; None or `keep` where it has already ended."""
+    promised_on: date | None = None
+    """The date on which the customer promised to pay."""
     open_invoices: tuple[OpenInvoice, ...] = ()
     """Oldest first."""
     occurred_on: date | None = None

@@ -15,6 +15,7 @@ class MailKind(StrEnum):
     PAYMENT_FAILED = "payment_failed"
     PAYMENT_REMINDER = "payment_reminder"
     LAST_NOTICE = "last_notice"
+    PROMISE_NOTED = "promise_noted"
     AUTHENTICATION_REQUIRED = "authentication_required"
     COMPLETE_PAYMENT = "complete_payment"
     SUBSCRIPTION_SUSPENDED = "subscription_suspended"
@@ -67,6 +68,10 @@ KINDS: dict[MailKind, MailSpec] = {
     MailKind.LAST_NOTICE: MailSpec(
         purpose="The last reminder before the end of the policy: amount, deadline and consequence (rules 24).",
         requires=("open_invoices", "deadline_on", "consequence"),
+    ),
+    MailKind.PROMISE_NOTED: MailSpec(
+        purpose="A promise to pay was noted: how much, until when, and that nothing happens before (rules 25).",
+        requires=(*_MONEY, "invoice_number", "promised_on"),
     ),
     MailKind.AUTHENTICATION_REQUIRED: MailSpec(
         purpose="The bank wants the customer to confirm a payment.",

@@ -174,6 +174,14 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
             "pay_url": None,
         },
     },
+    MailKind.PROMISE_NOTED: {
+        "typical": {
+            "invoice_number": "2027-000131",
+            "promised_on": date(2027, 2, 15),
+            "method_label": "Visa •••• 4242",
+        },
+        "transfer": {"invoice_number": "2027-000131", "promised_on": date(2027, 2, 15)},
+    },
     MailKind.PRICE_CHANGE: {
         "typical": {
             "effective_on": date(2027, 5, 1),

@@ -9,6 +9,7 @@ from billing.case import Role
 from billing.chase import NextStep
 from billing.commands import Command
 from billing.payment import Trigger
+from billing.steering import Directive
 from billing.subscription import Subscription
 from billing.values import Value
 
@@ -57,6 +58,8 @@ class CollectionRun(Value):
     """The business instant of the hand-over."""
     inbox: tuple[Wish, ...] = ()
     """Wishes that were taken down and not yet carried to the books."""
+    directives: tuple[Directive, ...] = ()
+    """What persons decided from the UI and was not yet carried to the books."""
     payment_moved: bool = False
     """Whether there is news of the payment that was not yet looked at."""
     case: CaseReport | None = None
@@ -191,6 +194,24 @@ class Accepted(Value):
     """As it will be, as far as is known now."""
 
 
+class SteerOrder(Value):
+    """Carry out what a person decided about a chase."""
+
+    invoice_id: str
+    directive: Directive
+    as_of: datetime
+
+
+class SteerReport(Value):
+    """The chase after a directive."""
+
+    case: CaseReport
+    driver_id: str = ""
+    """The invoice whose chase was steered, where it is another one (U18)."""
+    refused: str = ""
+    """Why nothing was changed."""
+
+
 class WishAccepted(Value):
     """A charge that a person asked for was taken down and will be tried."""
 
@@ -239,6 +260,7 @@ class CollectionState(Value):
     next: PlannedStep
     now: datetime
     bad_signals: int = 0
+    last_bad_signal: str = ""
 
 
 class AdvanceTo(Value):

@@ -43,6 +43,7 @@ from starter.reading import (
     Reading,
     StateAnswer,
 )
+from starter.steering import Steering
 from starter.subscriptions import Started, Subscriptions
 from starter.taxes import Taxes
 from starter.usage import UsageDoor
@@ -58,7 +59,8 @@ class RelanceClient(Commands):
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
     of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
     `corrections`, the books as files in `books`, discounts on offer in `coupons`,
-    what was used in `usage`, other prices for those who have a plan in `plan_migrations`.
+    what was used in `usage`, other prices for those who have a plan in `plan_migrations`, what a
+    person decides about a chase in `steering`.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class RelanceClient(Commands):
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)
+        self.steering = Steering(self.connections)
         self.plan_migrations = PlanMigrations(self.connections)
 
     @classmethod

@@ -82,6 +82,7 @@ _SAID: Final[dict[str, tuple[FactKind, str]]] = {
     "subscription.plan_changed": (FactKind.PLAN, "plan changed to {to}"),
     "subscription.parked": (FactKind.STATUS, "parked"),
     "subscription.unparked": (FactKind.STATUS, "resumed from parked"),
+    "dunning.steered": (FactKind.ASKED, "dunning {directive} by {by}"),
     "dunning.ended": (FactKind.DUNNING, "dunning ended: {subscription_end}"),
 }
 _NOT_YET: Final = (AttemptState.QUEUED, AttemptState.STARTED)

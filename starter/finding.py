@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.rows import NotFound
 from billing.errors import InvalidInput
 from models.database import Database
-from models.tables import Coupon, Customer, LegalEntity, Plan, SubscriptionRow
+from models.tables import Coupon, Customer, Invoice, LegalEntity, Plan, SubscriptionRow
 
 Named = TypeVar("Named", Coupon, Customer, Plan, SubscriptionRow)
 Answer = TypeVar("Answer")
@@ -57,6 +57,27 @@ async def with_reference(
     if entity_id is not None:
         query = query.where(col(table.entity_id) == entity_id)
     return list((await session.exec(query)).all())
+
+
+async def find_invoice(session: AsyncSession, key: str) -> Invoice:
+    """The invoice with this id or number.
+
+    Raises:
+        NotFound: there is none.
+        InvalidInput: two legal entities have one of that number.
+    """
+    row = await session.get(Invoice, key)
+    if row is not None:
+        return row
+    found = (await session.exec(select(Invoice).where(Invoice.number == key).order_by(col(Invoice.id)))).all()
+    if not found:
+        raise NotFound(f"There is no invoice {key}.", field="invoice")
+    if len(found) > 1:
+        raise InvalidInput(
+            f"Several invoices have the number {key}. Name it by its id: {' or '.join(i.id for i in found)}.",
+            field="invoice",
+        )
+    return found[0]
 
 
 async def the_entity(session: AsyncSession, entity_id: str | None) -> LegalEntity:

@@ -35,7 +35,7 @@ from starter.accounts import Accounts, read_accounts
 from starter.connect import TemporalUnreachable
 from starter.connections import Connections
 from starter.diary import Fact, diary_of
-from starter.finding import find
+from starter.finding import find, find_invoice
 from starter.overview import InvoiceView, Overview, invoice_view, overview_of
 from starter.problems import TookTooLong
 from workflows.details import subscription_step
@@ -231,8 +231,7 @@ class Reading:
             NotFound: there is none.
         """
         async with self._to.database.read() as session:
-            by_number = (await session.exec(select(Invoice).where(Invoice.number == key))).first()
-            row = by_number or await get(session, Invoice, key, field="invoice")
+            row = await find_invoice(session, key)
             owner = await get(session, SubscriptionRow, row.subscription_id, field="subscription")
             lines = await session.exec(
                 select(InvoiceLine)

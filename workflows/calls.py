@@ -27,6 +27,8 @@ with workflow.unsafe.imports_passed_through():
         CommandOrder,
         LookOrder,
         ParkOrder,
+        SteerOrder,
+        SteerReport,
         StepOrder,
         SubscriptionReport,
         WishOrder,
@@ -145,6 +147,11 @@ async def open_case(invoice_id: str, at: datetime) -> CaseReport:
 async def look_at_case(invoice_id: str, at: datetime) -> CaseReport:
     """The chase as its rows have it."""
     return await sql_step("look_at_case", LookOrder(id=invoice_id, as_of=at), CaseReport)
+
+
+async def steer_chase(order: SteerOrder) -> SteerReport:
+    """What a person decided about a chase."""
+    return await sql_step("steer_chase", order, SteerReport, summary=order.directive.kind)
 
 
 async def take_case_step(order: CaseStepOrder, *, summary: str) -> CaseReport:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows import calls
-from workflows.execution import FIRST_RELEASE, Execution
-from workflows.signals import SignalDesk
+from workflows.collection_doors import CollectionDoors
+from workflows.execution import FIRST_RELEASE
 
 with workflow.unsafe.imports_passed_through():
     from billing.case import Role
     from billing.chase import NextStep, StepKind
     from billing.payment import Trigger
     from billing.reason import Because
+    from billing.steering import Directive
     from models.attributes import changes_between, collection_attributes
     from models.boundary import (
         CaseReport,
@@ -25,32 +24,24 @@ with workflow.unsafe.imports_passed_through():
         ChargeOrder,
         ChargeReport,
         CollectionRun,
-        CollectionState,
-        PlannedStep,
-        Wish,
-        WishAccepted,
+        SteerOrder,
         WishOrder,
     )
-    from workflows.details import chase_step, collection_details
+    from workflows.details import collection_details
 
 PAUSE_AFTER_REFUSAL = timedelta(hours=1)
 """Before a charge that the gate refused is looked at again."""
 
 
 @workflow.defn(name="collection")
-class CollectionWorkflow(Execution):
+class CollectionWorkflow(CollectionDoors):
     """Owns one invoice until it is paid, credited, uncollectible or void."""
 
     @workflow.init
     def __init__(self, start: CollectionRun) -> None:
-        super().__init__(now=start.now, desk=SignalDesk())
-        self.run_input = start
-        self.case: CaseReport | None = start.case
-        self.inbox: deque[Wish] = deque(start.inbox)
-        self.payment_moved = start.payment_moved
+        super().__init__(start)
         self.payment_closed = False
         self.not_before: datetime | None = None
-        self.trouble = ""
         self.told_version = start.case.subscription_version if start.case is not None else 0
 
     @workflow.run
@@ -66,6 +57,7 @@ class CollectionWorkflow(Execution):
             "now": self.clock.test_now,
             "case": None if self.has_news else self.case,
             "inbox": tuple(self.inbox),
+            "directives": tuple(self.directives),
             "payment_moved": self.payment_moved,
         }
         workflow.continue_as_new(start.model_copy(update=carried))
@@ -107,20 +99,13 @@ class CollectionWorkflow(Execution):
         return self.case
 
     def _may_leave(self) -> bool:
-        is_quiet = not (self.inbox or self.has_news or self.payment_moved)
-        return self._is_closed() or (self.is_asked_to_recycle and is_quiet)
+        return self._is_closed() or (self.is_asked_to_recycle and not self._has_something_to_do())
 
-    def _is_closed(self) -> bool:
-        return self.case is not None and self.case.closed
+    def _has_something_to_do(self) -> bool:
+        return bool(self.inbox or self.directives or self.has_news or self.payment_moved)
 
     def _is_woken(self) -> bool:
-        return (
-            bool(self.inbox)
-            or self.has_news
-            or self.payment_moved
-            or self.is_asked_to_recycle
-            or self.cancel_was_pressed
-        )
+        return self._has_something_to_do() or self.is_asked_to_recycle or self.cancel_was_pressed
 
     def _held_back(self, due: datetime | None) -> datetime | None:
         if due is None or self.not_before is None:
@@ -226,6 +211,9 @@ class CollectionWorkflow(Execution):
             order = WishOrder(invoice_id=self.run_input.invoice_id, wish=self.inbox.popleft())
             self._adopt(await calls.ask(order))
             return
+        if self.directives:
+            await self._steer(self.directives.popleft())
+            return
         if self.payment_moved:
             self.payment_moved = False
             await self._settle(only_look=True)
@@ -234,6 +222,18 @@ class CollectionWorkflow(Execution):
         self._adopt(await calls.look_at_case(self.run_input.invoice_id, self.clock.now))
         await self._tell_subscription()
         await self._wake_others()
+
+    async def _steer(self, directive: Directive) -> None:
+        """A person's decision: what does not fit is counted and shown, as every signal that can't be taken."""
+        report = await calls.steer_chase(
+            SteerOrder(invoice_id=self.run_input.invoice_id, directive=directive, as_of=self.clock.now)
+        )
+        if report.refused:
+            self.desk.refuse("steer", report.refused)
+        self._adopt(report.case)
+        if report.driver_id:
+            await self._wake(f"collection/{report.driver_id}")
+        await self._tell_subscription()
 
     def _adopt(self, case: CaseReport) -> None:
         self.case = case
@@ -257,71 +257,3 @@ class CollectionWorkflow(Execution):
             changes = changes_between(workflow.info().typed_search_attributes, wanted)
             if changes:
                 workflow.upsert_search_attributes(changes)
-
-    # What support asks
-
-    @workflow.query(
-        name="state", description="Where the chase of this invoice stands, and what comes next and why."
-    )
-    def state(self) -> CollectionState:
-        """The chase and its next step."""
-        following = chase_step(self.case.step) if self.case else PlannedStep(what="open")
-        if self.trouble:
-            following = PlannedStep(what="wait", why=self.trouble)
-        return CollectionState(case=self.case, next=following, now=self.clock.now, bad_signals=self.desk.bad)
-
-    # What persons ask: taken down and answered at once, charged in turn (engine 3)
-
-    @workflow.update(
-        name="pay_now", description='The customer pays now: {"trigger": "customer", "command_id"}'
-    )
-    async def pay_now(self, wish: Wish) -> WishAccepted:
-        """The customer asks that the invoice be charged now."""
-        return self._take_down(wish)
-
-    @pay_now.validator
-    def _check_pay_now(self, wish: Wish) -> None:
-        self._check(wish)
-
-    @workflow.update(
-        name="retry_now", description='Support asks for a try: {"trigger": "support", "command_id"}'
-    )
-    async def retry_now(self, wish: Wish) -> WishAccepted:
-        """Support asks that the invoice be charged now."""
-        return self._take_down(wish)
-
-    @retry_now.validator
-    def _check_retry_now(self, wish: Wish) -> None:
-        self._check(wish)
-
-    def _check(self, wish: Wish) -> None:
-        if wish.trigger.is_automatic:
-            raise ApplicationError(
-                "Say who asks: customer, support or method_replaced.", "trigger", type="invalid_input"
-            )
-        if self._is_closed():
-            raise ApplicationError("Nothing is owed on this invoice any more.", "invoice", type="not_open")
-        refusal = self.case.no_asking if self.case is not None else None
-        now = max(self.clock.now, wish.as_of or self.clock.now)
-        if refusal is not None and (refusal.not_before is None or now < refusal.not_before):
-            raise ApplicationError(refusal.message, "invoice", type=refusal.reason.value)
-
-    def _take_down(self, wish: Wish) -> WishAccepted:
-        self.clock.hear(wish.as_of)
-        self.inbox.append(wish.model_copy(update={"as_of": self.clock.now}))
-        return WishAccepted(command_id=wish.command_id, invoice_id=self.run_input.invoice_id)
-
-    # Facts
-
-    @workflow.signal(name="ask", description="As retry_now, without an answer.")
-    def ask(self, raw: RawValue) -> None:
-        """A wish that the subscription passes on."""
-        wish = self.desk.decode(raw, Wish, signal="ask")
-        if wish is not None:
-            _ = self._take_down(wish)
-
-    @workflow.signal(name="payment_settled", description="The provider has news of this payment.")
-    def payment_settled(self, raw: RawValue) -> None:
-        """A hint that the payment moved; the provider is asked."""
-        if self.desk.decode(raw, dict[str, str], signal="payment_settled") is not None:
-            self.payment_moved = True

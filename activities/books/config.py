@@ -26,6 +26,7 @@ class BookRules:
         gated_for: how long a gated draft waits for its payment (rules 13).
         catch_up_limit: periods that may fall due at once (rules 4).
         unpaid_cancel_days: after how many days unpaid a subscription is cancelled (U10).
+        promise_days: how far ahead a promise to pay may be (rules 25).
         minimum_minor: the least that can be charged, per currency (rules 10).
         rates: of VAT.
         exchange_rate_days: how old the exchange rate of a document in another currency may be.
@@ -38,6 +39,7 @@ class BookRules:
     gated_for: timedelta = timedelta(hours=23)
     catch_up_limit: int = 2
     unpaid_cancel_days: int = 90
+    promise_days: int = 30
     minimum_minor: Mapping[str, int] = field(default_factory=lambda: {"EUR": 50})
     rates: RateTable = field(default_factory=default_rates)
     exchange_rate_days: int = 7
@@ -52,6 +54,7 @@ class BookRules:
             gated_for=timedelta(hours=settings.gated_hours),
             catch_up_limit=settings.catch_up_limit,
             unpaid_cancel_days=settings.unpaid_cancel_days,
+            promise_days=settings.promise_days,
             minimum_minor=settings.minimum_charge_minor,
             rates=_rates(settings.vat_rates),
             exchange_rate_days=settings.exchange_rate_days,

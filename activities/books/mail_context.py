@@ -147,6 +147,20 @@ async def _reminder(facts: MailFacts) -> Fields | Moot:
     }
 
 
+async def _promise_noted(facts: MailFacts) -> Fields | Moot:
+    invoice = _invoice(facts)
+    if not is_collectable(invoice):
+        return _settled(invoice)
+    charged = bool(facts.message.context.get("charged"))
+    return {
+        **await _owed(facts, invoice),
+        "deadline_on": None,
+        "consequence": None,
+        "promised_on": facts.day("promised_on"),
+        "method_label": await facts.present_label() if charged else None,
+    }
+
+
 async def _authentication_required(facts: MailFacts) -> Fields | Moot:
     invoice = _invoice(facts)
     attempt = await facts.attempt(invoice, int(facts.message.occurrence))
@@ -416,6 +430,7 @@ _SAYS: Final[Mapping[MailKind, Callable[[MailFacts], Awaitable[Fields | Moot]]]]
     MailKind.PAYMENT_FAILED: _payment_failed,
     MailKind.PAYMENT_REMINDER: _reminder,
     MailKind.LAST_NOTICE: _reminder,
+    MailKind.PROMISE_NOTED: _promise_noted,
     MailKind.AUTHENTICATION_REQUIRED: _authentication_required,
     MailKind.COMPLETE_PAYMENT: _complete_payment,
     MailKind.SUBSCRIPTION_SUSPENDED: _suspended,
