@@ -104,9 +104,12 @@ async def test_from_the_ui_a_signal_steers_and_what_does_not_fit_is_shown(world:
     await world.until("2041-02-28")
     handle = world.client.get_workflow_handle(f"collection/{await open_invoice(anna)}")
     await handle.signal(
-        "steer", {"kind": "hold", "until": "2041-03-10", "command_id": "ui-1", "by": "ops", "reason": "outage"}
+        "steer",
+        {"kind": "hold", "until": "2041-03-10", "command_id": "ui-1", "by": "ops", "reason": "outage"},
     )
-    await handle.signal("steer", {"kind": "extend", "end_on": "2041-03-01", "command_id": "ui-2", "by": "ops"})
+    await handle.signal(
+        "steer", {"kind": "extend", "end_on": "2041-03-01", "command_id": "ui-2", "by": "ops"}
+    )
     await handle.signal("steer", {"kind": "teleport", "command_id": "ui-3"})
     await world.settle()
     state: CollectionState = await handle.query("state", result_type=CollectionState)
@@ -124,9 +127,7 @@ async def test_one_given_for_an_invoice_that_rests_goes_to_the_one_that_drives(
     world: ClockedLife, client: RelanceClient
 ) -> None:
     """U18."""
-    await world.writes_policy(
-        DunningPolicy(name="slow", retry_days=(3, 35), last_notice_day=35, end_day=45)
-    )
+    await world.writes_policy(DunningPolicy(name="slow", retry_days=(3, 35), last_notice_day=35, end_day=45))
     anna = await world.signs_up(card=FAILS, dunning_policy="slow")
     await world.until("2041-04-01")
     older, younger = [i for i in await anna.invoices() if i.status == "open"]
