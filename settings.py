@@ -223,6 +223,9 @@ class Settings(BaseSettings):
     clock_peers: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses, separated by commas, of what moves along with test clocks (engine 24): the fake Stripe."""
 
+    sendgrid_webhook_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    """Public keys of SendGrid's signed event webhook, separated by commas; without one it is refused."""
+
     sandbox: Path | None = None
     """Folder of the running sandbox that this configuration belongs to. The sandbox sets it, nobody else."""
 
@@ -239,7 +242,9 @@ class Settings(BaseSettings):
         """Arguments only; `load_settings` is what reads the environment."""
         return (init_settings,)
 
-    @field_validator("stripe_webhook_secret", "encryption_keys", "clock_peers", mode="before")
+    @field_validator(
+        "stripe_webhook_secret", "encryption_keys", "clock_peers", "sendgrid_webhook_keys", mode="before"
+    )
     @classmethod
     def _split(cls, raw: object) -> object:
         return _words(raw)

@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from sandbox.mailbox.news import key_in, public_key
 from sandbox.ports import Ports
 from sandbox.serving import LOOPBACK
 from settings import Settings, variable
 
 _FOREIGN: Final = ("TEMPORAL_", "STRIPE_", "SENDGRID_")
 """Variables that would lead a child away from the sandbox, to somebody's real accounts."""
+
+MAIL_KEY: Final = "mailbox-key.pem"
+"""File of the key with which the mailbox signs what it tells."""
 
 _INSTRUCTIONS: Final = "# Written by the running sandbox; `relance` in this folder reads it by itself.\n"
 
@@ -49,6 +53,7 @@ def sandbox_variables(*, ports: Ports, folder: Path, data: Path, database_url: s
         "SENDGRID_API_KEY": "SG.sandbox",
         "SENDGRID_API_BASE": where["mailbox"],
         "MAIL_FROM": "Relance Sandbox <billing@sandbox.example>",
+        "RELANCE_SENDGRID_WEBHOOK_KEYS": public_key(key_in(data / MAIL_KEY)),
         "PUBLIC_URL": where["http"],
         "RELANCE_HTTP_PORT": str(ports.http),
         "RELANCE_BOUNDARY_WINDOW_MINUTES": "0",

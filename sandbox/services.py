@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from sandbox.environment import addresses
+from sandbox.environment import MAIL_KEY, addresses
 from sandbox.ports import Ports
 from sandbox.problems import SandboxProblem
 from sandbox.serving import LOOPBACK
@@ -40,6 +40,8 @@ SEARCH_ATTRIBUTES: Final = {
 
 WEBHOOKS: Final = "/webhooks/stripe"
 """Path of the HTTP door to which the fake Stripe sends its events."""
+MAIL_WEBHOOKS: Final = "/webhooks/sendgrid"
+"""And the mailbox what became of each mail."""
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -131,7 +133,12 @@ def _stripe(place: Place) -> list[str]:
 
 def _mailbox(place: Place) -> list[str]:
     command = [sys.executable, "-m", "sandbox.mailbox", "--port", str(place.ports.mailbox)]
-    return [*command, "--file", str(place.data / "mails.jsonl")] if place.persistent else command
+    if place.persistent:
+        command += ["--file", str(place.data / "mails.jsonl")]
+    if "http" in place.services:
+        command += ["--webhook-url", addresses(place.ports)["http"] + MAIL_WEBHOOKS]
+        command += ["--webhook-key", str(place.data / MAIL_KEY)]
+    return command
 
 
 def _migrations(place: Place) -> list[str]:  # noqa: ARG001

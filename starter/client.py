@@ -18,7 +18,16 @@ from typing import TYPE_CHECKING
 from activities.gateway import PaymentGateway
 from models.database import Database
 from models.schema import check_schema
-from models.tables import Customer, Invoice, LegalEntity, PaymentMethod, Plan, SubscriptionRow, TestClock
+from models.tables import (
+    Customer,
+    Invoice,
+    LegalEntity,
+    MailAddress,
+    PaymentMethod,
+    Plan,
+    SubscriptionRow,
+    TestClock,
+)
 from settings import Settings
 from starter.accounts import Accounts
 from starter.books_export import BooksExport
@@ -166,6 +175,14 @@ class RelanceClient(Commands):
             NotFound: there is no such customer.
         """
         return await self._customers.methods((await self._customers.find(customer)).id)
+
+    async def mail_problems(self, customer: str) -> Sequence[MailAddress]:
+        """The addresses of a customer at which mails do not arrive, as the mail provider said.
+
+        Raises:
+            NotFound: there is no such customer.
+        """
+        return await self._customers.mail_problems(customer)
 
     async def set_payment_method(
         self, customer: str, token: str, *, command_id: str | None = None

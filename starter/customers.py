@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chase_steps import ask_for_new_method
+from activities.books.delivery import undeliverable
 from activities.books.rows import get, lock
 from activities.books.steps import bring_back
 from activities.gateway import MethodFacts
@@ -19,7 +20,7 @@ from billing.errors import InvalidInput
 from billing.payment import Declined
 from billing.values import Value
 from models.ids import derived_id, new_id
-from models.tables import Customer, PaymentMethod, SubscriptionRow, TestClock
+from models.tables import Customer, MailAddress, PaymentMethod, SubscriptionRow, TestClock
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.hints import COLLECTION, SUBSCRIPTION, hint
@@ -44,6 +45,16 @@ class Customers:
 
     def __init__(self, to: Connections) -> None:
         self._to = to
+
+    async def mail_problems(self, key: str) -> Sequence[MailAddress]:
+        """The addresses of a customer at which mails do not arrive.
+
+        Raises:
+            NotFound: there is no such customer.
+        """
+        async with self._to.database.read() as session:
+            row = await find(session, Customer, key, field="customer")
+            return await undeliverable(session, (contact["email"] for contact in row.contacts))
 
     async def create(self, order: NewCustomer) -> Customer:
         """Make a customer, here and at the provider. The same id or reference with the same content is one.

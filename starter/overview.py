@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import collection_key, load_case
 from activities.books.config import BookRules
+from activities.books.delivery import undeliverable
 from activities.books.issuing import treatment_now
 from activities.books.rows import customer_of, usable_method
 from billing.calendar import local_date
@@ -29,6 +30,7 @@ from models.tables import (
     Collection,
     Invoice,
     InvoiceStatus,
+    MailAddress,
     Message,
     PaymentAttempt,
     SubscriptionRow,
@@ -143,6 +145,8 @@ class Overview(Value):
     """All that are open, and the latest others; newest first."""
     mails: tuple[MailView, ...]
     """The latest, newest first."""
+    mail_problems: tuple[str, ...] = ()
+    """Addresses of the customer at which mails do not arrive, and why."""
     ahead: tuple[AheadView, ...]
     """What happens next, in order; what waits for somebody comes last."""
     updated_at: datetime
@@ -196,6 +200,9 @@ async def overview_of(
         payment_method=method_label(method) if method is not None else None,
         owed_minor=sum(i.open_minor for i in invoices if i.status is InvoiceStatus.OPEN),
         written_off_minor=sum(i.open_minor for i in invoices if i.status is InvoiceStatus.UNCOLLECTIBLE),
+        mail_problems=tuple(
+            in_words(one) for one in await undeliverable(session, (c["email"] for c in customer.contacts))
+        ),
         invoices=await _invoice_views(session, _shown(invoices), sub.timezone),
         mails=await _mails(session, row),
         ahead=await _ahead(session, row, invoices, rules, now),
@@ -206,6 +213,12 @@ async def overview_of(
 async def invoice_view(session: AsyncSession, invoice: Invoice, timezone: str) -> InvoiceView:
     """One invoice with its attempts; dates local to the customer."""
     return (await _invoice_views(session, [invoice], timezone))[0]
+
+
+def in_words(address: MailAddress) -> str:
+    """An address at which mails do not arrive: `ada@example.com: bounced since 2027-02-01, 550 no such mailbox`."""
+    said = f", {address.detail}" if address.detail else ""
+    return f"{address.address}: {address.reason} since {address.since:%Y-%m-%d}{said}"
 
 
 def _pending(sub: Subscription) -> tuple[str, ...]:

@@ -12,12 +12,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import load_case
 from activities.books.config import BookRules
+from activities.books.delivery import customers_who_read_nothing
 from activities.books.inbox import UNBOOKED
 from billing import chase, steps
 from billing.payment import AttemptState
 from billing.values import Value
 from models.tables import (
     Collection,
+    Customer,
     IncomingEvent,
     Invoice,
     Message,
@@ -142,6 +144,8 @@ async def other_symptoms(session: AsyncSession, now: datetime) -> AsyncIterator[
                 says=f"{state.value.replace('_', ' ')}",
                 remedy="Look at last_error of these messages, and at the mail provider.",
             )
+    async for finding in _unread_mail(session):
+        yield finding
     waiting = (
         select(func.count())
         .select_from(IncomingEvent)
@@ -170,6 +174,22 @@ async def other_symptoms(session: AsyncSession, now: datetime) -> AsyncIterator[
             about=f"clock/{clock.id}",
             says=clock.problem,
             remedy=f"Mend what holds it, then: relance clock advance {clock.id} ...",
+        )
+
+
+async def _unread_mail(session: AsyncSession) -> AsyncIterator[Finding]:
+    """Customers whom no mail reaches although something is chased: they do not know."""
+    query = select(Customer).where(
+        col(Customer.id).in_(select(Collection.customer_id).where(col(Collection.closed_at).is_(None)))
+    )
+    chased = (await session.exec(query.order_by(col(Customer.id)))).all()
+    for customer, addresses in await customers_who_read_nothing(session, chased):
+        said = "; ".join(f"{one.reason} since {one.since:%Y-%m-%d}" for one in addresses)
+        yield Finding(
+            trouble=Trouble.MAIL,
+            about=customer.id,
+            says=f"is chased and reads no mail: {said}",
+            remedy="Ask this customer for another address by other means.",
         )
 
 

@@ -25,6 +25,8 @@ LEASE: Final = timedelta(seconds=60)
 """For writing the mail, and for the wait behind others that were taken with it."""
 SENDING_LEASE: Final = timedelta(seconds=90)
 """For the provider's answer: well beyond its time-outs."""
+WAIT_FOR_WORD: Final = timedelta(minutes=5)
+"""After a lost answer, for the provider's own word that it has the mail, before a legal notice goes out again."""
 MOST_SENDS: Final = 3
 """How often a legal notice is handed over when answers get lost; then it is `delivery_unknown` as well."""
 LONGEST_ERROR: Final = 500
@@ -214,7 +216,7 @@ async def record_lost(session: AsyncSession, claim: Claim, reason: str, now: dat
 def _lose(row: Message, reason: str, now: datetime) -> None:
     row.last_error = reason[:LONGEST_ERROR]
     if KINDS[MailKind(row.kind)].legal_notice and row.tries < MOST_SENDS:
-        row.state, row.leased_until = MessageState.QUEUED, now + pause_after(row.tries)
+        row.state, row.leased_until = MessageState.QUEUED, now + WAIT_FOR_WORD
     else:
         row.state, row.leased_until = MessageState.DELIVERY_UNKNOWN, None
 

@@ -12,7 +12,7 @@ from models.tables.documents import (
     NumberSeries,
     PaymentState,
 )
-from models.tables.messages import IncomingEvent, Message, MessageState, OutgoingEvent
+from models.tables.messages import IncomingEvent, MailAddress, Message, MessageState, OutgoingEvent
 from models.tables.parties import Customer, LegalEntity, PaymentMethod
 from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
 from models.tables.rendering import RenderedDocument, RenderingState
@@ -35,6 +35,7 @@ __all__ = [
     "InvoiceStatus",
     "JournalLine",
     "LegalEntity",
+    "MailAddress",
     "Message",
     "MessageState",
     "MeterStretch",

@@ -53,9 +53,29 @@ class Message(SQLModel, table=True):
     last_error: str = ""
     sent_at: datetime | None = instant()
     provider_id: str | None = None
+    delivery: str = ""
+    """What the provider last said became of it: `TAKEN`, `DELIVERED`, `BOUNCED` ...; empty where it said nothing."""
+    delivery_at: datetime | None = instant()
+    delivery_detail: str = ""
     subject: str = ""
     body_text: str = ""
     body_html: str = ""
+
+
+class MailAddress(SQLModel, table=True):
+    """Whether mails arrive at an address, once the provider said so. One row an address, in lower case."""
+
+    __tablename__ = "mail_address"
+
+    address: str = Field(primary_key=True)
+    arrives: bool
+    reason: str = ""
+    """`bounced`, `blocked`, `dropped`, `called spam`; empty where mails arrive."""
+    detail: str = ""
+    """What the reader's server said."""
+    since: datetime = instant(nullable=False)
+    as_of: datetime = instant(nullable=False)
+    """Of the event that says so; an older one changes nothing."""
 
 
 class OutgoingEvent(SQLModel, table=True):

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from sandbox.mailbox.app import create_app
+from sandbox.mailbox.news import News, key_in
 from sandbox.serving import serve
 
 
@@ -14,8 +15,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sandbox.mailbox", description=__doc__)
     parser.add_argument("--port", type=int, default=8025, help="port on 127.0.0.1")
     parser.add_argument("--file", type=Path, help="keep letters in this file across restarts")
+    parser.add_argument("--webhook-url", help="tell this address what became of each mail")
+    parser.add_argument("--webhook-key", type=Path, help="file of the key that signs it; made if missing")
     arguments = parser.parse_args()
-    serve(create_app(arguments.file), port=arguments.port)
+    key = key_in(arguments.webhook_key) if arguments.webhook_key else None
+    news = News(arguments.webhook_url, key)
+    serve(create_app(arguments.file, news=news), port=arguments.port)
 
 
 if __name__ == "__main__":

@@ -21,16 +21,18 @@ from sandbox.mailbox import pages
 from sandbox.mailbox.checks import MAX_REQUEST_BYTES, Fault, faults_of
 from sandbox.mailbox.letters import Letters, letters_from
 from sandbox.mailbox.mischief import Faults, Mischief
+from sandbox.mailbox.news import Bounce, News
 from sandbox.serving import cut_connection
 
 _UNAUTHORISED: Final = Fault("The provided authorization grant is invalid, expired, or revoked")
 
 
-def create_app(file: Path | None = None) -> Starlette:
+def create_app(file: Path | None = None, *, news: News | None = None) -> Starlette:
     """The mailbox.
 
     Args:
         file: where letters are kept across restarts; in memory only if None.
+        news: tells a webhook what became of each; nobody is told if None.
     """
     app = Starlette(
         routes=[
@@ -42,6 +44,7 @@ def create_app(file: Path | None = None) -> Starlette:
             Route("/_fake/faults", add_fault, methods=["POST"]),
             Route("/_fake/faults", list_faults, methods=["GET"]),
             Route("/_fake/faults", clear_faults, methods=["DELETE"]),
+            Route("/_fake/bounces", let_bounce, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
             *pages.routes,
         ],
@@ -49,6 +52,7 @@ def create_app(file: Path | None = None) -> Starlette:
     )
     app.state.letters = Letters(file)
     app.state.faults = Faults()
+    app.state.news = news or News(None, None)
     return app
 
 
@@ -84,7 +88,10 @@ async def _take(request: Request) -> Response:
         return _refused(400, wrong)
     message_id = secrets.token_urlsafe(16)
     letters: Letters = request.app.state.letters
-    letters.keep(letters_from(body, message_id=message_id, accepted_at=datetime.now(UTC)))
+    taken = letters_from(body, message_id=message_id, accepted_at=datetime.now(UTC))
+    letters.keep(taken)
+    news: News = request.app.state.news
+    news.tell(taken)
     return Response(status_code=202, headers={"X-Message-Id": message_id})
 
 
@@ -137,6 +144,17 @@ async def add_fault(request: Request) -> JSONResponse:
     faults: Faults = request.app.state.faults
     faults.add(mischief)
     return await list_faults(request)
+
+
+async def let_bounce(request: Request) -> JSONResponse:
+    """`POST /_fake/bounces`: what becomes of mails to an address from now on."""
+    try:
+        bounce = Bounce.model_validate_json(await request.body())
+    except ValidationError as problem:
+        return JSONResponse({"error": problem.errors()[0]["msg"]}, status_code=400)
+    news: News = request.app.state.news
+    news.let_bounce(bounce)
+    return JSONResponse(bounce.model_dump())
 
 
 async def list_faults(request: Request) -> JSONResponse:

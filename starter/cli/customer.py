@@ -11,7 +11,7 @@ from starter.cli import output, words
 from starter.cli.running import CommandId, with_client
 
 if TYPE_CHECKING:
-    from models.tables import Customer, PaymentMethod, SubscriptionRow
+    from models.tables import Customer, MailAddress, PaymentMethod, SubscriptionRow
     from starter.client import RelanceClient
     from starter.diary import Fact
 
@@ -113,11 +113,12 @@ def show(
     as_json: output.JsonFlag = False,
 ) -> None:
     """Show a customer with payment methods and subscriptions."""
-    row, methods, subscriptions, facts = with_client(lambda client: _read(client, key, diary=diary))
+    row, methods, subscriptions, facts, problems = with_client(lambda client: _read(client, key, diary=diary))
     if as_json:
         output.show_json(
             {
                 **_facts(row),
+                "mail_problems": [one.model_dump() for one in problems],
                 "payment_methods": [method.model_dump() for method in methods],
                 "subscriptions": [
                     {"id": s.id, "reference": s.reference, "status": s.status, "entitled": s.entitled}
@@ -127,25 +128,34 @@ def show(
             }
         )
         return
-    _print(row, methods, subscriptions)
+    _print(row, methods, subscriptions, problems)
     for fact in facts:
         output.say(fact.line)
 
 
 async def _read(
     client: RelanceClient, key: str, *, diary: bool
-) -> tuple[Customer, Sequence[PaymentMethod], Sequence[SubscriptionRow], Sequence[Fact]]:
+) -> tuple[
+    Customer, Sequence[PaymentMethod], Sequence[SubscriptionRow], Sequence[Fact], Sequence[MailAddress]
+]:
     row = await client.customer(key)
     return (
         row,
         await client.list_methods(row.id),
         await client.list_subscriptions(customer=row.id),
         await client.diary(row.id) if diary else [],
+        await client.mail_problems(row.id),
     )
 
 
-def _print(row: Customer, methods: Sequence[PaymentMethod], subscriptions: Sequence[SubscriptionRow]) -> None:
+def _print(
+    row: Customer,
+    methods: Sequence[PaymentMethod],
+    subscriptions: Sequence[SubscriptionRow],
+    problems: Sequence[MailAddress],
+) -> None:
     from starter.customers import method_label
+    from starter.overview import in_words
 
     default = next((m for m in methods if m.id == row.default_method_id), None)
     output.show_fields(
@@ -153,6 +163,7 @@ def _print(row: Customer, methods: Sequence[PaymentMethod], subscriptions: Seque
             "Id": row.id,
             "Reference": row.reference,
             "Mails to": ", ".join(contact["email"] for contact in row.contacts),
+            "Reads no mail at": "; ".join(in_words(one) for one in problems) or None,
             "Address": ", ".join(row.address.lines()) if row.address else None,
             "Kind": row.kind,
             "Language": row.locale,

@@ -86,6 +86,7 @@ def _head(view: Overview, live: StateAnswer | None) -> output.Row:
         if view.written_off_minor
         else None,
         "Pays by": view.payment_method or "no usable payment method",
+        "Reads no mail at": "; ".join(view.mail_problems) or None,
         "Now": f"{words.local(view.now, view.timezone)} in {view.timezone}{clock}",
         **_live_fields(live),
         "Id": view.id,

@@ -1,4 +1,4 @@
-"""Stripe's webhooks: checked on the raw bytes, stored once, answered, then handed on (engine 21)."""
+"""Webhooks of Stripe and SendGrid: checked on the raw bytes, stored, answered, then handed on (engine 21)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from fastapi import APIRouter, BackgroundTasks, HTTPException, Request
 from temporalio.service import RPCError
 from typing_extensions import override
 
+from activities.books.delivery import take_delivery_events
 from activities.books.inbox import store_event
 from activities.incoming import Incoming, Signals, TemporalSignals
+from activities.sendgrid_events import SIGNATURE_HEADER, TIMESTAMP_HEADER, read_delivery_events
 from activities.stripe_events import construct_event
 from billing.errors import RelanceError
 from starter.connections import Connections
@@ -43,6 +45,28 @@ async def take_stripe_event(request: Request, background: BackgroundTasks) -> di
     if is_new:
         background.add_task(hand_on_soon, door, str(event["id"]))
     return {"received": True, "duplicate": not is_new}
+
+
+@router.post("/sendgrid")
+async def take_sendgrid_events(request: Request) -> dict[str, int]:
+    """Write down what became of mails, before it is answered; the same events again change nothing.
+
+    Raises:
+        MailerMisconfigured: there is no key to verify them with.
+        BadSignature: not signed with one of our keys, or too long ago.
+        UnreadableEvent: signed, but no list of events.
+    """
+    door = door_of(request)
+    events = read_delivery_events(
+        await _raw_body(request),
+        request.headers.get(SIGNATURE_HEADER),
+        request.headers.get(TIMESTAMP_HEADER),
+        door.settings.sendgrid_webhook_keys,
+        now=datetime.now(UTC),
+    )
+    async with door.database.write() as session:
+        ours = await take_delivery_events(session, events)
+    return {"received": len(events), "ours": ours}
 
 
 async def _raw_body(request: Request) -> bytes:

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from support.life import ClockedLife, Person
 
 from activities.books.correcting import CommandIdTaken
+from activities.books.rows import NotFound
 from billing.dunning import DunningPolicy
 from billing.refusal import Refused
 from billing.steering import Extend, Hold, Promise, Release, Skip
@@ -16,7 +17,6 @@ from billing.subscription import Status
 from models.boundary import CollectionState
 from models.tables import CommandRow
 from starter.client import RelanceClient
-from starter.finding import NotFound
 
 NO = "insufficient_funds"
 FAILS = {"outcomes": ["ok"], "then": NO}
