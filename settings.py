@@ -168,6 +168,9 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8000, ge=1, le=65535)
     """Port on which the sandbox and Docker Compose open the HTTP door: webhooks and the pay page."""
 
+    reconcile_minutes: int = Field(default=15, ge=1, le=1440)
+    """Minutes between two readings of Stripe's list of events, which finds webhooks that were missed."""
+
     # Rules that a seller may choose
 
     boundary_window_minutes: int = Field(default=240, ge=0, le=1440)

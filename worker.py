@@ -11,7 +11,17 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.client import Client
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+)
 from temporalio.common import WorkerDeploymentVersion, WorkflowIDConflictPolicy
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -24,6 +34,7 @@ from activities.launching import Launcher
 from activities.mailer import Mailer
 from activities.messages import Messages, OutboxRules
 from activities.payments import Payments
+from activities.reconciling import Reconciler
 from activities.refunds import Refunds
 from activities.rendering import Renderings
 from activities.sendgrid_mailer import SendGridMailer
@@ -37,9 +48,18 @@ from starter.connect import connect
 from workflows.clock import ClockWorkflow
 from workflows.collection import CollectionWorkflow
 from workflows.outbox import OutboxWorkflow
+from workflows.reconciler import ReconcilerWorkflow
 from workflows.subscription import SubscriptionWorkflow
 
-WORKFLOWS: Final = (SubscriptionWorkflow, CollectionWorkflow, OutboxWorkflow, ClockWorkflow)
+WORKFLOWS: Final = (
+    SubscriptionWorkflow,
+    CollectionWorkflow,
+    OutboxWorkflow,
+    ClockWorkflow,
+    ReconcilerWorkflow,
+)
+RECONCILER: Final = "reconciler"
+"""Id of the schedule that reads the provider's events back, and of its workflow."""
 STICKY_TIMEOUT: Final = timedelta(seconds=1)
 """How long a killed worker's tasks wait for it before another takes them (engine 25)."""
 GRACE: Final = timedelta(seconds=35)
@@ -84,6 +104,7 @@ def build_workers(
             *activities_of(messages),
             *activities_of(launcher),
             *activities_of(clocks),
+            *activities_of(Reconciler(database, gateway)),
         ],
         workflow_runner=workflow_runner(),
         deployment_config=_build(settings),
@@ -150,6 +171,24 @@ async def start_outbox(client: Client, settings: Settings) -> None:
     )
 
 
+async def schedule_reconciler(client: Client, settings: Settings) -> None:
+    """Make sure that the provider's events are read back, as often as the settings say."""
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow(
+            ReconcilerWorkflow.run, id=RECONCILER, task_queue=settings.task_queue
+        ),
+        spec=ScheduleSpec(
+            intervals=[ScheduleIntervalSpec(every=timedelta(minutes=settings.reconcile_minutes))]
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP),
+    )
+    try:
+        await client.create_schedule(RECONCILER, schedule, trigger_immediately=True)
+    except ScheduleAlreadyRunningError:
+        handle = client.get_schedule_handle(RECONCILER)
+        await handle.update(lambda _: ScheduleUpdate(schedule=schedule))
+
+
 async def serve(settings: Settings) -> None:
     """Run until a signal says to stop; work in flight is finished first.
 
@@ -171,6 +210,7 @@ async def serve(settings: Settings) -> None:
         main, charges = build_workers(client, settings, database, gateway, mailer)
         async with main, charges:
             await start_outbox(client, settings)
+            await schedule_reconciler(client, settings)
             logger.info("working on %s and %s", settings.task_queue, settings.payments_task_queue)
             await _until_told_to_stop()
     finally:

@@ -5,7 +5,7 @@ Business outcomes are values (`billing.payment`); only faults are exceptions. No
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
@@ -204,6 +204,15 @@ class PaymentGateway(Protocol):
 
     async def find_refund(self, request: RefundRequest) -> RefundNews | None:
         """The refund whose making was never answered, if there is one; without side effects."""
+        ...
+
+    def events_since(self, since: datetime, kinds: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+        """Everything that happened at the provider, as its webhooks tell it.
+
+        Args:
+            since: by the provider's clock; 30 days back at most.
+            kinds: of event, 20 at most.
+        """
         ...
 
     async def create_customer(

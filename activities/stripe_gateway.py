@@ -6,7 +6,7 @@ The SDK's own retries are off: whoever calls repeats, with the key that was stor
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import uuid4
@@ -148,6 +148,18 @@ class StripeGateway:
             raise fault_of(error) from error
         found.sort(key=lambda facts: facts["status"] == "canceled")
         return str(found[0]["id"]) if found else None
+
+    async def events_since(self, since: datetime, kinds: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+        """Events that Stripe still has; see `PaymentGateway.events_since`."""
+        try:
+            await self._turn()
+            page = await self._stripe.v1.events.list_async(
+                {"created": {"gte": int(since.timestamp())}, "types": list(kinds), "limit": 100}
+            )
+            async for event in page.auto_paging_iter():
+                yield dict(event.to_dict())
+        except stripe.StripeError as error:
+            raise fault_of(error) from error
 
     async def cancel(self, payment_intent: str) -> Outcome:
         """Make sure that no money will move any more; see `PaymentGateway.cancel`."""

@@ -20,6 +20,7 @@ from activities.bookkeeping import Books
 from activities.launching import Launcher
 from activities.messages import Messages
 from activities.payments import Payments
+from activities.reconciling import Reconciler
 from worker import WORKFLOWS
 from workflows import calls
 
@@ -160,7 +161,7 @@ def test_boundary_values_bring_no_database_along(module: str) -> None:
 
 def defined_activities() -> dict[str, Callable[..., Any]]:
     found: dict[str, Callable[..., Any]] = {}
-    for party in (Books, Payments, Launcher, clocks.TestClocks, Messages):
+    for party in (Books, Payments, Launcher, clocks.TestClocks, Messages, Reconciler):
         for name, method in inspect.getmembers(party, inspect.isfunction):
             definition = getattr(method, "__temporal_activity_definition", None)
             if definition is not None:

@@ -49,6 +49,7 @@ ADVANCE_HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 """So that another worker takes a clock or the outbox over within seconds (engine 25)."""
 DRAIN_TIMEOUT = timedelta(minutes=5)
 DRAIN_HEARTBEAT_TIMEOUT = timedelta(seconds=5)
+RECONCILE_TIMEOUT = timedelta(minutes=10)
 
 PRIORITY_OF = {
     Trigger.CUSTOMER: 1,
@@ -234,6 +235,23 @@ async def advance_clock(run: ClockRun) -> None:
         ),
         summary="visit every due instant up to the target",
     )
+
+
+async def reconcile_events() -> int:
+    """Read the provider's events back; the next reading of the schedule goes on where one failed.
+
+    Raises:
+        ActivityError: the provider did not answer for long.
+    """
+    missed: int = await workflow.execute_activity(
+        "reconcile_events",
+        result_type=int,
+        start_to_close_timeout=RECONCILE_TIMEOUT,
+        heartbeat_timeout=DRAIN_HEARTBEAT_TIMEOUT,
+        retry_policy=RetryPolicy(initial_interval=timedelta(seconds=5), maximum_attempts=5),
+        summary="read Stripe's events back",
+    )
+    return missed
 
 
 async def drain_outbox() -> None:

@@ -12,7 +12,14 @@ from models.tables.documents import (
     NumberSeries,
     PaymentState,
 )
-from models.tables.messages import IncomingEvent, MailAddress, Message, MessageState, OutgoingEvent
+from models.tables.messages import (
+    EventCursor,
+    IncomingEvent,
+    MailAddress,
+    Message,
+    MessageState,
+    OutgoingEvent,
+)
 from models.tables.parties import Customer, LegalEntity, PaymentMethod
 from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
 from models.tables.rendering import RenderedDocument, RenderingState
@@ -28,6 +35,7 @@ __all__ = [
     "CreditNote",
     "Customer",
     "DunningPolicyVersion",
+    "EventCursor",
     "ExchangeRate",
     "IncomingEvent",
     "Invoice",

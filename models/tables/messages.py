@@ -95,6 +95,16 @@ class OutgoingEvent(SQLModel, table=True):
     delivered_at: datetime | None = instant()
 
 
+class EventCursor(SQLModel, table=True):
+    """How far a provider's events were read back, so that what was missed while we were down is found."""
+
+    __tablename__ = "event_cursor"
+
+    provider: str = Field(primary_key=True)
+    read_until: datetime = instant(nullable=False)
+    """Everything that the provider made before this instant of real time is in the inbox."""
+
+
 class IncomingEvent(SQLModel, table=True):
     """A webhook, stored before it is answered; the provider's id is the key (engine 21)."""
 
