@@ -52,8 +52,9 @@ from starter.coupons import Coupons
 from starter.customers import Customers, MethodSet
 from starter.diary import Fact
 from starter.documents import Documents
-from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
+from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
+from starter.policies import Policies
 from starter.reading import (
     WAIT_SECONDS,
     CommandOutcome,
@@ -77,7 +78,7 @@ class RelanceClient:
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
     of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
     `corrections`, the books as files in `books`, discounts on offer in `coupons`,
-    what was used in `usage`.
+    what was used in `usage`, dunning policies in `policies`.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class RelanceClient:
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)
+        self.policies = Policies(self.connections)
 
     @classmethod
     @asynccontextmanager
@@ -170,6 +172,10 @@ class RelanceClient:
             NotFound: there is none.
         """
         return await self._customers.find(customer)
+
+    async def change_customer(self, customer: str, change: CustomerChange) -> Customer:
+        """Change what is known of a customer; see `Customers.change`."""
+        return await self._customers.change(customer, change)
 
     async def list_customers(self, *, limit: int = 100) -> Sequence[Customer]:
         """The newest customers."""

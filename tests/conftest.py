@@ -9,4 +9,5 @@ pytest_plugins = [
     "support.servers",
     "support.mailroom",
     "support.worlds",
+    "support.terminal",
 ]
