@@ -63,6 +63,7 @@ from starter.reading import (
     Reading,
     StateAnswer,
 )
+from starter.reports import Reports
 from starter.subscriptions import Started, Subscriptions
 from starter.taxes import Taxes
 from starter.usage import UsageDoor
@@ -78,7 +79,7 @@ class RelanceClient:
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
     of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
     `corrections`, the books as files in `books`, discounts on offer in `coupons`,
-    what was used in `usage`, dunning policies in `policies`.
+    what was used in `usage`, dunning policies in `policies`, figures in `reports`.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class RelanceClient:
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)
         self.policies = Policies(self.connections)
+        self.reports = Reports(self.connections)
 
     @classmethod
     @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -71,6 +72,14 @@ async def test_an_equal_policy_is_the_same_version_and_a_change_makes_the_next(
         ("gentle", 3, 21, "api"),
         ("gentle", 4, 20, "api"),
     ]
+
+
+async def test_the_same_saved_by_several_at_once_is_one_version(
+    client: RelanceClient, database: Database
+) -> None:
+    saved = await asyncio.gather(*(client.policies.save([gentle()], by="ada") for _ in range(5)))
+    assert sorted(told(each)[0] for each in saved) == ["gentle v1 new", *["gentle v1 unchanged"] * 4]
+    assert await rows(database) == [("gentle", 1, 20, "ada")]
 
 
 async def test_a_check_says_what_saving_would_do_and_writes_nothing(
