@@ -96,6 +96,8 @@ class Case(Value):
     """Mails of policy days up to this one were written or dropped. A held-back charge does not hold them."""
     method: str | None = None
     """The usable payment method, if there is one."""
+    by_direct_debit: bool = False
+    """That method is a direct debit."""
     method_stopped: bool = False
     """That method was stopped for fraud."""
     caps_until: datetime | None = None

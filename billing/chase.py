@@ -320,7 +320,7 @@ def _notice(case: Case, as_of: datetime) -> Iterator[NextStep]:
     if case.noticed_through_day < 0 and policy.charges:
         failed_at = _first_failure_at(case)
         if failed_at is not None:
-            yield _mail(case, Mail.PAYMENT_FAILED, max(0, reached), failed_at, as_of)
+            yield _first_mail(case, _quiet_until(case, failed_at), as_of)
             return
     missed = reached if reached > noticed else None
     coming = [day for day in policy.mail_days if day > noticed and case.at_day(day) > as_of]
@@ -329,6 +329,29 @@ def _notice(case: Case, as_of: datetime) -> Iterator[NextStep]:
         return
     mail = Mail.LAST_NOTICE if day == policy.last_notice_day else Mail.REMINDER
     yield _mail(case, mail, day, case.at_day(day), as_of)
+
+
+def _first_mail(case: Case, due: datetime, as_of: datetime) -> NextStep:
+    """The mail about the failed payment, which stands for the reminders before it; never later than the last notice."""
+    policy = case.policy
+    last_notice = case.at_day(policy.last_notice_day)
+    if due >= last_notice:
+        return _mail(case, Mail.LAST_NOTICE, policy.last_notice_day, last_notice, as_of)
+    day = max(0, case.reached(max(due, as_of), policy.mail_days))
+    return _mail(case, Mail.PAYMENT_FAILED, day, due, as_of)
+
+
+def _quiet_until(case: Case, failed_at: datetime) -> datetime:
+    """The instant from which the customer may be told of a failure; the failure itself where nothing is quiet.
+
+    Only a declined card keeps quiet, and only while retries may still bring the money: what waits for the customer
+    is asked for at once, and a direct debit is announced before each try (rules 24, 28).
+    """
+    days = case.policy.quiet_days
+    goes_on = no_automatic_charge(case, Trigger.RETRY) is None
+    if days == 0 or case.last_failure is None or case.by_direct_debit or not goes_on:
+        return failed_at
+    return case.morning(local_date(failed_at, case.timezone) + timedelta(days=days))
 
 
 def _first_failure_at(case: Case) -> datetime | None:

@@ -1,7 +1,7 @@
 """The dunning policies: when a failed payment is retried, when the customer is told, and how it ends. Data.
 
-To change the schedule, change the values in this file and raise the version of the policy: an invoice keeps
-the version that it started with (rules 24).
+Those in this file come last: `billing.policy_choice` looks among the saved ones first. To change one of these, change
+its values and raise its version: an invoice keeps the version that it started with (rules 24).
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ class DunningPolicy(Value):
     """At most four, increasing. The first has no mail of its own: the one of day 0 is fresh."""
     reminder_days: tuple[int, ...] = ()
     """Days with a mail and no charge. For transfers, where no retry brings a mail."""
+    quiet_days: int = 0
+    """Days after the first decline before the first mail, as long as automatic retries may still bring the money
+    of a card. 0 writes at once."""
     last_notice_day: int
     """On or after the last retry; the mail names amount, deadline and consequence."""
     end_day: int
@@ -140,6 +143,24 @@ class DunningPolicy(Value):
                 (
                     f"last_notice_day is {self.last_notice_day}, before the last retry or reminder on day "
                     f"{last_step}. Set it to {last_step} or later."
+                ),
+            ),
+            (
+                "quiet_days",
+                self.quiet_days < 0,
+                f"quiet_days is {self.quiet_days}. Give 0 or more.",
+            ),
+            (
+                "quiet_days",
+                self.quiet_days > 0 and not self.charges,
+                "quiet_days waits for retries, but the policy does not charge. Leave it out or set charges.",
+            ),
+            (
+                "quiet_days",
+                self.quiet_days > 0 and self.quiet_days >= self.last_notice_day,
+                (
+                    f"quiet_days is {self.quiet_days}, and the last notice on day {self.last_notice_day} must not be "
+                    f"the first mail. Give less than {self.last_notice_day}."
                 ),
             ),
             (

@@ -8,13 +8,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.taxing import check_taxable
-from billing.dunning import DEFAULT_POLICIES
-from billing.errors import InvalidInput
 from models.ids import derived_id, new_id
-from models.tables import DunningPolicyVersion, LegalEntity, Plan
+from models.tables import LegalEntity, Plan
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.orders import NewEntity, NewPlan
+from starter.policies import check_policy_name
 from starter.problems import AlreadyExists
 
 
@@ -70,7 +69,6 @@ class Catalogue:
         entity = await the_entity(session, order.entity)
         plan_id = order.id or _plan_id(entity.id, order.reference)
         terms = order.terms(plan_id)
-        await check_policy(session, order.dunning_policy)
         existing = await session.get(Plan, plan_id)
         if existing is None and order.reference is not None:
             found = await with_reference(session, Plan, order.reference, entity_id=entity.id)
@@ -84,6 +82,7 @@ class Catalogue:
                     field="reference" if order.reference else "id",
                 )
             return existing
+        await check_policy_name(session, order.dunning_policy)
         row = Plan(
             id=plan_id,
             reference=order.reference,
@@ -120,19 +119,3 @@ class Catalogue:
 
 def _plan_id(entity_id: str, reference: str | None) -> str:
     return new_id("plan") if reference is None else derived_id("plan", entity_id, reference)
-
-
-async def check_policy(session: AsyncSession, name: str | None) -> None:
-    """Refuse the name of a dunning policy that does not exist.
-
-    Raises:
-        InvalidInput: with the names that do.
-    """
-    if name is None or name in DEFAULT_POLICIES:
-        return
-    written = (await session.exec(select(DunningPolicyVersion.name).distinct())).all()
-    if name not in written:
-        known = ", ".join(sorted({*DEFAULT_POLICIES, *written}))
-        raise InvalidInput(
-            f"There is no dunning policy {name!r}. There are: {known}.", field="dunning_policy"
-        )

@@ -8,10 +8,11 @@ from typing import TypedDict
 from activities.books.previewing import Preview, preview
 from activities.books.steps import with_terms
 from activities.books.work import Work
-from billing.commands import ChangePlan, Command, When
+from billing.commands import ChangePlan, ChangeTerms, Command, When
 from models.tables import Plan, SubscriptionRow
 from starter.connections import Connections
 from starter.finding import find
+from starter.policies import check_policy_name
 
 
 class How(TypedDict, total=False):
@@ -44,6 +45,8 @@ class Previews:
             if isinstance(command, ChangePlan) and command.terms is None:
                 plan = await find(session, Plan, command.plan_id, field="plan", entity_id=row.entity_id)
                 command = command.model_copy(update={"plan_id": plan.id})
+            if isinstance(command, ChangeTerms):
+                await check_policy_name(session, command.agreed.dunning_policy)
             command = await with_terms(session, row, command)
             work = Work(session, self._to.gateway(), self._to.rules, row, now, command.command_id)
             return await preview(work, command)

@@ -41,9 +41,10 @@ from starter.coupons import Coupons
 from starter.customers import Customers, MethodSet
 from starter.diary import Fact
 from starter.documents import Documents
-from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
+from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
 from starter.plan_migrations import PlanMigrations
+from starter.policies import Policies
 from starter.reading import (
     WAIT_SECONDS,
     CommandOutcome,
@@ -52,6 +53,7 @@ from starter.reading import (
     Reading,
     StateAnswer,
 )
+from starter.reports import Reports
 from starter.steering import Steering
 from starter.subscriptions import Started, Subscriptions
 from starter.taxes import Taxes
@@ -68,8 +70,8 @@ class RelanceClient(Commands):
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
     of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
     `corrections`, the books as files in `books`, discounts on offer in `coupons`,
-    what was used in `usage`, other prices for those who have a plan in `plan_migrations`, what a
-    person decides about a chase in `steering`.
+    what was used in `usage`, other prices for those who have a plan in `plan_migrations`, what a person decides about
+    a chase in `steering`, dunning policies in `policies`, figures in `reports`.
     """
 
     def __init__(
@@ -104,6 +106,8 @@ class RelanceClient(Commands):
         self.usage = UsageDoor(self.connections)
         self.steering = Steering(self.connections)
         self.plan_migrations = PlanMigrations(self.connections)
+        self.policies = Policies(self.connections)
+        self.reports = Reports(self.connections)
 
     @classmethod
     @asynccontextmanager
@@ -163,6 +167,10 @@ class RelanceClient(Commands):
             NotFound: there is none.
         """
         return await self._customers.find(customer)
+
+    async def change_customer(self, customer: str, change: CustomerChange) -> Customer:
+        """Change what is known of a customer; see `Customers.change`."""
+        return await self._customers.change(customer, change)
 
     async def list_customers(self, *, limit: int = 100) -> Sequence[Customer]:
         """The newest customers."""

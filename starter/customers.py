@@ -24,7 +24,7 @@ from models.tables import Customer, MailAddress, PaymentMethod, SubscriptionRow,
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.hints import COLLECTION, SUBSCRIPTION, hint
-from starter.orders import NewCustomer
+from starter.orders import CustomerChange, NewCustomer
 from starter.problems import AlreadyExists, MethodRefused
 from starter.taxes import ask_register
 
@@ -136,6 +136,19 @@ class Customers:
         async with self._to.database.read() as session:
             return await find(session, Customer, key, field="customer")
 
+    async def change(self, key: str, change: CustomerChange) -> Customer:
+        """Change what is known of a customer.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._to.database.write() as session:
+            customer = await find(session, Customer, key, field="customer")
+            row = await lock(session, Customer, customer.id, field="customer")
+            if change.segment is not None:
+                row.segment = change.segment or None
+            return row
+
     async def list(self, *, limit: int = 100) -> Sequence[Customer]:
         """The newest customers."""
         async with self._to.database.read() as session:
@@ -222,6 +235,7 @@ def _content(order: NewCustomer) -> dict[str, Any]:
         "siren": order.siren,
         "address": order.address,
         "evidence": order.evidence,
+        "segment": order.segment or None,
         "contacts": [contact.model_dump() for contact in order.contacts],
         "clock_id": order.clock,
         "custom": order.custom,

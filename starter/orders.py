@@ -34,6 +34,8 @@ VatNumber = Annotated[str, AfterValidator(tax_numbers.vat_number)]
 """As typed; kept without spaces, its check digits right."""
 Siren = Annotated[str, AfterValidator(tax_numbers.siren)]
 Zone = Annotated[str, AfterValidator(check_timezone)]
+Segment = Annotated[str, Field(max_length=60)]
+"""The seller's own word for a group of customers; empty is none."""
 Currency = Annotated[str, AfterValidator(check_currency)]
 
 
@@ -234,6 +236,8 @@ class NewCustomer(Value):
     address: Address | None = None
     evidence: LocationEvidence | None = None
     """Where they seem to be, beside the address: the country of the card, that of the IP address."""
+    segment: Segment = ""
+    """A group of customers that dunning policies may be for."""
     clock: str | None = None
     """Id of a test clock."""
     custom: Custom = Field(default_factory=dict)
@@ -247,6 +251,13 @@ class NewCustomer(Value):
         if self.id is not None:
             check_id(self.id, "cus", field="id")
         check_buyer(self.kind, vat_number=self.vat_number, siren=self.siren, address=self.address)
+
+
+class CustomerChange(Value):
+    """What is new about a customer beside the tax. None leaves it as it is."""
+
+    segment: Segment | None = None
+    """Empty takes it away. It counts for chases that begin later."""
 
 
 class TaxFactsChange(Value):

@@ -13,7 +13,7 @@ from activities.books.transitions import store
 from billing.agreed import terms_agreed
 from billing.calendar import local_date
 from billing.change import with_quantity
-from billing.commands import BaseCommand, Cancel, ChangePlan, RetryNow
+from billing.commands import BaseCommand, Cancel, ChangePlan, ChangeTerms, RetryNow
 from billing.discounts import Discount
 from billing.errors import InvalidInput
 from billing.payment import Trigger
@@ -31,13 +31,13 @@ from models.tables import (
     Plan,
     SubscriptionRow,
 )
-from starter.catalogue import check_policy
 from starter.connections import Connections
 from starter.coupons import redeem
 from starter.executions import start_subscription
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.hints import COLLECTION, SUBSCRIPTION, tell
 from starter.orders import NewSubscription
+from starter.policies import check_policy_name
 from starter.problems import AlreadyExists, CommandRefused
 from starter.sending import send_command
 
@@ -106,7 +106,7 @@ class Subscriptions:
             return existing, now, False
         if plan.archived_at is not None:
             raise InvalidInput(f"The plan {order.plan} is no longer on offer.", field="plan")
-        await check_policy(session, order.dunning_policy)
+        await check_policy_name(session, order.dunning_policy or order.agreed.dunning_policy)
         row = await self._new_row(session, order, customer, agreed_terms(plan.terms, order), now)
         session.add(
             CommandRow(
@@ -346,6 +346,8 @@ async def _check_same(session: AsyncSession, row: SubscriptionRow, asked: dict[s
 
 async def _with_terms(session: AsyncSession, row: SubscriptionRow, command: Asked, *, is_new: bool) -> Asked:
     """A plan change carries the plan's terms, so that it is refused at once where they do not fit."""
+    if is_new and isinstance(command, ChangeTerms):
+        await check_policy_name(session, command.agreed.dunning_policy)
     if not isinstance(command, ChangePlan) or command.terms is not None:
         return command
     plan = await find(session, Plan, command.plan_id, field="plan", entity_id=row.entity_id)

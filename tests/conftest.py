@@ -1,5 +1,11 @@
 """Fixtures that every test may use."""
 
+from hypothesis import settings
+
+# How long an example takes says more about the machine than about the rule.
+settings.register_profile("relance", deadline=None)
+settings.load_profile("relance")
+
 # A module that another one imports comes before it, or pytest cannot rewrite its assertions.
 pytest_plugins = [
     "fakes",
@@ -9,4 +15,5 @@ pytest_plugins = [
     "support.servers",
     "support.mailroom",
     "support.worlds",
+    "support.terminal",
 ]

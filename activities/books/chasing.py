@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlmodel import col, select
@@ -10,12 +10,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.config import BookRules
 from activities.books.gate import attempts_of, is_collectable
-from activities.books.rows import customer_of, insert_unless_there, lock, usable_method
+from activities.books.policies import policy_for
+from activities.books.rows import customer_of, lock, usable_method
 from activities.books.work import Work
 from billing.calendar import local_date
 from billing.case import Attempt, Case, Role
-from billing.dunning import DEFAULT_POLICIES, GATED, DunningPolicy, default_policy
 from billing.payment import AttemptState, Trigger
+from billing.policy_choice import MethodKind
 from billing.progress import Progress, after_charge
 from billing.terms import CollectionMethod
 from models.boundary import Wish
@@ -105,47 +106,6 @@ async def pass_gate(work: Work, invoice: Invoice) -> None:
         collection.day0 = _day0(work.row, invoice, work.at)
 
 
-async def policy_for(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -> DunningPolicyVersion:
-    """The latest version of the policy that an invoice starts its chase with, and keeps."""
-    if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
-        return await latest_version(session, GATED.name, GATED)
-    terms = row.state.terms
-    default = default_policy(
-        terms.interval,
-        is_first_payment=invoice.first_payment,
-        by_transfer=terms.collection_method is CollectionMethod.TRANSFER,
-    )
-    return await latest_version(session, terms.dunning_policy or default.name, default)
-
-
-async def latest_version(session: AsyncSession, name: str, default: DunningPolicy) -> DunningPolicyVersion:
-    """The newest version of a policy by name, or `default` where nobody wrote one."""
-    query = (
-        select(DunningPolicyVersion)
-        .where(DunningPolicyVersion.name == name)
-        .order_by(col(DunningPolicyVersion.version).desc())
-    )
-    found = (await session.exec(query)).first()
-    policy = DEFAULT_POLICIES.get(name, default)
-    if found is not None and found.version >= policy.version:
-        return found
-    return await _written(session, policy)
-
-
-async def _written(session: AsyncSession, policy: DunningPolicy) -> DunningPolicyVersion:
-    """The row of a default policy; two transactions that need it first write it once."""
-    key = derived_id("pol", policy.name, policy.version)
-    row = {
-        "id": key,
-        "name": policy.name,
-        "version": policy.version,
-        "policy": policy,
-        "created_at": datetime.now(UTC),
-    }
-    await insert_unless_there(session, DunningPolicyVersion, row)
-    return await session.get_one(DunningPolicyVersion, key)
-
-
 async def lock_collection(session: AsyncSession, invoice: Invoice) -> Collection:
     """The row of an invoice's present chase, locked."""
     return await lock(session, Collection, collection_key(invoice), field="collection")
@@ -172,6 +132,7 @@ async def load_case(
         done_through_day=collection.done_through_day,
         noticed_through_day=collection.noticed_through_day,
         method=method.id if method is not None else None,
+        by_direct_debit=method is not None and method.kind == MethodKind.SEPA_DEBIT.value,
         stopped=not (invoice.automatic_collecting and row.automatic_collecting),
         frozen=invoice.frozen,
         end_held=row.state.parked is not None,

@@ -20,12 +20,13 @@ from activities.books.changing import (
     write_bill,
     write_notes,
 )
-from activities.books.chasing import collection_key, open_collection, policy_for
+from activities.books.chasing import collection_key, open_collection
 from activities.books.config import BookRules
 from activities.books.gate import amount_asked, begin_attempt
 from activities.books.issuing import number_invoice, write_invoice
 from activities.books.metering import close_usage, turn_meters
 from activities.books.notices import emit, write_mail
+from activities.books.policies import policy_for
 from activities.books.rows import customer_of, get, invoices_of, usable_method
 from activities.books.standing import method_facts, standing_of
 from activities.books.work import Work

@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from billing.discounts import Discount
 from billing.dunning import DunningPolicy
+from billing.policy_choice import AppliesTo
 from billing.terms import Terms
 from models.columns import instant, json_object, value
 
@@ -66,7 +67,7 @@ class CouponRedemption(SQLModel, table=True):
 
 
 class DunningPolicyVersion(SQLModel, table=True):
-    """One version of a policy; an invoice keeps the version it started with."""
+    """One version of a policy, never changed: each chase keeps the version that it began with."""
 
     __tablename__ = "dunning_policy_version"
     __table_args__ = (UniqueConstraint("name", "version"),)
@@ -75,4 +76,10 @@ class DunningPolicyVersion(SQLModel, table=True):
     name: str
     version: int
     policy: DunningPolicy = value(DunningPolicy)
+    applies_to: AppliesTo | None = value(AppliesTo, nullable=True)
+    """None is used where terms name it, as the default policies are."""
     created_at: datetime = instant(nullable=False)
+    by: str | None = None
+    """Who saved it; None for a default policy."""
+    retired_at: datetime | None = instant()
+    """On the latest version: since then it is neither chosen nor named anew."""

@@ -64,6 +64,8 @@ class Customer(SQLModel, table=True):
     timezone: str = "Europe/Paris"
     vat_number: str = ""
     siren: str = ""
+    segment: str | None = None
+    """The seller's own word for a group of customers, by which dunning policies differ."""
     purchase_order: str = ""
     """Printed on their documents."""
     address: Address | None = value(Address, nullable=True)

@@ -49,6 +49,9 @@ def create(
     country: Annotated[str, typer.Option(help="ISO 3166-1 alpha-2.")] = "FR",
     vat_number: Annotated[str, typer.Option()] = "",
     siren: Annotated[str, typer.Option()] = "",
+    segment: Annotated[
+        str, typer.Option(help="Your own word for a group of customers that dunning policies may be for.")
+    ] = "",
     clock: Annotated[str | None, typer.Option(help="Test clock on which they live.")] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
@@ -68,6 +71,7 @@ def create(
             "address": place if line1 or city else None,
             "vat_number": vat_number,
             "siren": siren,
+            "segment": segment,
             "clock": clock,
         }
     )
@@ -76,6 +80,27 @@ def create(
         output.show_json(_facts(row))
     else:
         output.say(f"{row.name} is a customer: {f'{row.reference} ({row.id})' if row.reference else row.id}")
+
+
+@app.command("set")
+def set_facts(
+    key: Key,
+    *,
+    segment: Annotated[
+        str, typer.Option(help="Your own word for a group of customers; empty takes it away.")
+    ],
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Change a customer's segment, for the chases that begin later. What they are taxed by: `relance tax set`."""
+    from starter.orders import CustomerChange
+
+    row = with_client(lambda client: client.change_customer(key, CustomerChange(segment=segment)))
+    if as_json:
+        output.show_json(_facts(row))
+    else:
+        output.say(
+            f"{row.name} is in the segment {row.segment}." if row.segment else f"{row.name} is in no segment."
+        )
 
 
 @app.command("list")
@@ -166,6 +191,7 @@ def _print(
             "Reads no mail at": "; ".join(in_words(one) for one in problems) or None,
             "Address": ", ".join(row.address.lines()) if row.address else None,
             "Kind": row.kind,
+            "Segment": row.segment,
             "Language": row.locale,
             "Zone": row.timezone,
             "Pays by": method_label(default) if default else "nothing yet: relance customer card set",

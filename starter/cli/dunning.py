@@ -1,17 +1,19 @@
-"""`relance dunning`: the chase of what is not paid."""
+"""`relance dunning`: how unpaid invoices are chased, by which policies, and what comes of it."""
 
 from __future__ import annotations
 
 import typer
 
-from starter.cli import dunning_steering
+from starter.cli import dunning_policies, dunning_report, dunning_steering
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(dunning_policies.app, name="policy", help="The dunning policies, saved and default.")
+app.command("report")(dunning_report.report)
 
 
 @app.callback()
 def dunning() -> None:
-    """The chase of what is not paid: steered by hand."""
+    """How unpaid invoices are chased."""
 
 
 for _verb, _steer in dunning_steering.COMMANDS.items():

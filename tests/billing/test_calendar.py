@@ -397,7 +397,7 @@ class TestZones:
                 assert (began - timedelta(seconds=1)).astimezone(clock).date() < day, (zone, day)
 
     @given(st.sampled_from(ZONES), days)
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     def test_any_day_begins_on_its_own_date(self, zone: str, day: date) -> None:
         began = starts_at(day, zone)
         assert began.utcoffset() == timedelta(0)

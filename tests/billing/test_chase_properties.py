@@ -102,7 +102,7 @@ class Storm(Walk):
         self.record(ended.model_copy(update={"settled_at": self.now}))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.data())
 def test_whatever_happens_the_chase_keeps_its_limits(data: st.DataObject) -> None:
     storm = Storm(data)
@@ -126,7 +126,7 @@ def _check_end(storm: Storm, end: datetime) -> None:
     assert (on - local_date(noticed[0], zone)).days >= policy.end_day - policy.last_notice_day
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_the_timeline_is_in_order_and_ends(data: st.DataObject) -> None:
     storm = Storm(data)

@@ -94,7 +94,7 @@ class Walk:
         self.sub = settle(transition.after, standing, self.now).after
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(st.lists(st.tuples(st.sampled_from(ASKED), st.integers(0, 40)), max_size=12))
 def test_i3_whatever_is_asked_no_day_is_billed_twice_and_none_is_missed(
     life: list[tuple[Command, int]],
