@@ -79,6 +79,18 @@ class MethodFacts(Value):
     """The same for one card number or IBAN, whoever saved it."""
 
 
+class IntentFacts(Value):
+    """Whose a PaymentIntent is and over how much, whatever became of it."""
+
+    id: str
+    customer: str
+    """The provider's id; empty where it has none."""
+    amount_minor: int
+    """ISO 4217 minor units."""
+    currency: str
+    """ISO 4217 code, in capitals."""
+
+
 class SetupFacts(Value):
     """A SetupIntent: the payer saves a method without paying."""
 
@@ -192,6 +204,10 @@ class PaymentGateway(Protocol):
         self, *, customer: str, invoice_id: str, generation: int, created_after: datetime
     ) -> str | None:
         """The PaymentIntent of a generation whose creation was never answered, if there is one."""
+        ...
+
+    async def intent_facts(self, payment_intent: str) -> IntentFacts:
+        """Whose a PaymentIntent is, and over how much; without side effects."""
         ...
 
     async def cancel(self, payment_intent: str) -> Outcome:

@@ -17,6 +17,7 @@ from activities import stripe_reading as reading
 from activities import stripe_refunds
 from activities.gateway import (
     Charge,
+    IntentFacts,
     MethodFacts,
     NeverRan,
     PreparedRequest,
@@ -27,7 +28,7 @@ from activities.gateway import (
     SetupFacts,
     require_key,
 )
-from activities.stripe_amounts import to_stripe
+from activities.stripe_amounts import from_stripe, to_stripe
 from activities.stripe_faults import fault_of, is_replayed_failure
 from activities.stripe_http import HttpxTransport
 from activities.stripe_reading import Json
@@ -148,6 +149,17 @@ class StripeGateway:
             raise fault_of(error) from error
         found.sort(key=lambda facts: facts["status"] == "canceled")
         return str(found[0]["id"]) if found else None
+
+    async def intent_facts(self, payment_intent: str) -> IntentFacts:
+        """Whose a PaymentIntent is, and over how much."""
+        facts = await self._intent(payment_intent)
+        currency = str(facts["currency"]).upper()
+        return IntentFacts(
+            id=str(facts["id"]),
+            customer=str(facts.get("customer") or ""),
+            amount_minor=from_stripe(int(facts["amount"]), currency),
+            currency=currency,
+        )
 
     async def events_since(self, since: datetime, kinds: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """Events that Stripe still has; see `PaymentGateway.events_since`."""

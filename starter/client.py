@@ -54,6 +54,7 @@ from starter.reading import (
     StateAnswer,
 )
 from starter.reports import Reports
+from starter.settling import Settled, Settling
 from starter.steering import Steering
 from starter.subscriptions import Started, Subscriptions
 from starter.taxes import Taxes
@@ -104,6 +105,7 @@ class RelanceClient(Commands):
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)
+        self._settling = Settling(self.connections)
         self.steering = Steering(self.connections)
         self.plan_migrations = PlanMigrations(self.connections)
         self.policies = Policies(self.connections)
@@ -203,6 +205,20 @@ class RelanceClient(Commands):
     async def start_subscription(self, order: NewSubscription) -> Started:
         """Start a subscription; the same id or reference twice is one; see `Subscriptions.start`."""
         return await self._subscriptions.start(order)
+
+    async def settle_payment(
+        self,
+        invoice: str,
+        *,
+        payment_intent: str | None = None,
+        command_id: str | None = None,
+        by: str = "api",
+        reason: str = "",
+    ) -> Settled:
+        """Settle by hand a payment that has had no answer; see `Settling.settle`."""
+        return await self._settling.settle(
+            invoice, payment_intent=payment_intent, command_id=command_id, by=by, reason=reason
+        )
 
     # Questions
 
