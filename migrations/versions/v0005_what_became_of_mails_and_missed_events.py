@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.filling import add_filled
 from migrations.types import INSTANT
 
 revision = "0005"
@@ -28,11 +29,7 @@ def upgrade() -> None:
         sa.Column("as_of", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("address", name=op.f("pk_mail_address")),
     )
+    add_filled("message", sa.Column("delivery", sa.String()), "''")
+    add_filled("message", sa.Column("delivery_detail", sa.String()), "''")
     with op.batch_alter_table("message", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("delivery", sa.String(), nullable=False, server_default=""))
         batch_op.add_column(sa.Column("delivery_at", INSTANT, nullable=True))
-        batch_op.add_column(sa.Column("delivery_detail", sa.String(), nullable=False, server_default=""))
-    with op.batch_alter_table("message", schema=None) as batch_op:
-        # For the rows that were there; new ones say for themselves.
-        batch_op.alter_column("delivery", server_default=None)
-        batch_op.alter_column("delivery_detail", server_default=None)
