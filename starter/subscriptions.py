@@ -154,6 +154,7 @@ class Subscriptions:
             starts_on=order.starts_on or today,
             boundary_offset_seconds=offset_seconds(subscription_id, window_minutes=window),
             unpaid_cancel_days=self._to.settings.unpaid_cancel_days,
+            usage_wait_hours=self._to.settings.usage_wait_hours,
             clock_id=customer.clock_id,
         )
         row = SubscriptionRow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -13,7 +13,7 @@ from billing.commands import When
 from billing.errors import InvalidInput
 from billing.prices import Aggregation, Charging, Price, PricingModel
 from starter.client import RelanceClient
-from starter.orders import NewPlan
+from starter.orders import NewPlan, NewSubscription
 
 BASE = Price(id="base", unit_amount=Decimal("29.00"))
 CALLS = Price(
@@ -129,6 +129,28 @@ async def test_a_change_of_plan_closes_the_meter_at_its_date(
     await world.until("2027-05-03")
     # 15.00 at the old price, 20.00 at the new one
     assert (await nets(anna))[-1] == 2900 + 1500 + 2000
+
+
+@pytest.mark.parametrize(("hours", "issued_at"), [(0, "2027-04-30 22:00"), (2, "2027-05-01 00:00")])
+async def test_the_wait_is_the_setting_at_the_start_and_stays_so(
+    world: ClockedLife, client: RelanceClient, hours: int, issued_at: str
+) -> None:
+    anna = await signs_up(world, client, BASE, CALLS)
+    hurried = world.settings.model_copy(update={"usage_wait_hours": hours})
+    other = RelanceClient(world.database, world.client, hurried, world.gateway)
+    await other.start_subscription(NewSubscription(reference="second", customer="anna", plan="metered"))
+    await other.close()
+    await world.until("2027-05-01", hour=9)
+    of_may = {
+        invoice.subscription_id: invoice
+        for invoice in await client.list_invoices()
+        if invoice.period_start == date(2027, 5, 1)
+    }
+    assert of_may.pop(anna.subscription_id).issued_at is None
+    (second,) = of_may.values()
+    assert second.issued_at is not None
+    # Midnight in Paris is 22:00 UTC.
+    assert f"{second.issued_at:%Y-%m-%d %H:%M}" == issued_at
 
 
 @pytest.mark.parametrize(
