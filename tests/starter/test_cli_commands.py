@@ -13,6 +13,7 @@ SELLER = [
     "entity", "create", "--name", "Exemple SAS", "--sender", "factures@example.com",
     "--line1", "12 rue de la Paix", "--postal-code", "75002", "--city", "Paris",
 ]  # fmt: skip
+DEMO = Path(__file__).parents[2] / "sandbox" / "demo" / "catalogue.toml"
 PLAN = ["plan", "create", "--name", "Pro", "--reference", "pro", "--currency", "EUR"]
 
 
@@ -138,6 +139,17 @@ def test_a_catalogue_is_loaded_once(relance: Terminal, tmp_path: Path) -> None:
     assert "12.5 EUR a seat + 99 EUR" in out
 
 
+def test_the_plans_of_the_demo_are_loaded_and_its_seller_is_left_alone(relance: Terminal) -> None:
+    relance(*SELLER)
+    status, out, _ = relance("plan", "load", str(DEMO))
+    assert status == 0
+    assert out.endswith("The [seller] of the file was left alone: relance entity create makes one.\n")
+    assert relance.json("plan", "load", str(DEMO))[0] == 0
+    _, sellers = relance.json("entity", "list")
+    assert isinstance(sellers, list)
+    assert [seller["sender"] for seller in sellers] == ["factures@example.com"]
+
+
 def test_a_catalogue_is_loaded_whole_or_not_at_all(relance: Terminal, tmp_path: Path) -> None:
     relance(*SELLER)
     file = tmp_path / "plans.toml"
@@ -145,6 +157,13 @@ def test_a_catalogue_is_loaded_whole_or_not_at_all(relance: Terminal, tmp_path: 
     status, _, err = relance("plan", "load", str(file))
     assert status == 1
     assert err.startswith("Error: Plan team: 'yearly' is not an interval.")
+    assert relance.json("plan", "list") == (0, [])
+    file.write_text(CATALOGUE.replace("[[plan]]", "[[plans]]", 1))
+    status, _, err = relance("plan", "load", str(file))
+    assert (status, err) == (
+        1,
+        f"Error: {file} has plans, which is not loaded. Leave in it only a [[plan]] for each plan.\n",
+    )
     assert relance.json("plan", "list") == (0, [])
     file.write_text("[[plan")
     assert relance("plan", "load", str(file))[2].startswith(f"Error: {file} is no TOML")
