@@ -19,6 +19,7 @@ from billing.effects import (
     CreditUnused,
     DecideDrafts,
     DropGatedDraft,
+    DropWaitingDrafts,
     Effect,
     Emit,
     InvoiceReason,
@@ -180,7 +181,8 @@ def _periods_begun(
 def _park_for_catch_up(
     sub: Subscription, at: datetime, effects: tuple[Effect, ...], issues: list[Issue]
 ) -> Transition:
-    drafts = [replace(issue, draft=True) for issue in issues]
+    # A person decides on them, and not the end of the wait for usage, which gets an invoice of its own.
+    drafts = [replace(issue, draft=True, waits_for_usage=False) for issue in issues]
     parked = Parked(
         reason=f"{len(drafts)} periods fell due at once.",
         since=at,
@@ -298,7 +300,13 @@ def end_access(sub: Subscription, at: datetime) -> Transition:
 
 def give_up(sub: Subscription, at: datetime) -> Transition:
     """Unpaid for too long (U10)."""
-    return end_for_good(sub, at, "unpaid for too long").then(SettleDebtOnCancel())
+    ended = end_for_good(sub, at, "unpaid for too long")
+    return ended.then(*what_waits_is_dropped(sub), SettleDebtOnCancel())
+
+
+def what_waits_is_dropped(sub: Subscription) -> tuple[Effect, ...]:
+    """The period that had begun is not billed to whoever lost the service for a debt; what was used is."""
+    return () if sub.usage_closes_at is None else (DropWaitingDrafts(),)
 
 
 def mark_notified(sub: Subscription, step: Step) -> Transition:

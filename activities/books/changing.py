@@ -14,6 +14,7 @@ from activities.books.crediting import left_of, write_credit_note
 from activities.books.document_lines import (
     BilledLine,
     Rated,
+    add_to_draft,
     billed_lines,
     follow_coverage,
     invoices_from,
@@ -39,7 +40,7 @@ from models.tables import Invoice, InvoiceStatus
 
 @dataclass(frozen=True)
 class Note:
-    """A credit note that is to be written.
+    """A credit note that is to be written; on a draft that waits for usage, lines of its own.
 
     Attributes:
         invoice: what it corrects.
@@ -259,8 +260,11 @@ async def _write_claim(work: Work, bill: Bill, *, gated: bool) -> Invoice | None
 
 
 async def write_notes(work: Work, bill: Bill, *, reason: str, credit_to: CreditTo = CreditTo.BALANCE) -> None:
-    """Write the credit notes, and that the days are billed no more."""
+    """Write the credit notes, and that the days are billed no more. A draft is no document yet: it simply asks less."""
     for note in bill.notes:
+        if note.invoice.awaits_usage:
+            await add_to_draft(work.session, note.invoice, note.lines)
+            continue
         await write_credit_note(
             work.session,
             work.row,

@@ -10,17 +10,16 @@ from typing import Final
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.document_lines import WrittenLine, lines_of, write_lines
+from activities.books.document_lines import add_to_draft
 from activities.books.issuing import Claim, number_invoice, rated, treatment_now, write_claim
 from activities.books.work import Work
 from billing.calendar import Period
 from billing.discounts import Discount
 from billing.effects import InvoiceReason, TurnMeters
 from billing.errors import InvalidInput
-from billing.lines import Line, Usage, usage_lines
+from billing.lines import Usage, usage_lines
 from billing.money import MAX_UNIT_PLACES
 from billing.prices import Aggregation
-from billing.tax import totals_by_rate
 from billing.values import Value
 from models.ids import derived_id
 from models.tables import Invoice, InvoiceStatus, MeterStretch, SubscriptionRow, UsageEvent
@@ -83,7 +82,7 @@ async def close_usage(work: Work) -> list[Invoice]:
     if not drafts:
         return [await _issue_usage(work, shown)] if shown else []
     if shown:
-        await _add_to(work, drafts[0], usage_lines(shown, drafts[0].currency, discounts=_percents(work)))
+        await _add_usage(work, drafts[0], shown)
     for draft in drafts:
         draft.waits_for_usage = False
         await number_invoice(work.session, work.row, draft, work.at, work.rules)
@@ -223,27 +222,10 @@ async def _waiting_drafts(work: Work) -> Sequence[Invoice]:
     return (await work.session.exec(query)).all()
 
 
-async def _add_to(work: Work, draft: Invoice, lines: Sequence[Line]) -> None:
+async def _add_usage(work: Work, draft: Invoice, used: Sequence[Usage]) -> None:
     treatment = draft.treatment or await treatment_now(work.session, work.row, work.at, work.rules)
-    written = await lines_of(work.session, draft.id)
-    more = rated(lines, treatment)
-    amounts = [(stored.line.amount_minor, stored.rate) for stored in written]
-    amounts += [(line.amount_minor, rate) for line, rate in more]
-    taxed = totals_by_rate(amounts, tax_included=draft.tax_included)
-    for stored, net in zip(written, taxed.net_minor, strict=False):
-        stored.net_minor = net
-    nets = taxed.net_minor[len(written) :]
-    write_lines(
-        work.session,
-        document_id=draft.id,
-        invoice_id=draft.id,
-        lines=[WrittenLine(line, rate, net) for (line, rate), net in zip(more, nets, strict=True)],
-        first_position=len(written),
-    )
-    draft.totals = taxed.totals
-    draft.net_minor, draft.vat_minor = taxed.totals.net_minor, taxed.totals.vat_minor
-    draft.total_minor = taxed.totals.total_minor
-    await work.session.flush()
+    lines = usage_lines(used, draft.currency, discounts=_percents(work))
+    await add_to_draft(work.session, draft, rated(lines, treatment))
 
 
 async def _issue_usage(work: Work, used: Sequence[Usage]) -> Invoice:

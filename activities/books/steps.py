@@ -166,7 +166,7 @@ async def _check_drafts(work: Work, command: Command) -> None:
     if not isinstance(command, Resume) or not command.issue:
         return
     invoices = await invoices_of(work.session, work.row.id)
-    drafts = {i.period_start for i in invoices if i.status is InvoiceStatus.DRAFT and not i.gated}
+    drafts = {invoice.period_start for invoice in invoices if invoice.awaits_decision}
     for start in command.issue:
         if start not in drafts:
             waiting = ", ".join(str(day) for day in sorted(drafts)) or "none"

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from support.life import ClockedLife, Person
+from support.life import ClockedLife
+from support.metered import BASE, CALLS, nets, signs_up, used
 
 from activities.books.metering import UsageReport
 from billing.commands import When
@@ -15,14 +16,6 @@ from billing.prices import Aggregation, Charging, Price, PricingModel
 from starter.client import RelanceClient
 from starter.orders import NewPlan, NewSubscription
 
-BASE = Price(id="base", unit_amount=Decimal("29.00"))
-CALLS = Price(
-    id="calls",
-    charging=Charging.METERED,
-    model=PricingModel.PER_UNIT,
-    meter="calls",
-    unit_amount=Decimal("0.0015"),
-)
 PEAK = Price(
     id="peak",
     charging=Charging.METERED,
@@ -36,21 +29,6 @@ PEAK = Price(
 @pytest.fixture
 def begins() -> str:
     return "2027-04-01"
-
-
-async def signs_up(world: ClockedLife, client: RelanceClient, *prices: Price) -> Person:
-    await client.create_plan(
-        NewPlan(reference="metered", name="Metered", currency="EUR", every="1month", prices=prices)
-    )
-    return await world.signs_up(plan="metered")
-
-
-def used(event_id: str, quantity: str, *, meter: str = "calls", at: datetime | None = None) -> UsageReport:
-    return UsageReport(event_id=event_id, meter=meter, quantity=Decimal(quantity), at=at)
-
-
-async def nets(person: Person) -> list[int]:
-    return [invoice.net_minor for invoice in await person.invoices()]
 
 
 async def test_usage_is_billed_with_the_next_period_once_late_reports_had_their_time(
