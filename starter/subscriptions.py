@@ -8,12 +8,13 @@ from typing import Any, Final, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.coupons import redeem_at_start, with_coupon
 from activities.books.standing import method_facts
 from activities.books.transitions import store
 from billing.agreed import terms_agreed
 from billing.calendar import local_date
 from billing.change import with_quantity
-from billing.commands import BaseCommand, Cancel, ChangePlan, RetryNow
+from billing.commands import AddCoupon, BaseCommand, Cancel, ChangePlan, RetryNow
 from billing.discounts import Discount
 from billing.errors import InvalidInput
 from billing.payment import Trigger
@@ -33,7 +34,6 @@ from models.tables import (
 )
 from starter.catalogue import check_policy
 from starter.connections import Connections
-from starter.coupons import redeem
 from starter.executions import start_subscription
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.hints import COLLECTION, SUBSCRIPTION, tell
@@ -132,7 +132,7 @@ class Subscriptions:
                 field="starts_on",
             )
         subscription_id = order.id or _subscription_id(customer.entity_id, order.reference)
-        given = await redeem(
+        given = await redeem_at_start(
             session,
             tuple(dict.fromkeys(order.coupons)),
             entity_id=customer.entity_id,
@@ -194,6 +194,8 @@ class Subscriptions:
             known = await session.get(CommandRow, command.command_id)
             command = command.model_copy(update={"as_of": await self._clock_now(session, row)})
             command = await _with_terms(session, row, command, is_new=known is None)
+            if known is None and not row.state.is_over:
+                command = await self._with_discount(session, row, command)
         if known is not None:
             return _answered_before(row, known, command)
         if row.state.is_over:
@@ -208,6 +210,13 @@ class Subscriptions:
             answer=Accepted,
             **options,
         )
+
+    async def _with_discount(self, session: AsyncSession, row: SubscriptionRow, command: Asked) -> Asked:
+        """A coupon is looked up before it is asked for, so that it is refused at once where it is not to be had."""
+        if not isinstance(command, AddCoupon):
+            return command
+        given = await with_coupon(session, row, command, await self._to.now(session, row.clock_id))
+        return command.model_copy(update={"discount": given.discount})
 
     async def _tell_ended(self, row: SubscriptionRow, command: BaseCommand) -> Accepted:
         """What was owed at the end can still be charged when a person asks; nothing else is taken (U6)."""
@@ -360,7 +369,7 @@ def _answered_before(row: SubscriptionRow, known: CommandRow, command: BaseComma
     Raises:
         CommandRefused: it was refused then, or the id belongs to another command.
     """
-    ignored = {"as_of", "terms", "by", "reason"}
+    ignored = {"as_of", "terms", "discount", "by", "reason"}
     asked = command.model_dump(mode="json", exclude_defaults=True, exclude=ignored)
     before = {name: value for name, value in known.payload.items() if name not in ignored}
     if known.subscription_id != row.id or known.kind != command.kind or before != asked:

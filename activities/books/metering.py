@@ -14,7 +14,7 @@ from activities.books.document_lines import add_to_draft
 from activities.books.issuing import Claim, number_invoice, rated, treatment_now, write_claim
 from activities.books.work import Work
 from billing.calendar import Period
-from billing.discounts import Discount
+from billing.discounts import Discount, in_this_period
 from billing.effects import InvoiceReason, TurnMeters
 from billing.errors import InvalidInput
 from billing.lines import Usage, usage_lines
@@ -251,7 +251,8 @@ def _period(start: date, end: date) -> Period:
 
 def _percents(work: Work) -> tuple[Discount, ...]:
     """A fixed discount is taken off what is billed in advance, with the period that it belongs to."""
-    return tuple(discount for discount in work.row.state.discounts if discount.percent is not None)
+    discounts = in_this_period(work.row.state.discounts)
+    return tuple(discount for discount in discounts if discount.percent is not None)
 
 
 def _plain(number: Decimal) -> str:
