@@ -52,6 +52,7 @@ from starter.coupons import Coupons
 from starter.customers import Customers, MethodSet
 from starter.diary import Fact
 from starter.documents import Documents
+from starter.entitlements import Entitlements
 from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
 from starter.reading import (
@@ -76,8 +77,8 @@ class RelanceClient:
     Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
     of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
-    `corrections`, the books as files in `books`, discounts on offer in `coupons`,
-    what was used in `usage`.
+    `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in `usage`,
+    what a customer may use in `entitlements`.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class RelanceClient:
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)
+        self.entitlements = Entitlements(self.connections)
 
     @classmethod
     @asynccontextmanager
