@@ -179,7 +179,7 @@ async def _netted(
 async def _apart(work: Work, effect: BillChange, given: _Given, treatment: TaxTreatment) -> Bill:
     """Credit notes to the invoices that billed the days, and an invoice for the new terms."""
     change = effect.change
-    notes = await _notes(work, given.lines, given.credits, change.change_on)
+    notes = await draw_up_notes(work, given.lines, given.credits, change.change_on)
     charges = rated(given.found.charges, treatment)
     claim = _claim(effect, charges, treatment) if charges else None
     return Bill(claim, notes, given.lines, change.change_on)
@@ -201,7 +201,7 @@ async def draw_up_credit(work: Work, effect: CreditUnused) -> Bill:
     """What a cancel or a pause gives back: the days from one on, of the lines that billed them (rules 8, 12)."""
     billed = await billed_lines(work.session, work.row.id, effect.from_day)
     given = unused([item.line for item in billed], effect.from_day)
-    notes = await _notes(work, billed, given, effect.from_day)
+    notes = await draw_up_notes(work, billed, given, effect.from_day)
     return Bill(None, notes, tuple(billed), effect.from_day)
 
 
@@ -259,7 +259,9 @@ async def _write_claim(work: Work, bill: Bill, *, gated: bool) -> Invoice | None
     )
 
 
-async def write_notes(work: Work, bill: Bill, *, reason: str, credit_to: CreditTo = CreditTo.BALANCE) -> None:
+async def write_notes(
+    work: Work, bill: Bill, *, reason: str, credit_to: CreditTo = CreditTo.BALANCE, tells: bool = False
+) -> None:
     """Write the credit notes, and that the days are billed no more. A draft is no document yet: it simply asks less."""
     for note in bill.notes:
         if note.invoice.awaits_usage:
@@ -276,6 +278,7 @@ async def write_notes(work: Work, bill: Bill, *, reason: str, credit_to: CreditT
             at=work.at,
             rules=work.rules,
             then=PayBackAs.REFUND if credit_to is CreditTo.REFUND else PayBackAs.BALANCE,
+            tells=tells,
         )
     for item in bill.given_back:
         item.give_back_from(bill.from_on)
@@ -290,7 +293,7 @@ async def credits_stand_on(work: Work, invoice: Invoice) -> bool:
     return any(row.line.kind is LineKind.PRORATION_CREDIT for row in rows)
 
 
-async def _notes(
+async def draw_up_notes(
     work: Work, homes: Sequence[BilledLine], credits_: Sequence[Line], day: date
 ) -> tuple[Note, ...]:
     """The credit notes that give lines back, each on its own invoice as far as that goes (rules 7, 12)."""

@@ -109,6 +109,42 @@ async def test_a_change_of_plan_closes_the_meter_at_its_date(
     assert (await nets(anna))[-1] == 2900 + 1500 + 2000
 
 
+async def test_a_correction_that_no_invoice_can_carry_is_credited_where_it_was_billed(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    anna = await signs_up(world, client, BASE, CALLS)
+    await world.until("2027-04-10")
+    await client.usage.report("anna", [used("a", "10000")])
+    await world.until("2027-05-03")
+    april = datetime(2027, 4, 20, tzinfo=UTC)
+    await client.usage.report("anna", [used("b", "-4000", at=april), used("c", "1000")])
+    await client.cancel("anna", when=When.NOW, command_id="bye")
+    assert (await client.wait_for("bye")).applied
+    await world.until("2027-05-05")
+    # 4,000 calls of April are 6.00, VAT 1.20; the 1,000 of May are 1.50 on the last invoice.
+    assert sorted(await nets(anna)) == [150, 2900, 4400]
+    unused, corrected = await anna.credit_notes()
+    # 28 of 31 days of 29.00 are 26.19
+    assert (unused.net_minor, corrected.net_minor, corrected.vat_minor) == (2619, 600, 120)
+    assert corrected.reason == "usage was corrected"
+    assert [letter.kind for letter in await anna.letters()].count("credit_note_issued") == 1
+
+
+async def test_a_correction_beyond_a_plan_without_a_fee_gives_back_no_more_than_was_billed(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    anna = await signs_up(world, client, CALLS)
+    await world.until("2027-04-10")
+    await client.usage.report("anna", [used("a", "10000")])
+    await world.until("2027-05-03")
+    april = datetime(2027, 4, 20, tzinfo=UTC)
+    await client.usage.report("anna", [used("b", "-25000", at=april)])
+    await world.until("2027-06-03")
+    (note,) = await anna.credit_notes()
+    assert (note.net_minor, note.vat_minor, note.balance_minor) == (1500, 300, 1800)
+    assert await nets(anna) == [0, 1500, 0]
+
+
 @pytest.mark.parametrize(("hours", "issued_at"), [(0, "2027-04-30 22:00"), (2, "2027-05-01 00:00")])
 async def test_the_wait_is_the_setting_at_the_start_and_stays_so(
     world: ClockedLife, client: RelanceClient, hours: int, issued_at: str
