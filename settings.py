@@ -193,6 +193,10 @@ class Settings(BaseSettings):
     unpaid_cancel_days: int = Field(default=90, ge=0, le=3660)
     """Days after which an unpaid subscription is cancelled; 0 is never (rules U10)."""
 
+    usage_wait_hours: int = Field(default=24, ge=0, le=144)
+    """Hours that a period's invoice waits for late usage of the period before. Less than a week, the shortest period.
+    Subscriptions keep what they started with."""
+
     minimum_charge_minor: Annotated[dict[str, int], NoDecode] = Field(
         default_factory=lambda: dict(STRIPE_MINIMUM_MINOR)
     )

@@ -11,7 +11,7 @@ from billing import lifecycle
 from billing.agreed import terms_agreed
 from billing.calendar import Schedule, local_date
 from billing.changing import check_in_period, check_same_document, period_after_change
-from billing.commands import Change, ChangePlan, ChangeQuantity, ChangeTerms, When
+from billing.commands import AddCoupon, Change, ChangePlan, ChangeQuantity, ChangeTerms, When
 from billing.discounts import MAX_DISCOUNTS, Discount
 from billing.effects import BillChange, DropGatedDraft, Emit, Notify, TermsChange, Transition
 from billing.errors import InvalidInput
@@ -130,13 +130,53 @@ def _other_discounts(present: Discounts, command: ChangeTerms) -> Discounts:
         raise Refused(f"There is no discount of coupon {removed} to remove.", field="remove_discount")
     kept = tuple(discount for discount in present if discount.coupon_id != removed)
     added = command.add_discount
-    if added is None:
-        return kept
-    if any(discount.coupon_id == added.coupon_id and not discount.is_used_up for discount in kept):
-        raise Refused(f"The coupon {added.coupon_id} is given already.", field="add_discount")
-    if len(kept) >= MAX_DISCOUNTS:
-        raise Refused(f"There are {MAX_DISCOUNTS} discounts already. Remove one first.", field="add_discount")
-    return (*kept, added)
+    return kept if added is None else _with_discount(kept, added, field="add_discount")
+
+
+def _with_discount(present: Discounts, added: Discount, *, field: str) -> Discounts:
+    if any(discount.coupon_id == added.coupon_id and not discount.is_used_up for discount in present):
+        raise Refused(f"The coupon {added.coupon_id} is given already.", field=field)
+    if len(present) >= MAX_DISCOUNTS:
+        raise Refused(f"There are {MAX_DISCOUNTS} discounts already. Remove one first.", field=field)
+    return (*present, added)
+
+
+def check_coupon(sub: Subscription) -> None:
+    """Refuses any coupon where no further period will be billed, or where it is not known how.
+
+    Raises:
+        Refused: with the remedy.
+    """
+    if sub.status is Status.INCOMPLETE:
+        raise Refused(
+            "The first payment is still open: pay it or cancel before adding a coupon.", field="status"
+        )
+    if sub.cancel_at_end:
+        raise Refused(
+            "A cancel is pending: no further period is billed. Take it back before adding a coupon.",
+            field="status",
+        )
+    if sub.conditional_change is not None:
+        raise Refused("A change waits for its payment. Pay it or take it back first.", field="status")
+
+
+def add_coupon(sub: Subscription, command: AddCoupon) -> Transition:
+    """A discount that begins with the next billed period, whatever is changed or taken back until then.
+
+    Raises:
+        Refused: no further period will be billed, or there is no room for it.
+        InvalidInput: the coupon was not looked up; field `code`.
+    """
+    check_coupon(sub)
+    if command.discount is None:
+        raise InvalidInput("The coupon was not looked up.", field="code")
+    added = command.discount.model_copy(update={"used": 0})
+    update = {"discounts": _with_discount(sub.discounts, added, field="code")}
+    if sub.pending_discounts is not None:
+        update["pending_discounts"] = _with_discount(sub.pending_discounts, added, field="code")
+    return Transition(
+        sub.model_copy(update=update), (Emit("subscription.coupon_added", {"coupon": added.coupon_id}),)
+    )
 
 
 def _schedule(sub: Subscription, terms: Terms, discounts: Discounts) -> Transition:
@@ -200,12 +240,17 @@ def _terms_change(
         command_id=command.command_id,
         change_on=change_on,
         terms=terms,
-        discounts=tuple(discount if discount.used else discount.once_more() for discount in discounts),
+        discounts=_begun(discounts, waiting=sub.discounts if same else ()),
         anchor=anchor,
         period=sub.period if same else billed,
         billed_period=billed,
         prorate=command.prorate,
     )
+
+
+def _begun(discounts: Discounts, *, waiting: Discounts) -> Discounts:
+    """Discounts of a change begin with it, but coupons that wait for the next billed period."""
+    return tuple(d if d.used or d in waiting else d.once_more() for d in discounts)
 
 
 def undo_change(sub: Subscription) -> Transition:

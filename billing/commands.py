@@ -103,6 +103,16 @@ class MigratePlan(BaseCommand):
     new: Terms | None = None
 
 
+class AddCoupon(BaseCommand):
+    """A coupon on offer, taken off from the next billed period on. It is counted once and for good."""
+
+    kind: Literal["add_coupon"] = "add_coupon"
+    code: str = Field(min_length=1, max_length=64)
+    """As the customer typed it."""
+    discount: Discount | None = None
+    """The coupon's as the client read it; None lets the subscription look it up. What counts is the coupon's own."""
+
+
 class UndoChange(BaseCommand):
     """Takes back a change that has not taken effect: one for the period's end, or one that waits for its payment.
 
@@ -163,6 +173,7 @@ Command = Annotated[
     | ChangeQuantity
     | ChangeTerms
     | MigratePlan
+    | AddCoupon
     | UndoChange
     | Cancel
     | Withdraw

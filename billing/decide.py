@@ -6,8 +6,9 @@ from datetime import date, datetime
 
 from billing import lifecycle
 from billing.calendar import local_date
-from billing.change import accept_change, check_change, undo_change
+from billing.change import accept_change, add_coupon, check_change, check_coupon, undo_change
 from billing.commands import (
+    AddCoupon,
     Cancel,
     ChangePlan,
     ChangeQuantity,
@@ -47,6 +48,9 @@ def check(sub: Subscription, command: Command, at: datetime) -> None:
             raise AlreadyEnded(sub)
         check_change(sub, command, at)
         return
+    if isinstance(command, AddCoupon) and command.discount is None and not sub.is_over:
+        check_coupon(sub)
+        return
     accept(sub, command, at)
 
 
@@ -64,6 +68,8 @@ def accept(sub: Subscription, command: Command, at: datetime) -> Transition:
             return accept_change(sub, command, at)
         case MigratePlan():
             return announce(sub, command, at)
+        case AddCoupon():
+            return add_coupon(sub, command)
         case UndoChange():
             return undo_change(sub)
         case Cancel() | Withdraw() | KeepSubscription():
@@ -82,16 +88,15 @@ def _accept_end(sub: Subscription, command: Cancel | Withdraw | KeepSubscription
             return withdraw(sub, at)
         case KeepSubscription():
             return _keep(sub)
-        case Cancel(when=When.NOW):
-            return _cancel_now(sub, command, at)
         case Cancel():
-            return _cancel_at_end(sub, at)
+            return _cancel(sub, command, at)
 
 
-def _cancel_now(sub: Subscription, command: Cancel, at: datetime) -> Transition:
-    if sub.status is Status.PAUSED and sub.access_ends_at is not None:
-        return _cancel_at_end(sub, at)
-    return lifecycle.cancel_now(sub, at, credit_to=command.credit_to)
+def _cancel(sub: Subscription, command: Cancel, at: datetime) -> Transition:
+    in_paid_time = sub.status is Status.PAUSED and sub.access_ends_at is not None
+    if command.when is When.NOW and not in_paid_time:
+        return lifecycle.cancel_now(sub, at, credit_to=command.credit_to)
+    return _cancel_at_end(sub, at)
 
 
 def _cancel_at_end(sub: Subscription, at: datetime) -> Transition:

@@ -171,6 +171,11 @@ class DropGatedDraft:
 
 
 @dataclass(frozen=True)
+class DropWaitingDrafts:
+    """What waits for usage is never issued: no debt for a service that was cut (the rules' table of statuses)."""
+
+
+@dataclass(frozen=True)
 class DecideDrafts:
     """Issue the drafts of missed periods that a person chose, drop the others; None issues all (rules 4)."""
 
@@ -189,6 +194,7 @@ Effect = (
     | Emit
     | SettleDebtOnCancel
     | DropGatedDraft
+    | DropWaitingDrafts
     | DecideDrafts
 )
 

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 
 from billing.calendar import local_date, starts_at
 from billing.commands import CreditTo
 from billing.discounts import for_next_period
 from billing.effects import (
-    BillEarlyExit,
     CloseUsage,
-    CreditUnused,
     DecideDrafts,
     DropGatedDraft,
     Effect,
@@ -30,8 +27,9 @@ from billing.effects import (
     TurnMeters,
 )
 from billing.errors import InvalidInput
+from billing.leaving import credit_unused, early_exit, what_waits_is_dropped
 from billing.steps import Step, renewal_notice_window
-from billing.subscription import CustomerKind, Parked, Status, Subscription
+from billing.subscription import Parked, Status, Subscription
 from billing.terms import Terms
 
 
@@ -133,7 +131,7 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
         raise InvalidInput("This subscription has no period that could end.", field="period")
     if sub.cancel_at_end:
         ended = end_for_good(sub, at, "canceled at the end of the period")
-        return ended.then(*_early_exit(sub, end))
+        return ended.then(*early_exit(sub, end))
     if sub.pause_at_end:
         return _pause(sub, at, access_ends_at=None)
     after, effects = _apply_pending(sub, anchor_on=end)
@@ -182,7 +180,8 @@ def _periods_begun(
 def _park_for_catch_up(
     sub: Subscription, at: datetime, effects: tuple[Effect, ...], issues: list[Issue]
 ) -> Transition:
-    drafts = [replace(issue, draft=True) for issue in issues]
+    # A person decides on them, and not the end of the wait for usage, which gets an invoice of its own.
+    drafts = [replace(issue, draft=True, waits_for_usage=False) for issue in issues]
     parked = Parked(
         reason=f"{len(drafts)} periods fell due at once.",
         since=at,
@@ -335,7 +334,8 @@ def end_access(sub: Subscription, at: datetime) -> Transition:
 
 def give_up(sub: Subscription, at: datetime) -> Transition:
     """Unpaid for too long (U10)."""
-    return end_for_good(sub, at, "unpaid for too long").then(SettleDebtOnCancel())
+    ended = end_for_good(sub, at, "unpaid for too long")
+    return ended.then(*what_waits_is_dropped(sub), SettleDebtOnCancel())
 
 
 def mark_notified(sub: Subscription, step: Step) -> Transition:
@@ -357,25 +357,8 @@ def cancel_now(sub: Subscription, at: datetime, *, credit_to: CreditTo = CreditT
     credit_to = CreditTo.REFUND if sub.free_exit else credit_to
     credit = credit_unused(sub, at, "canceled now", credit_to) if was_billed else ()
     unused_from = local_date(at, sub.timezone) + timedelta(days=1)
-    fee = _early_exit(sub, unused_from) if was_billed and not sub.free_exit else ()
+    fee = early_exit(sub, unused_from) if was_billed and not sub.free_exit else ()
     return Transition(ended.after, (*credit, *ended.effects, *fee, SettleDebtOnCancel()))
-
-
-def credit_unused(sub: Subscription, at: datetime, reason: str, credit_to: CreditTo) -> tuple[Effect, ...]:
-    """Gives back the days that were billed and are not used; the day itself counts as used (rules 8)."""
-    if credit_to is CreditTo.NONE:
-        return ()
-    return (CreditUnused(local_date(at, sub.timezone) + timedelta(days=1), reason, credit_to),)
-
-
-def _early_exit(sub: Subscription, from_day: date) -> tuple[Effect, ...]:
-    """What leaving within the commitment costs; by default nothing for those whom the law protects."""
-    if sub.committed_until is None or from_day >= sub.committed_until:
-        return ()
-    protected = sub.customer_kind in (CustomerKind.CONSUMER, CustomerKind.NON_PROFESSIONAL)
-    percent = sub.terms.early_exit_percent
-    share = percent if percent is not None else Decimal(0 if protected else 100)
-    return (BillEarlyExit(from_day, sub.committed_until, share),) if share else ()
 
 
 def pause_now(sub: Subscription, at: datetime, *, credit_to: CreditTo) -> Transition:

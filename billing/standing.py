@@ -8,6 +8,7 @@ from datetime import date, datetime
 from billing.calendar import local_date
 from billing.dunning import EndForSubscription
 from billing.effects import DropGatedDraft, Emit, Notify, Transition
+from billing.leaving import what_waits_is_dropped
 from billing.lifecycle import end_for_good, resume, usage_ends, without_conditional
 from billing.subscription import Status, Subscription
 
@@ -20,7 +21,7 @@ class Standing:
         open_invoices: ids of invoices that are issued and open, oldest first.
         in_arrears: those among them that are in arrears (rules 20).
         owed: number of open or uncollectible invoices (U11).
-        covered_until: first day that no invoice covers which is paid, or open and still to be paid.
+        covered_until: first day that no invoice covers which is paid or still to be paid.
         gated_paid: whether the gated draft was paid or is processing.
         policy_ends_at: when the driving collection will take the service away, if it does.
         new_method: whether a payment method was given since the service was cut.
@@ -82,7 +83,7 @@ def end_of_policy(sub: Subscription, end: EndForSubscription, at: datetime) -> T
     if sub.cancel_at_end and sub.status is not Status.PAUSED:
         return Transition(sub)
     if end is EndForSubscription.CANCEL:
-        return end_for_good(sub, at, "the dunning policy ended")
+        return end_for_good(sub, at, "the dunning policy ended").then(*what_waits_is_dropped(sub))
     if sub.status is Status.PAUSED:
         return Transition(sub.model_copy(update={"suspended": True}))
     after = sub.model_copy(

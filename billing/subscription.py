@@ -82,7 +82,7 @@ class Subscription(Value):
     trial_end_on: date | None = None
     """First day after the trial."""
     covered_until: date | None = None
-    """First day that no invoice covers which is paid, or open and still to be paid."""
+    """First day that no invoice covers which is paid or still to be paid."""
     boundary_offset_seconds: int = 0
     """Deterministic spread of the work instants within a window (engine 23)."""
     discounts: tuple[Discount, ...] = Field(default=(), max_length=MAX_DISCOUNTS)

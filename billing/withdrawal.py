@@ -8,7 +8,8 @@ from typing import Final
 from billing.calendar import local_date
 from billing.commands import CreditTo
 from billing.effects import DropGatedDraft, GiveAllBack, SettleDebtOnCancel, Transition
-from billing.lifecycle import credit_unused, end_for_good
+from billing.leaving import credit_unused, what_waits_is_dropped
+from billing.lifecycle import end_for_good
 from billing.refusal import Refused
 from billing.subscription import CustomerKind, Status, Subscription
 
@@ -62,4 +63,7 @@ def withdraw(sub: Subscription, at: datetime) -> Transition:
         back = credit_unused(sub, at, "withdrawn", CreditTo.REFUND)
         return Transition(ended.after, (*back, *ended.effects, SettleDebtOnCancel()))
     nothing_used = ended.after.model_copy(update={"usage_closes_at": None})
-    return Transition(nothing_used, (GiveAllBack("withdrawn"), *ended.effects, SettleDebtOnCancel()))
+    dropped = what_waits_is_dropped(sub)
+    return Transition(
+        nothing_used, (GiveAllBack("withdrawn"), *dropped, *ended.effects, SettleDebtOnCancel())
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from billing.lines import LineKind
 from documents.document import Document, DocumentKind, DocumentLine, PaymentMeans
 from documents.wording import say, words_of
 from mails.formats import Language, format_date
@@ -22,7 +23,8 @@ def line_name(line: DocumentLine, document: Document) -> str:
         number = document.corrects.number if document.corrects else document.number
         return say(document.language, words.amount_of, number=number)
     name = f"{line.name}, {line.description}" if line.description else line.name
-    return say(document.language, words.lines[line.kind], name=name)
+    is_taken_off = line.kind is LineKind.CREDIT and document.kind is DocumentKind.INVOICE
+    return say(document.language, words.unused if is_taken_off else words.lines[line.kind], name=name)
 
 
 def means_sentence(document: Document) -> str:

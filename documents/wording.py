@@ -53,6 +53,7 @@ class Words:
     vat_number: str
     test: str
     lines: dict[LineKind, str]
+    unused: str
     amount_of: str
     dates: str
     part: str
@@ -117,6 +118,7 @@ FR: Final = Words(
         LineKind.PRORATION_CHARGE: "{name} : temps restant, après changement",
         LineKind.CREDIT: "Avoir, {name}",
     },
+    unused="{name} : temps non utilisé",
     amount_of="Avoir sur la facture {number}",
     dates="du {start} au {last}",
     part="{days} jours sur {whole}",
@@ -189,6 +191,7 @@ EN: Final = Words(
         LineKind.PRORATION_CHARGE: "{name}: remaining time after the change",
         LineKind.CREDIT: "Credit, {name}",
     },
+    unused="{name}: unused time",
     amount_of="Credit on invoice {number}",
     dates="{start} to {last}",
     part="{days} of {whole} days",

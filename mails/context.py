@@ -213,6 +213,8 @@ class MailContext(Value):
     """What it adds to the customer's balance."""
     kept_minor: int | None = None
     """A payment that was under way at the cancel, succeeded and is kept (engine 4)."""
+    final_invoice_on: date | None = None
+    """When what was used and is not billed yet comes on a last invoice, after the end."""
 
     renews_on: date | None = None
     trial_end: TrialEnd | None = None

@@ -224,6 +224,13 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
             "credited_minor": 3570,
             "refunded_minor": 3570,
         },
+        "used": {
+            "ended_on": date(2027, 2, 10),
+            "requested_on": date(2027, 2, 10),
+            "canceled_by": CanceledBy.CUSTOMER,
+            "open_invoices": (_OLDER,),
+            "final_invoice_on": date(2027, 2, 11),
+        },
         "unpaid": {
             "ended_on": date(2027, 2, 21),
             "canceled_by": CanceledBy.NON_PAYMENT,

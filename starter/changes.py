@@ -6,7 +6,7 @@ from datetime import date
 from typing import TypedDict
 
 from activities.books.previewing import Preview, preview
-from activities.books.steps import with_terms
+from activities.books.steps import looked_up
 from activities.books.work import Work
 from billing.commands import ChangePlan, ChangeTerms, Command, When
 from models.tables import Plan, SubscriptionRow
@@ -47,6 +47,6 @@ class Previews:
                 command = command.model_copy(update={"plan_id": plan.id})
             if isinstance(command, ChangeTerms):
                 await check_policy_name(session, command.agreed.dunning_policy)
-            command = await with_terms(session, row, command)
+            command = await looked_up(session, row, command, now)
             work = Work(session, self._to.gateway(), self._to.rules, row, now, command.command_id)
             return await preview(work, command)

@@ -41,6 +41,7 @@ from starter.coupons import Coupons
 from starter.customers import Customers, MethodSet
 from starter.diary import Fact
 from starter.documents import Documents
+from starter.entitlements import Entitlements
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
 from starter.plan_migrations import PlanMigrations
@@ -68,11 +69,11 @@ class RelanceClient(Commands):
     """Everything that a backend, the command line, the API and the portal ask of Relance.
 
     Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
-    your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
-    of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
-    `corrections`, the books as files in `books`, discounts on offer in `coupons`,
-    what was used in `usage`, other prices for those who have a plan in `plan_migrations`, what a person decides about
-    a chase in `steering`, dunning policies in `policies`, figures in `reports`.
+    your own to be able to repeat it after a lost answer. What concerns one thing alone is an attribute: VAT in
+    `taxes`, files of documents and what the law wants on them in `documents`, credits and other corrections of issued
+    invoices in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in
+    `usage`, what a customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`,
+    what a person decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class RelanceClient(Commands):
         self.plan_migrations = PlanMigrations(self.connections)
         self.policies = Policies(self.connections)
         self.reports = Reports(self.connections)
+        self.entitlements = Entitlements(self.connections)
 
     @classmethod
     @asynccontextmanager

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
 from typing import Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.rows import lock
-from billing.discounts import Discount
-from billing.errors import InvalidInput
-from models.ids import derived_id
-from models.tables import Coupon, CouponRedemption
+from billing.commands import AddCoupon
+from models.boundary import Accepted
+from models.ids import derived_id, new_id
+from models.tables import Coupon
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.orders import NewCoupon
 from starter.problems import AlreadyExists
+from starter.subscriptions import Subscriptions
 
 CONTENT: Final = ("discount", "currency", "expires_on", "max_redemptions")
 """What makes two coupons of one code the same."""
@@ -74,53 +73,24 @@ class Coupons:
             coupon.archived_at = coupon.archived_at or await self._to.now(session, None)
             return coupon
 
+    async def give(
+        self, subscription: str, code: str, *, command_id: str | None = None, by: str = "api"
+    ) -> Accepted:
+        """Give a coupon to a subscription that runs, from its next billed period on; once for each of the two.
 
-async def redeem(
-    session: AsyncSession,
-    codes: Sequence[str],
-    *,
-    entity_id: str,
-    subscription_id: str,
-    currency: str,
-    today: date,
-    now: datetime,
-) -> tuple[Discount, ...]:
-    """Give coupons to a new subscription, in the transaction that writes it: the limit is kept under the coupon's lock.
+        What is given stays counted, also where the discount is removed later.
 
-    Args:
-        session: with nothing of the subscription locked.
-        codes: as the customer typed them, each once.
-        entity_id: the seller.
-        subscription_id: who gets them.
-        currency: that it bills in.
-        today: the customer's date.
-        now: the business instant.
+        Args:
+            subscription: id or reference.
+            code: as the customer typed it.
+            command_id: as for every command: the same twice is done once.
+            by: who asked.
 
-    Raises:
-        NotFound: there is no such coupon.
-        InvalidInput: it has expired, is used up or in another currency; field `coupons`.
-    """
-    discounts = []
-    for code in sorted(codes):  # always locked in one order
-        found = await find(session, Coupon, code, field="coupons", entity_id=entity_id)
-        coupon = await lock(session, Coupon, found.id, field="coupons")
-        _check(coupon, currency, today)
-        coupon.redemptions += 1
-        session.add(CouponRedemption(coupon_id=coupon.id, subscription_id=subscription_id, at=now))
-        discounts.append(coupon.discount)
-    return tuple(discounts)
-
-
-def _check(coupon: Coupon, currency: str, today: date) -> None:
-    code = coupon.reference
-    if coupon.archived_at is not None or (coupon.expires_on is not None and today > coupon.expires_on):
-        raise InvalidInput(f"The coupon {code} has expired.", field="coupons")
-    if coupon.max_redemptions is not None and coupon.redemptions >= coupon.max_redemptions:
-        raise InvalidInput(
-            f"The coupon {code} was given {coupon.redemptions} times, which is its limit.", field="coupons"
-        )
-    if coupon.currency is not None and coupon.currency != currency:
-        raise InvalidInput(
-            f"The coupon {code} takes off {coupon.currency}, this subscription bills in {currency}.",
-            field="coupons",
-        )
+        Raises:
+            NotFound: there is no such subscription.
+            InvalidInput: there is no such coupon, it has expired, is used up or in another currency; field `code`.
+            Refused: the subscription has ended or was given it before.
+            Others as `Subscriptions.tell`.
+        """
+        command = AddCoupon(command_id=command_id or new_id("cmd"), by=by, code=code)
+        return await Subscriptions(self._to).tell(subscription, command)

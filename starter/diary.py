@@ -75,6 +75,7 @@ _STATUS: Final = {
 }
 _SAID: Final[dict[str, tuple[FactKind, str]]] = {
     "subscription.change_scheduled": (FactKind.ASKED, "plan change to {to} asked"),
+    "subscription.coupon_added": (FactKind.ASKED, "coupon {coupon} added"),
     "subscription.cancel_scheduled": (FactKind.ASKED, "cancel asked for {ends_on}"),
     "subscription.pause_scheduled": (FactKind.ASKED, "pause asked for the period's end"),
     "subscription.price_change_announced": (FactKind.ASKED, "price of {to} announced from {from_on}"),

@@ -20,6 +20,7 @@ from activities.books.issuing import treatment_now
 from activities.books.rows import customer_of, usable_method
 from billing.calendar import local_date
 from billing.declines import support_words
+from billing.entitlements import FeatureUse
 from billing.payment import AttemptState
 from billing.progress import timeline
 from billing.steps import next_step
@@ -36,6 +37,7 @@ from models.tables import (
     SubscriptionRow,
 )
 from starter.customers import method_label
+from starter.entitlements import features_of
 
 RECENT_INVOICES: Final = 6
 RECENT_MAILS: Final = 10
@@ -124,6 +126,8 @@ class Overview(Value):
     access_until: datetime | None
     reason: str
     """Why the customer may, or may not, use the service."""
+    features: tuple[FeatureUse, ...]
+    """What was agreed of each, and what is used and left in the current period."""
     parked: Parked | None
     plan_id: str
     plan_name: str
@@ -182,6 +186,7 @@ async def overview_of(
         entitled=sub.entitled_at(now),
         access_until=access_until,
         reason=sub.entitlement_reason,
+        features=await features_of(session, sub),
         parked=sub.parked,
         plan_id=sub.terms.plan_id,
         plan_name=sub.terms.plan_name,

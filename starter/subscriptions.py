@@ -8,12 +8,13 @@ from typing import Any, Final, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.coupons import redeem_at_start, with_coupon
 from activities.books.standing import method_facts
 from activities.books.transitions import store
 from billing.agreed import terms_agreed
 from billing.calendar import local_date
 from billing.change import with_quantity
-from billing.commands import BaseCommand, Cancel, ChangePlan, ChangeTerms, RetryNow
+from billing.commands import AddCoupon, BaseCommand, Cancel, ChangePlan, ChangeTerms, RetryNow
 from billing.discounts import Discount
 from billing.errors import InvalidInput
 from billing.payment import Trigger
@@ -32,7 +33,6 @@ from models.tables import (
     SubscriptionRow,
 )
 from starter.connections import Connections
-from starter.coupons import redeem
 from starter.executions import start_subscription
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.hints import COLLECTION, SUBSCRIPTION, tell
@@ -132,7 +132,7 @@ class Subscriptions:
                 field="starts_on",
             )
         subscription_id = order.id or _subscription_id(customer.entity_id, order.reference)
-        given = await redeem(
+        given = await redeem_at_start(
             session,
             tuple(dict.fromkeys(order.coupons)),
             entity_id=customer.entity_id,
@@ -155,6 +155,7 @@ class Subscriptions:
             early_start_requested=order.early_start_requested,
             boundary_offset_seconds=offset_seconds(subscription_id, window_minutes=window),
             unpaid_cancel_days=self._to.settings.unpaid_cancel_days,
+            usage_wait_hours=self._to.settings.usage_wait_hours,
             clock_id=customer.clock_id,
         )
         row = SubscriptionRow(
@@ -194,6 +195,8 @@ class Subscriptions:
             known = await session.get(CommandRow, command.command_id)
             command = command.model_copy(update={"as_of": await self._clock_now(session, row)})
             command = await _with_terms(session, row, command, is_new=known is None)
+            if known is None and not row.state.is_over:
+                command = await self._with_discount(session, row, command)
         if known is not None:
             return _answered_before(row, known, command)
         if row.state.is_over:
@@ -208,6 +211,13 @@ class Subscriptions:
             answer=Accepted,
             **options,
         )
+
+    async def _with_discount(self, session: AsyncSession, row: SubscriptionRow, command: Asked) -> Asked:
+        """A coupon is looked up before it is asked for, so that it is refused at once where it is not to be had."""
+        if not isinstance(command, AddCoupon):
+            return command
+        given = await with_coupon(session, row, command, await self._to.now(session, row.clock_id))
+        return command.model_copy(update={"discount": given.discount})
 
     async def _tell_ended(self, row: SubscriptionRow, command: BaseCommand) -> Accepted:
         """What was owed at the end can still be charged when a person asks; nothing else is taken (U6)."""
@@ -362,7 +372,7 @@ def _answered_before(row: SubscriptionRow, known: CommandRow, command: BaseComma
     Raises:
         CommandRefused: it was refused then, or the id belongs to another command.
     """
-    ignored = {"as_of", "terms", "old", "new", "by", "reason"}
+    ignored = {"as_of", "terms", "old", "new", "discount", "by", "reason"}
     asked = command.model_dump(mode="json", exclude_defaults=True, exclude=ignored)
     before = {name: value for name, value in known.payload.items() if name not in ignored}
     if known.subscription_id != row.id or known.kind != command.kind or before != asked:

@@ -33,6 +33,7 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
     assert settings.gated_hours == 23
     assert settings.access_grace_hours == 24
     assert settings.unpaid_cancel_days == 90
+    assert settings.usage_wait_hours == 24
     assert settings.minimum_charge_minor["EUR"] == 50
     assert settings.minimum_charge_minor["GBP"] == 30
     assert "XXX" not in settings.minimum_charge_minor
@@ -69,6 +70,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
             "RELANCE_GATED_HOURS": "12",
             "RELANCE_ACCESS_GRACE_HOURS": "48",
             "RELANCE_UNPAID_CANCEL_DAYS": "0",
+            "RELANCE_USAGE_WAIT_HOURS": "48",
             "RELANCE_MINIMUM_CHARGE_MINOR": "eur=100, JPY=80",
             "RELANCE_CLOCK_PEERS": "http://127.0.0.1:12111, http://127.0.0.1:9999/",
         },
@@ -83,6 +85,7 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
     assert settings.payments_per_second == 2.5
     assert settings.build_id == "2027.1"
     assert settings.unpaid_cancel_days == 0
+    assert settings.usage_wait_hours == 48
     assert settings.minimum_charge_minor["EUR"] == 100
     assert settings.minimum_charge_minor["JPY"] == 80
     assert settings.minimum_charge_minor["USD"] == 50
@@ -128,6 +131,7 @@ def test_secrets_are_not_shown() -> None:
         ("RELANCE_HTTP_PORT", "70000", "less than or equal to 65535"),
         ("RELANCE_WORKFLOW_CACHE", "0", "greater than or equal to 1"),
         ("RELANCE_GATED_HOURS", "24", "less than or equal to 23"),
+        ("RELANCE_USAGE_WAIT_HOURS", "168", "less than or equal to 144"),
         ("RELANCE_PAYMENTS_PER_SECOND", "0", "greater than 0"),
         ("RELANCE_MINIMUM_CHARGE_MINOR", "50", "write it as EUR=50,USD=50"),
         ("RELANCE_MINIMUM_CHARGE_MINOR", "EURO=50", "EURO is no currency code"),

@@ -18,6 +18,7 @@ from workflows.signals import SignalDesk
 with workflow.unsafe.imports_passed_through():
     from billing import decide
     from billing.commands import (
+        AddCoupon,
         Cancel,
         ChangePlan,
         ChangeQuantity,
@@ -139,6 +140,18 @@ class SubscriptionDoors(Execution):
 
     @migrate_plan.validator
     def _check_migrate_plan(self, command: MigratePlan) -> None:
+        self._check(command)
+
+    @workflow.update(
+        name="add_coupon",
+        description='A coupon from the next billed period on: {"command_id", "code"}',
+    )
+    async def add_coupon(self, command: AddCoupon) -> Accepted:
+        """Give a coupon that is on offer; its limit is kept in the books."""
+        return self._enqueue(command)
+
+    @add_coupon.validator
+    def _check_add_coupon(self, command: AddCoupon) -> None:
         self._check(command)
 
     @workflow.update(

@@ -14,6 +14,7 @@ from activities.books.crediting import all_of, left_of, write_credit_note
 from activities.books.document_lines import (
     BilledLine,
     Rated,
+    add_to_draft,
     billed_lines,
     follow_coverage,
     invoices_from,
@@ -40,7 +41,7 @@ from models.tables import Invoice, InvoiceStatus
 
 @dataclass(frozen=True)
 class Note:
-    """A credit note that is to be written.
+    """A credit note that is to be written; on a draft that waits for usage, lines of its own.
 
     Attributes:
         invoice: what it corrects.
@@ -179,7 +180,7 @@ async def _netted(
 async def _apart(work: Work, effect: BillChange, given: _Given, treatment: TaxTreatment) -> Bill:
     """Credit notes to the invoices that billed the days, and an invoice for the new terms."""
     change = effect.change
-    notes = await _notes(work, given.lines, given.credits, change.change_on)
+    notes = await draw_up_notes(work, given.lines, given.credits, change.change_on)
     charges = rated(given.found.charges, treatment)
     claim = _claim(effect, charges, treatment) if charges else None
     return Bill(claim, notes, given.lines, change.change_on)
@@ -201,7 +202,7 @@ async def draw_up_credit(work: Work, effect: CreditUnused) -> Bill:
     """What a cancel or a pause gives back: the days from one on, of the lines that billed them (rules 8, 12)."""
     billed = await billed_lines(work.session, work.row.id, effect.from_day)
     given = unused([item.line for item in billed], effect.from_day)
-    notes = await _notes(work, billed, given, effect.from_day)
+    notes = await draw_up_notes(work, billed, given, effect.from_day)
     return Bill(None, notes, tuple(billed), effect.from_day)
 
 
@@ -273,9 +274,14 @@ async def _write_claim(work: Work, bill: Bill, *, gated: bool) -> Invoice | None
     )
 
 
-async def write_notes(work: Work, bill: Bill, *, reason: str, credit_to: CreditTo = CreditTo.BALANCE) -> None:
-    """Write the credit notes, and that the days are billed no more."""
+async def write_notes(
+    work: Work, bill: Bill, *, reason: str, credit_to: CreditTo = CreditTo.BALANCE, tells: bool = False
+) -> None:
+    """Write the credit notes, and that the days are billed no more. A draft is no document yet: it simply asks less."""
     for note in bill.notes:
+        if note.invoice.awaits_usage:
+            await add_to_draft(work.session, note.invoice, note.lines)
+            continue
         await write_credit_note(
             work.session,
             work.row,
@@ -287,6 +293,7 @@ async def write_notes(work: Work, bill: Bill, *, reason: str, credit_to: CreditT
             at=work.at,
             rules=work.rules,
             then=PayBackAs.REFUND if credit_to is CreditTo.REFUND else PayBackAs.BALANCE,
+            tells=tells,
         )
     for item in bill.given_back:
         item.give_back_from(bill.from_on)
@@ -301,7 +308,7 @@ async def credits_stand_on(work: Work, invoice: Invoice) -> bool:
     return any(row.line.kind is LineKind.PRORATION_CREDIT for row in rows)
 
 
-async def _notes(
+async def draw_up_notes(
     work: Work, homes: Sequence[BilledLine], credits_: Sequence[Line], day: date
 ) -> tuple[Note, ...]:
     """The credit notes that give lines back, each on its own invoice as far as that goes (rules 7, 12)."""

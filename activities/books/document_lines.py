@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement
+from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.lines import Line
-from billing.tax import TaxedLines, TaxRate
+from billing.tax import TaxedLines, TaxRate, totals_by_rate
 from models.ids import derived_id
 from models.tables import Invoice, InvoiceLine, InvoiceStatus
 
@@ -19,6 +20,21 @@ Rated = tuple[Line, TaxRate]
 """A line with the rate at which it is taxed."""
 
 _ISSUED = (InvoiceStatus.OPEN, InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE)
+
+
+def _bills_its_days() -> ColumnElement[bool]:
+    """Invoices that were issued, and drafts that only wait for usage: their period has begun."""
+    awaits_usage = and_(col(Invoice.status) == InvoiceStatus.DRAFT, col(Invoice.waits_for_usage).is_(True))
+    return or_(col(Invoice.status).in_(_ISSUED), awaits_usage)
+
+
+def _newest_first() -> tuple[ColumnElement[Any], ...]:
+    """Drafts are newer than what was issued."""
+    return (
+        col(Invoice.issued_at).desc().nulls_first(),
+        col(Invoice.number).desc().nulls_first(),
+        col(Invoice.period_start).desc(),
+    )
 
 
 class WrittenLine(NamedTuple):
@@ -90,7 +106,9 @@ class BilledLine:
 async def billed_lines(
     session: AsyncSession, subscription_id: str, from_on: date, *, but: str | None = None
 ) -> list[BilledLine]:
-    """What bills the days from `from_on` on: lines of issued invoices and of their credit notes, newest first.
+    """What bills the days from `from_on` on, newest first: lines of invoices and of their credit notes.
+
+    Drafts that only wait for usage are among them.
 
     Args:
         session: with the subscription locked.
@@ -103,25 +121,25 @@ async def billed_lines(
         .join(Invoice, col(InvoiceLine.invoice_id) == col(Invoice.id))
         .where(
             Invoice.subscription_id == subscription_id,
-            col(Invoice.status).in_(_ISSUED),
+            _bills_its_days(),
             col(InvoiceLine.covers_until) > from_on,
             Invoice.id != (but or ""),
         )
-        .order_by(col(Invoice.issued_at).desc(), col(Invoice.number).desc(), col(InvoiceLine.position))
+        .order_by(*_newest_first(), col(InvoiceLine.position))
     )
     return [BilledLine(row, invoice) for row, invoice in (await session.exec(query)).all()]
 
 
 async def invoices_from(session: AsyncSession, subscription_id: str, day: date) -> list[Invoice]:
-    """The issued invoices that reach beyond a day, newest first: what days of them are given back on."""
+    """The invoices that bill days beyond one, newest first: what days of them are given back on."""
     query = (
         select(Invoice)
         .where(
             Invoice.subscription_id == subscription_id,
-            col(Invoice.status).in_(_ISSUED),
+            _bills_its_days(),
             Invoice.period_end > day,
         )
-        .order_by(col(Invoice.issued_at).desc(), col(Invoice.number).desc())
+        .order_by(*_newest_first())
     )
     return list((await session.exec(query)).all())
 
@@ -137,6 +155,28 @@ async def lines_of(session: AsyncSession, document_id: str) -> list[InvoiceLine]
         select(InvoiceLine).where(InvoiceLine.document_id == document_id).order_by(col(InvoiceLine.position))
     )
     return list((await session.exec(query)).all())
+
+
+async def add_to_draft(session: AsyncSession, draft: Invoice, more: Sequence[Rated]) -> None:
+    """Write more lines on a draft; its tax is worked out anew, once per rate of all lines (rules 6)."""
+    written = await lines_of(session, draft.id)
+    amounts = [(stored.line.amount_minor, stored.rate) for stored in written]
+    amounts += [(line.amount_minor, rate) for line, rate in more]
+    taxed = totals_by_rate(amounts, tax_included=draft.tax_included)
+    for stored, net in zip(written, taxed.net_minor, strict=False):
+        stored.net_minor = net
+    nets = taxed.net_minor[len(written) :]
+    write_lines(
+        session,
+        document_id=draft.id,
+        invoice_id=draft.id,
+        lines=[WrittenLine(line, rate, net) for (line, rate), net in zip(more, nets, strict=True)],
+        first_position=len(written),
+    )
+    draft.totals = taxed.totals
+    draft.net_minor, draft.vat_minor = taxed.totals.net_minor, taxed.totals.vat_minor
+    draft.total_minor = taxed.totals.total_minor
+    await session.flush()
 
 
 async def follow_coverage(session: AsyncSession, invoice: Invoice) -> None:

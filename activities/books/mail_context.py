@@ -212,7 +212,7 @@ async def _suspended(facts: MailFacts) -> Fields | Moot:
 
 
 async def _canceled(facts: MailFacts) -> Fields:
-    reason = facts.sub.end_reason or ""
+    reason, closes_at = facts.sub.end_reason or "", facts.sub.usage_closes_at
     asked = await facts.command("cancel") if "cancel" in reason else None
     owed = await facts.open_invoices()
     return {
@@ -223,6 +223,7 @@ async def _canceled(facts: MailFacts) -> Fields:
         "requested_on": facts.local(asked.at) if asked is not None else None,
         "credited_minor": await facts.credited_by(asked),
         "next_try_on": await facts.next_try_on(owed),
+        "final_invoice_on": facts.local(closes_at) if closes_at else None,
     }
 
 

@@ -309,7 +309,7 @@ def describe(line: Line, language: Language) -> str:
         name += f" ({line.days} jours sur {line.whole_days})"
     elif line.is_part:
         name += f" ({line.days} of {line.whole_days} days)"
-    if line.kind is LineKind.PRORATION_CREDIT:
+    if line.kind in (LineKind.PRORATION_CREDIT, LineKind.CREDIT):
         return f"Déduction, {name}" if french else f"Credit, {name}"
     return name
 

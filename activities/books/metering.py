@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -10,20 +11,21 @@ from typing import Final
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.document_lines import WrittenLine, lines_of, write_lines
+from activities.books.changing import Bill, draw_up_notes, write_notes
+from activities.books.document_lines import BilledLine, Rated, add_to_draft, lines_of
 from activities.books.issuing import Claim, number_invoice, rated, treatment_now, write_claim
 from activities.books.work import Work
-from billing.calendar import Period
-from billing.discounts import Discount
+from billing.calendar import Period, local_date
+from billing.discounts import Discount, in_this_period
 from billing.effects import InvoiceReason, TurnMeters
 from billing.errors import InvalidInput
-from billing.lines import Line, Usage, usage_lines
+from billing.lines import Line, LineKind, Usage, usage_lines
 from billing.money import MAX_UNIT_PLACES
 from billing.prices import Aggregation
 from billing.tax import totals_by_rate
 from billing.values import Value
 from models.ids import derived_id
-from models.tables import Invoice, InvoiceStatus, MeterStretch, SubscriptionRow, UsageEvent
+from models.tables import Invoice, InvoiceLine, InvoiceStatus, MeterStretch, SubscriptionRow, UsageEvent
 
 FROM_THE_FUTURE: Final = timedelta(minutes=5)
 """How far a backend's clock may run ahead of ours."""
@@ -65,7 +67,8 @@ async def turn_meters(work: Work, turn: TurnMeters) -> None:
 async def close_usage(work: Work) -> list[Invoice]:
     """Bill what was used: on the draft that waits for it, else on an invoice of its own.
 
-    After downtime several drafts wait: all are issued, and the oldest carries the usage (engine 10).
+    After downtime several drafts wait: all are issued, and the oldest carries the usage (engine 10). Corrections that
+    would make it negative are credit notes to what billed the usage (rules 10).
 
     Returns:
         The invoices that were issued, oldest period first.
@@ -80,10 +83,11 @@ async def close_usage(work: Work) -> list[Invoice]:
         stretch.billed = stretch.quantity
     shown = [usage for usage in used if usage.quantity != usage.billed]
     drafts = await _waiting_drafts(work)
+    lines = await _billable(work, drafts[0] if drafts else None, shown)
     if not drafts:
-        return [await _issue_usage(work, shown)] if shown else []
-    if shown:
-        await _add_to(work, drafts[0], usage_lines(shown, drafts[0].currency, discounts=_percents(work)))
+        return [await _issue_usage(work, lines)] if lines else []
+    if lines:
+        await add_to_draft(work.session, drafts[0], lines)
     for draft in drafts:
         draft.waits_for_usage = False
         await number_invoice(work.session, work.row, draft, work.at, work.rules)
@@ -223,44 +227,72 @@ async def _waiting_drafts(work: Work) -> Sequence[Invoice]:
     return (await work.session.exec(query)).all()
 
 
-async def _add_to(work: Work, draft: Invoice, lines: Sequence[Line]) -> None:
-    treatment = draft.treatment or await treatment_now(work.session, work.row, work.at, work.rules)
-    written = await lines_of(work.session, draft.id)
-    more = rated(lines, treatment)
+async def _billable(work: Work, draft: Invoice | None, used: Sequence[Usage]) -> tuple[Rated, ...]:
+    """The lines of what was used, as far as the document can carry them; what it cannot is credited."""
+    terms = work.row.state.terms
+    treatment = None if draft is None else draft.treatment
+    treatment = treatment or await treatment_now(work.session, work.row, work.at, work.rules)
+    lines = rated(usage_lines(used, terms.currency, discounts=_percents(work)), treatment)
+    written = [] if draft is None else await lines_of(work.session, draft.id)
     amounts = [(stored.line.amount_minor, stored.rate) for stored in written]
-    amounts += [(line.amount_minor, rate) for line, rate in more]
-    taxed = totals_by_rate(amounts, tax_included=draft.tax_included)
-    for stored, net in zip(written, taxed.net_minor, strict=False):
-        stored.net_minor = net
-    nets = taxed.net_minor[len(written) :]
-    write_lines(
-        work.session,
-        document_id=draft.id,
-        invoice_id=draft.id,
-        lines=[WrittenLine(line, rate, net) for (line, rate), net in zip(more, nets, strict=True)],
-        first_position=len(written),
+    amounts += [(line.amount_minor, rate) for line, rate in lines]
+    parts = totals_by_rate(amounts, tax_included=terms.tax_included).totals.per_rate
+    if all(part.base_minor >= 0 and part.vat_minor >= 0 for part in parts):
+        return lines
+    await _credit(work, [line for line, _ in lines if line.amount_minor < 0])
+    return tuple((line, rate) for line, rate in lines if line.amount_minor >= 0)
+
+
+async def _credit(work: Work, corrections: Sequence[Line]) -> None:
+    """Give back what was billed of usage that was corrected: on the invoices that billed it, at their rates."""
+    billed = await _billed_usage(work)
+    found = [(billed[key], line) for line in corrections if (key := _stretch_key(line)) in billed]
+    homes, lines = [home for home, _ in found], [line for _, line in found]
+    notes = await draw_up_notes(work, homes, lines, date.max)  # and on no other invoice
+    bill = Bill(None, notes, (), local_date(work.at, work.row.state.timezone))
+    named = replace(work, command_id=_usage_command(work))
+    await write_notes(named, bill, reason="usage was corrected", tells=True)
+
+
+async def _billed_usage(work: Work) -> dict[tuple[str, date], BilledLine]:
+    """By price and first day of its stretch, the latest line that billed usage of it."""
+    query = (
+        select(InvoiceLine, Invoice)
+        .join(Invoice, col(InvoiceLine.document_id) == col(Invoice.id))
+        .where(Invoice.subscription_id == work.row.id, col(Invoice.number).is_not(None))
+        .order_by(col(Invoice.issued_at), col(Invoice.number), col(InvoiceLine.position))
     )
-    draft.totals = taxed.totals
-    draft.net_minor, draft.vat_minor = taxed.totals.net_minor, taxed.totals.vat_minor
-    draft.total_minor = taxed.totals.total_minor
-    await work.session.flush()
+    found = (await work.session.exec(query)).all()
+    return {
+        _stretch_key(row.line): BilledLine(row, invoice)
+        for row, invoice in found
+        if row.line.kind is LineKind.USAGE and row.line.amount_minor > 0
+    }
 
 
-async def _issue_usage(work: Work, used: Sequence[Usage]) -> Invoice:
+def _stretch_key(line: Line) -> tuple[str, date]:
+    return line.price_id, line.start
+
+
+async def _issue_usage(work: Work, lines: tuple[Rated, ...]) -> Invoice:
     """An invoice of its own, as after a cancel."""
     terms = work.row.state.terms
-    treatment = await treatment_now(work.session, work.row, work.at, work.rules)
-    start, end = min(usage.start for usage in used), max(usage.end for usage in used)
+    start, end = min(line.start for line, _ in lines), max(line.end for line, _ in lines)
     claim = Claim(
         reason=InvoiceReason.USAGE,
         period=_period(start, end),
-        lines=rated(usage_lines(used, terms.currency, discounts=_percents(work)), treatment),
-        treatment=treatment,
+        lines=lines,
+        treatment=await treatment_now(work.session, work.row, work.at, work.rules),
         currency=terms.currency,
         tax_included=terms.tax_included,
     )
-    key = work.command_id or f"usage {work.at.isoformat()}"
-    return await write_claim(work.session, work.row, claim, work.at, work.rules, command_id=key)
+    command_id = _usage_command(work)
+    return await write_claim(work.session, work.row, claim, work.at, work.rules, command_id=command_id)
+
+
+def _usage_command(work: Work) -> str:
+    """What tells documents of usage apart that are written for one period."""
+    return work.command_id or f"usage {work.at.isoformat()}"
 
 
 def _period(start: date, end: date) -> Period:
@@ -269,7 +301,8 @@ def _period(start: date, end: date) -> Period:
 
 def _percents(work: Work) -> tuple[Discount, ...]:
     """A fixed discount is taken off what is billed in advance, with the period that it belongs to."""
-    return tuple(discount for discount in work.row.state.discounts if discount.percent is not None)
+    discounts = in_this_period(work.row.state.discounts)
+    return tuple(discount for discount in discounts if discount.percent is not None)
 
 
 def _plain(number: Decimal) -> str:

@@ -53,7 +53,7 @@ class PreviewDocument(Value):
     """An invoice or a credit note as it would be issued; a credit note's amounts are negative."""
 
     kind: str
-    """`invoice` or `credit_note`."""
+    """`invoice`, `credit_note`, or `draft`: lines that the draft which waits for usage gets."""
     corrects: str | None = None
     """Number of the invoice, of a credit note."""
     lines: tuple[PreviewLine, ...]
@@ -107,7 +107,8 @@ async def preview(work: Work, command: Command) -> Preview:
     customer = await customer_of(work.session, work.row)
     free = await free_balance_seen(work.session, customer, before.terms.currency)
     use = use_balance(sum(claims), free)
-    notes = [note.taxed.totals.total_minor for bill in bills for note in bill.notes]
+    issued = (note for bill in bills for note in bill.notes if not note.invoice.awaits_usage)
+    notes = [note.taxed.totals.total_minor for note in issued]
     return Preview(
         on=local_date(work.at, before.timezone),
         status=transition.after.status,
@@ -147,7 +148,7 @@ def _credit_to(effects: Sequence[Effect]) -> CreditTo:
 def _documents(bill: Bill) -> list[PreviewDocument]:
     found = [
         PreviewDocument(
-            kind="credit_note",
+            kind="draft" if note.invoice.awaits_usage else "credit_note",
             corrects=note.invoice.number,
             lines=_lines(note.lines, note.taxed),
             **_sums(note.taxed.totals),

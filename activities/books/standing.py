@@ -54,12 +54,13 @@ async def _has_new_method(work: Work) -> bool:
 
 
 def _covers(invoice: Invoice) -> bool:
-    """Whether its time need not be billed again: paid by money or worth nothing, or still open.
+    """Whether its time need not be billed again: paid by money or worth nothing, or still to be paid.
 
     One that a credit alone closed covers nothing.
     """
     was_paid = invoice.paid_minor > 0 or invoice.total_minor == 0
-    counts = invoice.status is InvoiceStatus.OPEN or (invoice.status is InvoiceStatus.PAID and was_paid)
+    to_be_paid = invoice.status is InvoiceStatus.OPEN or invoice.awaits_usage
+    counts = to_be_paid or (invoice.status is InvoiceStatus.PAID and was_paid)
     return counts and invoice.covers_until > invoice.period_start
 
 

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.balance import left_to_charge
 from activities.books.chasing import chase_of, open_collection
 from activities.books.config import BookRules
+from activities.books.coupons import redeem_later, with_coupon
 from activities.books.gate import Prepares, live_attempt
 from activities.books.issuing import claim_of
 from activities.books.rows import customer_of, get, invoices_of, lock_subscription, lock_with_subscription
@@ -22,7 +23,7 @@ from activities.books.transitions import carry_out, settle_standing
 from activities.books.work import Work
 from billing import lifecycle
 from billing.asking import may_ask
-from billing.commands import ChangePlan, Command, MigratePlan, Resume, RetryNow, ends_now
+from billing.commands import AddCoupon, ChangePlan, Command, MigratePlan, Resume, RetryNow, ends_now
 from billing.decide import accept
 from billing.discounts import for_next_period
 from billing.effects import InvoiceReason, Issue, Transition
@@ -132,10 +133,12 @@ async def apply_command(
     work = Work(session, gateway, rules, row, order.as_of, command.command_id)
     outcome, passed_on = "applied", None
     try:
-        command = await with_terms(session, row, command)
+        command = await looked_up(session, row, command, order.as_of)
         transition = accept(row.state, command, order.as_of)
         await _check_drafts(work, command)
         passed_on = await _passed_on(work, command)
+        if isinstance(command, AddCoupon):
+            await redeem_later(work, command)
     except (Refused, InvalidInput) as refusal:
         outcome = refusal.message
     else:
@@ -166,7 +169,7 @@ async def _check_drafts(work: Work, command: Command) -> None:
     if not isinstance(command, Resume) or not command.issue:
         return
     invoices = await invoices_of(work.session, work.row.id)
-    drafts = {i.period_start for i in invoices if i.status is InvoiceStatus.DRAFT and not i.gated}
+    drafts = {invoice.period_start for invoice in invoices if invoice.awaits_decision}
     for start in command.issue:
         if start not in drafts:
             waiting = ", ".join(str(day) for day in sorted(drafts)) or "none"
@@ -196,16 +199,19 @@ async def _passed_on(work: Work, command: Command) -> str | None:
     return invoice_id
 
 
-async def with_terms(session: AsyncSession, row: SubscriptionRow, command: Command) -> Command:
-    """A plan change with the plan's terms looked up, where the sender gave only the plan's id.
+async def looked_up(session: AsyncSession, row: SubscriptionRow, command: Command, at: datetime) -> Command:
+    """A plan change with the plan's terms, where the sender gave only its id; a coupon with its discount.
 
     Raises:
-        InvalidInput: there is no such plan, or it is archived; field `plan`.
+        InvalidInput: there is no such plan, or it is archived; field `plan`. The coupon is not to be had; field `code`.
+        Refused: the coupon was given before; field `code`.
     """
     if isinstance(command, MigratePlan):
         old = await _plan_of(session, row, command.from_plan_id, on_offer=False)
         new = await _plan_of(session, row, command.plan_id)
         return command.model_copy(update={"old": old.terms, "new": new.terms})
+    if isinstance(command, AddCoupon):
+        return await with_coupon(session, row, command, at)
     if not isinstance(command, ChangePlan) or command.terms is not None:
         return command
     plan = await _plan_of(session, row, command.plan_id)

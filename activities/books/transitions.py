@@ -39,6 +39,7 @@ from billing.effects import (
     CreditUnused,
     DecideDrafts,
     DropGatedDraft,
+    DropWaitingDrafts,
     Effect,
     Emit,
     GiveAllBack,
@@ -67,7 +68,7 @@ async def carry_out(work: Work, transition: Transition) -> None:
     for effect in transition.effects:
         await _carry_out_effect(work, effect)
     if has_ended:
-        await _drop_drafts(work, "the subscription ended")
+        await _drop_undecided(work)
         await _write_off_what_dunning_left_open(work)
     await settle_standing(work)
 
@@ -112,6 +113,8 @@ async def _carry_out_effect(work: Work, effect: Effect) -> None:
             await _settle_debt(work)
         case DropGatedDraft():
             await _drop_gated(work)
+        case DropWaitingDrafts():
+            await _drop_waiting(work)
         case DecideDrafts(starts=starts):
             await _decide_drafts(work, starts)
         case _:
@@ -310,18 +313,24 @@ async def _drop_gated(work: Work) -> None:
     work.row.state = work.row.state.model_copy(update={"gated_invoice": None})
 
 
-async def _drop_drafts(work: Work, why: str) -> None:
+async def _drop_undecided(work: Work) -> None:
     """Drafts of missed periods that nobody decided on before the end are not issued any more."""
     for invoice in await invoices_of(work.session, work.row.id):
-        if invoice.status is InvoiceStatus.DRAFT and not invoice.gated:
-            invoice.status, invoice.closed_by = InvoiceStatus.VOID, why
+        if invoice.awaits_decision:
+            invoice.status, invoice.closed_by = InvoiceStatus.VOID, "the subscription ended"
+
+
+async def _drop_waiting(work: Work) -> None:
+    for invoice in await invoices_of(work.session, work.row.id):
+        if invoice.awaits_usage:
+            invoice.status, invoice.closed_by = InvoiceStatus.VOID, "the service was cut"
 
 
 async def _decide_drafts(work: Work, starts: tuple[date, ...] | None) -> None:
     """Issue the chosen drafts of missed periods, each charged a day after the one before; drop the others."""
     chosen = 0
     for invoice in await invoices_of(work.session, work.row.id):
-        if invoice.status is not InvoiceStatus.DRAFT or invoice.gated:
+        if not invoice.awaits_decision:
             continue
         if starts is not None and invoice.period_start not in starts:
             invoice.status, invoice.closed_by = InvoiceStatus.VOID, "dropped at the resume"

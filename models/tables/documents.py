@@ -135,6 +135,16 @@ class Invoice(SQLModel, table=True):
     """Who ended it and why, where it did not end by a payment."""
 
     @property
+    def awaits_usage(self) -> bool:
+        """Whether it bills a period that has begun, and is a draft only until late usage is in."""
+        return self.status is InvoiceStatus.DRAFT and self.waits_for_usage
+
+    @property
+    def awaits_decision(self) -> bool:
+        """Whether it is the draft of a missed period, which a person lets be issued or drops (rules 4)."""
+        return self.status is InvoiceStatus.DRAFT and not (self.gated or self.waits_for_usage)
+
+    @property
     def open_minor(self) -> int:
         """What is still owed: on a draft what will be asked for, on an uncollectible one the debt that remains."""
         return (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from starter.cli import output, words
+from starter.cli.features import print_features
 from starter.cli.running import CommandId, with_client
 
 if TYPE_CHECKING:
@@ -156,6 +157,30 @@ def show(
     _print(row, methods, subscriptions, problems)
     for fact in facts:
         output.say(fact.line)
+
+
+@app.command()
+def entitlements(key: Key, *, as_json: output.JsonFlag = False) -> None:
+    """Show what a customer may use, and how much of it is used and left; oldest subscription first."""
+    found = with_client(lambda client: client.entitlements.of(key))
+    if as_json:
+        output.show_json(found)
+        return
+    if not found:
+        output.say("No subscription.")
+    for each in found:
+        seats = f" x {each.quantity}" if each.quantity != 1 else ""
+        period = f"{each.period_start} to {each.period_end} (not included)" if each.period_start else None
+        output.show_fields(
+            {
+                "Status": each.status,
+                "May use it": f"{'yes' if each.entitled else 'no'}: {each.reason}",
+                "Access until": words.instant(each.access_until),
+                "Period": period,
+            },
+            title=f"{each.reference or each.subscription_id}: {each.plan_name}{seats}",
+        )
+        print_features(each.features)
 
 
 async def _read(

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from pydantic import ValidationError
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(migrate)
+
+PLANS: Final = "plan"
+SELLER: Final = "seller"
+"""Tables of a catalogue, such as the demo's: only the plans are loaded from it."""
 
 
 @app.callback()
@@ -82,14 +86,18 @@ def load(
     """Create the plans of a file, all or none; those that are there already stay as they are.
 
     Each [[plan]] has name, currency, every and amount (or [[plan.prices]]), and
-    the other options of `plan create` with underscores.
+    the other options of `plan create` with underscores. A [seller] is left
+    alone: `relance entity create` makes one. Any other table is refused.
     """
-    orders = [_named(number, entry) for number, entry in enumerate(_plans_in(file), start=1)]
+    content = _read(file)
+    orders = [_named(number, entry) for number, entry in enumerate(content[PLANS], start=1)]
     rows = with_client(lambda client: client.create_plans(orders))
     if as_json:
         output.show_json([_facts(row) for row in rows])
-    else:
-        output.show_table([_line(row) for row in rows])
+        return
+    output.show_table([_line(row) for row in rows])
+    if SELLER in content:
+        output.say(f"The [{SELLER}] of the file was left alone: relance entity create makes one.")
 
 
 @app.command("list")
@@ -120,15 +128,22 @@ def archive(
         output.say(f"The plan {row.reference or row.id} is no longer on offer.")
 
 
-def _plans_in(file: Path) -> list[Mapping[str, Any]]:
+def _read(file: Path) -> dict[str, Any]:
+    """A file with a [[plan]] at least, and nothing that would be passed over in silence."""
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise InvalidInput(f"{file} is no TOML: {problem}", field="file") from None
-    plans = content.get("plan")
+    unknown = sorted(content.keys() - {PLANS, SELLER})
+    if unknown:
+        raise InvalidInput(
+            f"{file} has {', '.join(unknown)}, which is not loaded. Leave in it only a [[{PLANS}]] for each plan.",
+            field="file",
+        )
+    plans = content.get(PLANS)
     if not isinstance(plans, list) or not plans:
-        raise InvalidInput(f"{file} has no [[plan]].", field="file")
-    return plans
+        raise InvalidInput(f"{file} has no [[{PLANS}]].", field="file")
+    return content
 
 
 def _named(number: int, entry: Mapping[str, Any]) -> NewPlan:

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from billing.agreed import Agreed
-from billing.commands import ChangePlan, ChangeQuantity, ChangeTerms, UndoChange, When
+from billing.commands import AddCoupon, ChangePlan, ChangeQuantity, ChangeTerms, UndoChange, When
 from billing.errors import InvalidInput
 from models.ids import new_id
 from starter.changes import How
@@ -134,6 +134,21 @@ def change_terms(
     tell(key, command, preview=preview, wait=wait, as_json=as_json)
 
 
+def add_coupon(
+    key: Key,
+    code: Annotated[str, typer.Argument(help="Of a coupon on offer, as the customer typed it.")],
+    *,
+    preview: Preview = False,
+    command_id: CommandId = None,
+    by: By = OPERATOR,
+    wait: Wait = True,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Give a coupon, from the next billed period on; change-terms --remove-discount CODE takes it off again."""
+    command = AddCoupon(command_id=command_id or new_id("cmd"), by=by, code=code)
+    tell(key, command, preview=preview, wait=wait, as_json=as_json)
+
+
 def undo_change(
     key: Key,
     *,
@@ -150,6 +165,7 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
     "change-plan": change_plan,
     "change-quantity": change_quantity,
     "change-terms": change_terms,
+    "add-coupon": add_coupon,
     "undo-change": undo_change,
 }
 """By the verb under which `relance subscription` has them."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from billing.calendar import Interval
 from starter.cli import output, words
+from starter.cli.features import print_features
 
 if TYPE_CHECKING:
     from starter.overview import AheadView, InvoiceView, Overview
@@ -30,6 +31,8 @@ def print_overview(view: Overview, live: StateAnswer | None = None) -> None:
     """Print status, access, plan, what is owed, what was tried, and what comes next and why."""
     head = {name: value for name, value in _head(view, live).items() if value is not None}
     output.show_fields(head, title=f"{view.reference or view.id}: {view.customer_name}")
+    if view.features:
+        print_features(view.features)
     output.show_table(
         [_invoice_line(invoice) for invoice in view.invoices], title="Invoices", empty="No invoice yet."
     )

@@ -31,6 +31,7 @@ Preview = Annotated[
     bool, typer.Option("--preview", help="Show what it would bill and give back today, and do nothing.")
 ]
 
+_TITLES: Final = {"invoice": "Invoice", "draft": "Taken off the invoice that waits for usage"}
 _GOES: Final = {
     CreditTo.BALANCE: "is kept as balance and pays the next invoices",
     CreditTo.REFUND: "is refunded",
@@ -77,7 +78,7 @@ def _look(key: str, command: Command, *, as_json: bool) -> None:
 
 
 def _print_document(document: PreviewDocument, currency: str) -> None:
-    title = "Invoice" if document.corrects is None else f"Credit note to {document.corrects}"
+    title = f"Credit note to {document.corrects}" if document.corrects else _TITLES[document.kind]
     rows = [
         {
             "What": f"{line.plan_name} {line.description}".strip(),

@@ -1,17 +1,20 @@
-"""Closing usage after downtime: no draft that waits for it stays behind (I3)."""
+"""Drafts that wait for usage: none stays behind (I3), and a cancel does not lose them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
-from sqlmodel import select
+from sqlmodel import col, select
 from support import factories
 
 from activities.books.config import BookRules
 from activities.books.issuing import write_invoice
 from activities.books.metering import close_usage
+from activities.books.steps import apply_command
 from activities.books.work import Work
 from activities.stripe_gateway import StripeGateway
+from billing.commands import Cancel, When
+from models.boundary import CommandOrder
 from models.database import Database
 from models.tables import Invoice, InvoiceStatus
 
@@ -34,3 +37,25 @@ async def test_every_draft_that_waits_is_issued(database: Database) -> None:
             ("F-000002", factories.FEBRUARY.start, 1),
         ]
         assert await close_usage(work) == []
+
+
+async def test_a_cancel_drops_what_nobody_decided_on_and_keeps_what_waits_for_usage(
+    database: Database,
+) -> None:
+    async with database.write() as session:
+        anna = await factories.someone(session, period=factories.FEBRUARY)
+        missed = factories.issue(factories.JANUARY, draft=True)
+        begun = factories.issue(factories.FEBRUARY, waits_for_usage=True)
+        for issue in (missed, begun):
+            await write_invoice(session, anna.subscription, issue, CLOSES, BookRules())
+        command = Cancel(command_id="cmd_1", when=When.NOW)
+        order = CommandOrder(subscription_id=anna.subscription.id, command=command, as_of=CLOSES)
+        gateway = StripeGateway(api_key="sk_test_none", api_base="http://127.0.0.1:9")
+        assert not (await apply_command(session, gateway, BookRules(), order)).refused
+    async with database.read() as session:
+        query = select(Invoice).order_by(col(Invoice.period_start))
+        dropped, kept = (await session.exec(query)).all()
+    assert (dropped.status, dropped.closed_by) == (InvoiceStatus.VOID, "the subscription ended")
+    # 2 February is used: 26 of 28 days of 29.00 are 26.93. 2.07, VAT 0.41
+    assert (kept.status, kept.covers_until) == (InvoiceStatus.DRAFT, date(2027, 2, 3))
+    assert (kept.net_minor, kept.vat_minor, kept.total_minor) == (207, 41, 248)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from support.subscriptions import (
+    METERED,
     MIDNIGHT_1_JULY,
     MIDNIGHT_15_JUNE,
     NOW,
@@ -256,6 +257,26 @@ def test_three_missed_periods_park_and_lose_nothing_on_the_way() -> None:
         "issue period Pro 2041-08-01 to 2041-09-01 draft 1 days later",
         "issue period Pro 2041-09-01 to 2041-10-01 draft 2 days later",
         "event subscription.parked",
+    ]
+
+
+def test_a_renewal_with_a_meter_waits_for_late_usage_as_long_as_the_subscription_says() -> None:
+    sub = a_subscription(terms=METERED, usage_wait_hours=48)
+    assert cross(sub) == [
+        "period: 2041-07-01 to 2041-08-01",
+        "usage_closes_at: 2041-07-02 22:00",
+        "issue period Metered 2041-07-01 to 2041-08-01 waits_for_usage",
+        "meters turn on 2041-07-01 from Metered to Metered",
+    ]
+
+
+def test_what_a_person_is_to_decide_on_waits_for_no_usage() -> None:
+    sub = a_subscription(terms=METERED)
+    issued = [line for line in cross(sub, datetime(2041, 9, 10, 10, 0, tzinfo=UTC)) if "issue" in line]
+    assert issued == [
+        "issue period Metered 2041-07-01 to 2041-08-01 draft",
+        "issue period Metered 2041-08-01 to 2041-09-01 draft 1 days later",
+        "issue period Metered 2041-09-01 to 2041-10-01 draft 2 days later",
     ]
 
 

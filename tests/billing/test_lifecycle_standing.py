@@ -177,6 +177,17 @@ DUNNED_OUT = [
             CANCEL,
             ["status: canceled", "past_due_since: None", "policy_ends_at: None", *DUNNED_OUT],
         ),
+        (
+            a_subscription(Status.PAST_DUE, usage_closes_at=AT_THE_END),
+            CANCEL,
+            [
+                "status: canceled",
+                "past_due_since: None",
+                "policy_ends_at: None",
+                *DUNNED_OUT,
+                "drop what waits for usage",
+            ],
+        ),
         (a_subscription(Status.PAST_DUE), KEEP, []),
         (a_subscription(Status.PAST_DUE, cancel_at_end=True), SUSPEND, []),
         (a_subscription(Status.PAST_DUE, cancel_at_end=True), CANCEL, []),
@@ -238,6 +249,11 @@ def test_u10_unpaid_for_too_long() -> None:
         "end_reason: unpaid for too long",
         "event subscription.canceled",
         "mail subscription_canceled 2041-06-10",
+        "settle the debt",
+    ]
+    waiting = a_subscription(Status.UNPAID, usage_closes_at=AT_THE_END)
+    assert told(waiting, lifecycle.give_up(waiting, NOW))[-2:] == [
+        "drop what waits for usage",
         "settle the debt",
     ]
 

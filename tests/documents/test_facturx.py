@@ -268,3 +268,21 @@ def test_a_seller_abroad_is_not_domestic() -> None:
     berlin = Address(line1="1 A", postal_code="10115", city="Berlin", country="DE")
     seller = Seller(name="S", address=berlin, sender="s@example.com", siren="732829320")
     assert form_for(seller, buyer("business", siren="552100554"), "EUR") is DocumentForm.FACTURX
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("fr", "Pro : temps non utilisé"), ("en", "Pro: unused time")]
+)
+def test_unused_days_on_an_invoice_are_called_so_and_break_no_rule(language: str, words: str) -> None:
+    """They are on the invoice of a period that was left before it was issued."""
+    invoice = samples.domestic_business(Language(language))
+    left = tuple(
+        line.model_copy(update={"kind": LineKind.CREDIT, "name": "Pro", "description": ""})
+        if line.kind is LineKind.PRORATION_CREDIT
+        else line
+        for line in invoice.lines
+    )
+    xml = xml_of(invoice.model_copy(update={"lines": left}))
+    assert words in [text.replace("\u00a0", " ") for text in texts(xml, "Name")]
+    assert broken_rules(xml, EN16931) == set()
+    assert broken_rules(xml, REFORM) == set()

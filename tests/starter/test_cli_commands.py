@@ -1,14 +1,20 @@
 """The command line as a person and a program meet it: exit status, messages, JSON, and nothing half done."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from support import factories
 from support.terminal import Terminal
+
+from billing.features import Feature, FeatureKind
+from models.database import Database
 
 SELLER = [
     "entity", "create", "--name", "Exemple SAS", "--sender", "factures@example.com",
     "--line1", "12 rue de la Paix", "--postal-code", "75002", "--city", "Paris",
 ]  # fmt: skip
+DEMO = Path(__file__).parents[2] / "sandbox" / "demo" / "catalogue.toml"
 PLAN = ["plan", "create", "--name", "Pro", "--reference", "pro", "--currency", "EUR"]
 
 
@@ -101,6 +107,17 @@ def test_a_catalogue_is_loaded_once(relance: Terminal, tmp_path: Path) -> None:
     assert "12.5 EUR a seat + 99 EUR" in out
 
 
+def test_the_plans_of_the_demo_are_loaded_and_its_seller_is_left_alone(relance: Terminal) -> None:
+    relance(*SELLER)
+    status, out, _ = relance("plan", "load", str(DEMO))
+    assert status == 0
+    assert out.endswith("The [seller] of the file was left alone: relance entity create makes one.\n")
+    assert relance.json("plan", "load", str(DEMO))[0] == 0
+    _, sellers = relance.json("entity", "list")
+    assert isinstance(sellers, list)
+    assert [seller["sender"] for seller in sellers] == ["factures@example.com"]
+
+
 def test_a_catalogue_is_loaded_whole_or_not_at_all(relance: Terminal, tmp_path: Path) -> None:
     relance(*SELLER)
     file = tmp_path / "plans.toml"
@@ -108,6 +125,13 @@ def test_a_catalogue_is_loaded_whole_or_not_at_all(relance: Terminal, tmp_path: 
     status, _, err = relance("plan", "load", str(file))
     assert status == 1
     assert err.startswith("Error: Plan team: 'yearly' is not an interval.")
+    assert relance.json("plan", "list") == (0, [])
+    file.write_text(CATALOGUE.replace("[[plan]]", "[[plans]]", 1))
+    status, _, err = relance("plan", "load", str(file))
+    assert (status, err) == (
+        1,
+        f"Error: {file} has plans, which is not loaded. Leave in it only a [[plan]] for each plan.\n",
+    )
     assert relance.json("plan", "list") == (0, [])
     file.write_text("[[plan")
     assert relance("plan", "load", str(file))[2].startswith(f"Error: {file} is no TOML")
@@ -229,6 +253,71 @@ def test_the_folder_of_a_stopped_sandbox_says_how_to_start_it(
     assert err == (
         "Error: No sandbox runs in this folder, and DATABASE_URL is not set. "
         "Start the sandbox: relance sandbox up\n"
+    )
+
+
+@pytest.fixture
+def anna(relance: Terminal, tmp_path: Path) -> tuple[str, str]:
+    """A customer and an active subscription of January 2027 at 29.00, with two features."""
+    assert relance("plan", "list")[0] == 0
+    features = (Feature(key="projects", kind=FeatureKind.LIMIT, limit=5), Feature(key="sso"))
+
+    async def write() -> tuple[str, str]:
+        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'relance.db'}")
+        async with database.write() as session:
+            someone = await factories.someone(session, terms=factories.terms(features=features))
+        await database.close()
+        return someone.customer.id, someone.subscription.id
+
+    return asyncio.run(write())
+
+
+def test_what_a_customer_may_use_without_a_worker(relance: Terminal, anna: tuple[str, str]) -> None:
+    customer, subscription = anna
+    status, out, _ = relance("customer", "entitlements", customer)
+    assert status == 0
+    for words in (f"{subscription}: Pro", "yes: active", "2027-02-02 03:00 UTC", "2027-01-01 to 2027-02-01"):
+        assert words in out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["projects", "limit", "5"] in lines
+    assert ["sso", "switch", "on"] in lines
+    status, answer = relance.json("customer", "entitlements", customer)
+    assert isinstance(answer, list)
+    assert (status, len(answer)) == (0, 1)
+    assert answer[0]["entitled"] is True
+    assert answer[0]["features"][0] == {
+        "key": "projects",
+        "kind": "limit",
+        "on": True,
+        "limit": 5,
+        "used": None,
+        "left": None,
+    }
+    page = [line.split() for line in relance("subscription", "show", subscription)[1].splitlines()]
+    assert ["projects", "limit", "5"] in page
+    assert relance("customer", "entitlements", "nobody")[2] == "Error: There is no customer nobody.\n"
+
+
+def test_a_coupon_is_looked_at_before_it_is_given(relance: Terminal, anna: tuple[str, str]) -> None:
+    _, subscription = anna
+    assert relance("coupon", "create", "LAUNCH", "--percent", "20", "--max-redemptions", "1")[0] == 0
+    status, out, _ = relance("subscription", "add-coupon", subscription, "LAUNCH", "--preview")
+    # 29.00 - 20 % = 23.20, VAT 4.64
+    assert status == 0
+    assert out.startswith("Nothing is billed now.\nThen 27.84 EUR on 2027-02-01.\n")
+    _, coupons = relance.json("coupon", "list")
+    assert isinstance(coupons, list)
+    assert coupons[0]["redemptions"] == 0
+    status, answer = relance.json("subscription", "add-coupon", subscription, "SPRING", "--preview")
+    assert (status, answer) == (
+        1,
+        {
+            "error": {
+                "code": "invalid_input",
+                "field": "code",
+                "message": "There is no coupon SPRING on offer.",
+            }
+        },
     )
 
 

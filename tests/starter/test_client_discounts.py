@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 from support.life import ClockedLife
+from support.metered import BASE, CALLS, nets, signs_up, used
 
-from billing.commands import When
+from billing.commands import AddCoupon, When
 from billing.discounts import Discount
 from billing.errors import InvalidInput
+from billing.refusal import Refused
 from models.tables import InvoiceStatus
 from starter.client import RelanceClient
 from starter.orders import NewCoupon, NewPlan, NewSubscription
@@ -99,6 +102,75 @@ async def test_a_coupon_is_given_until_its_limit_and_its_end(
     assert coupon.redemptions == 2
     await world.until("2027-05-02")
     assert [invoice.total_minor for invoice in await anna.invoices()] == [4704, 5880]
+
+
+async def test_a_coupon_is_given_to_a_subscription_that_runs_from_its_next_period_on(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    await client.coupons.create(NewCoupon(code="LAUNCH", percent=Decimal(20), periods=2, max_redemptions=1))
+    anna, ben = await world.signs_up("anna"), await world.signs_up("ben")
+    await world.until("2027-04-10")
+    seen = await client.preview("anna", AddCoupon(command_id="look", code="LAUNCH"))
+    assert seen.documents == ()
+    assert seen.next_invoice is not None
+    assert (seen.next_invoice.on, seen.next_invoice.total_minor) == (date(2027, 5, 1), 4704)
+    assert (await client.coupons.list())[0].redemptions == 0
+
+    accepted = await client.coupons.give("anna", "LAUNCH", command_id="give")
+    assert (await client.wait_for(accepted.command_id)).applied
+    assert (await client.coupons.give("anna", "LAUNCH", command_id="give")).command_id == "give"
+    assert (await client.coupons.list())[0].redemptions == 1
+    with pytest.raises(InvalidInput, match="given 1 times") as used_up:
+        await client.coupons.give("ben", "LAUNCH")
+    assert used_up.value.field == "code"
+
+    # A change now is billed without it: 15 of 30 days, 99.00 - 49.00 are 25.00, VAT 5.00.
+    await world.until("2027-04-16")
+    await client.change_plan("anna", "max", when=When.NOW, command_id="up")
+    assert (await client.wait_for("up")).applied
+    await world.until("2027-07-02")
+    # 79.20, VAT 15.84, twice; then 99.00, VAT 19.80
+    assert [invoice.total_minor for invoice in await anna.invoices()] == [5880, 3000, 9504, 9504, 11880]
+    assert [invoice.total_minor for invoice in await ben.invoices()] == [5880, 5880, 5880, 5880]
+    assert "2027-04-10 coupon LAUNCH added" in await anna.diary()
+
+
+async def test_a_coupon_that_is_removed_stays_counted_and_is_not_given_again(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    await client.coupons.create(NewCoupon(code="LAUNCH", percent=Decimal(20)))
+    anna = await world.signs_up("anna")
+    await client.coupons.give("anna", "LAUNCH", command_id="give")
+    assert (await client.wait_for("give")).applied
+    await client.change_terms("anna", remove_discount="LAUNCH", command_id="take")
+    assert (await client.wait_for("take")).applied
+    with pytest.raises(Refused, match="was given to this subscription before") as again:
+        await client.coupons.give("anna", "LAUNCH")
+    assert again.value.field == "code"
+    assert (await client.coupons.list())[0].redemptions == 1
+    await world.until("2027-05-02")
+    assert [invoice.total_minor for invoice in await anna.invoices()] == [5880, 5880]
+    await client.cancel("anna", when=When.NOW, command_id="bye")
+    assert (await client.wait_for("bye")).applied
+    with pytest.raises(Refused, match="ended on 2027-05-02"):
+        await client.coupons.give("anna", "LAUNCH")
+
+
+async def test_a_coupon_is_not_taken_off_usage_before_its_first_period(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    await client.coupons.create(NewCoupon(code="LAUNCH", percent=Decimal(50)))
+    anna = await signs_up(world, client, BASE, CALLS)
+    await client.usage.report("anna", [used("april", "10000")])
+    await world.until("2027-05-01", hour=10)
+    # May has begun, and its invoice waits for usage: the coupon is for June.
+    await client.coupons.give("anna", "LAUNCH", command_id="give")
+    assert (await client.wait_for("give")).applied
+    await world.until("2027-05-03")
+    await client.usage.report("anna", [used("may", "10000")])
+    await world.until("2027-06-03")
+    # June with May's usage: (29.00 + 15.00) / 2
+    assert await nets(anna) == [2900, 4400, 2200]
 
 
 @pytest.mark.parametrize(

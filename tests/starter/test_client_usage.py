@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
-from support.life import ClockedLife, Person
+from support.life import ClockedLife
+from support.metered import BASE, CALLS, nets, signs_up, used
 
 from activities.books.metering import UsageReport
 from billing.commands import When
 from billing.errors import InvalidInput
 from billing.prices import Aggregation, Charging, Price, PricingModel
 from starter.client import RelanceClient
-from starter.orders import NewPlan
+from starter.orders import NewPlan, NewSubscription
 
-BASE = Price(id="base", unit_amount=Decimal("29.00"))
-CALLS = Price(
-    id="calls",
-    charging=Charging.METERED,
-    model=PricingModel.PER_UNIT,
-    meter="calls",
-    unit_amount=Decimal("0.0015"),
-)
 PEAK = Price(
     id="peak",
     charging=Charging.METERED,
@@ -36,21 +29,6 @@ PEAK = Price(
 @pytest.fixture
 def begins() -> str:
     return "2027-04-01"
-
-
-async def signs_up(world: ClockedLife, client: RelanceClient, *prices: Price) -> Person:
-    await client.create_plan(
-        NewPlan(reference="metered", name="Metered", currency="EUR", every="1month", prices=prices)
-    )
-    return await world.signs_up(plan="metered")
-
-
-def used(event_id: str, quantity: str, *, meter: str = "calls", at: datetime | None = None) -> UsageReport:
-    return UsageReport(event_id=event_id, meter=meter, quantity=Decimal(quantity), at=at)
-
-
-async def nets(person: Person) -> list[int]:
-    return [invoice.net_minor for invoice in await person.invoices()]
 
 
 async def test_usage_is_billed_with_the_next_period_once_late_reports_had_their_time(
@@ -129,6 +107,64 @@ async def test_a_change_of_plan_closes_the_meter_at_its_date(
     await world.until("2027-05-03")
     # 15.00 at the old price, 20.00 at the new one
     assert (await nets(anna))[-1] == 2900 + 1500 + 2000
+
+
+async def test_a_correction_that_no_invoice_can_carry_is_credited_where_it_was_billed(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    anna = await signs_up(world, client, BASE, CALLS)
+    await world.until("2027-04-10")
+    await client.usage.report("anna", [used("a", "10000")])
+    await world.until("2027-05-03")
+    april = datetime(2027, 4, 20, tzinfo=UTC)
+    await client.usage.report("anna", [used("b", "-4000", at=april), used("c", "1000")])
+    await client.cancel("anna", when=When.NOW, command_id="bye")
+    assert (await client.wait_for("bye")).applied
+    await world.until("2027-05-05")
+    # 4,000 calls of April are 6.00, VAT 1.20; the 1,000 of May are 1.50 on the last invoice.
+    assert sorted(await nets(anna)) == [150, 2900, 4400]
+    unused, corrected = await anna.credit_notes()
+    # 28 of 31 days of 29.00 are 26.19
+    assert (unused.net_minor, corrected.net_minor, corrected.vat_minor) == (2619, 600, 120)
+    assert corrected.reason == "usage was corrected"
+    assert [letter.kind for letter in await anna.letters()].count("credit_note_issued") == 1
+
+
+async def test_a_correction_beyond_a_plan_without_a_fee_gives_back_no_more_than_was_billed(
+    world: ClockedLife, client: RelanceClient
+) -> None:
+    anna = await signs_up(world, client, CALLS)
+    await world.until("2027-04-10")
+    await client.usage.report("anna", [used("a", "10000")])
+    await world.until("2027-05-03")
+    april = datetime(2027, 4, 20, tzinfo=UTC)
+    await client.usage.report("anna", [used("b", "-25000", at=april)])
+    await world.until("2027-06-03")
+    (note,) = await anna.credit_notes()
+    assert (note.net_minor, note.vat_minor, note.balance_minor) == (1500, 300, 1800)
+    assert await nets(anna) == [0, 1500, 0]
+
+
+@pytest.mark.parametrize(("hours", "issued_at"), [(0, "2027-04-30 22:00"), (2, "2027-05-01 00:00")])
+async def test_the_wait_is_the_setting_at_the_start_and_stays_so(
+    world: ClockedLife, client: RelanceClient, hours: int, issued_at: str
+) -> None:
+    anna = await signs_up(world, client, BASE, CALLS)
+    hurried = world.settings.model_copy(update={"usage_wait_hours": hours})
+    other = RelanceClient(world.database, world.client, hurried, world.gateway)
+    await other.start_subscription(NewSubscription(reference="second", customer="anna", plan="metered"))
+    await other.close()
+    await world.until("2027-05-01", hour=9)
+    of_may = {
+        invoice.subscription_id: invoice
+        for invoice in await client.list_invoices()
+        if invoice.period_start == date(2027, 5, 1)
+    }
+    assert of_may.pop(anna.subscription_id).issued_at is None
+    (second,) = of_may.values()
+    assert second.issued_at is not None
+    # Midnight in Paris is 22:00 UTC.
+    assert f"{second.issued_at:%Y-%m-%d %H:%M}" == issued_at
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from billing.effects import (
     CreditUnused,
     DecideDrafts,
     DropGatedDraft,
+    DropWaitingDrafts,
     Effect,
     Emit,
     GiveAllBack,
@@ -23,7 +24,7 @@ from billing.effects import (
     Transition,
     TurnMeters,
 )
-from billing.prices import Price, PricingModel
+from billing.prices import Charging, Price, PricingModel
 from billing.standing import Standing
 from billing.subscription import Status, Subscription
 from billing.terms import Terms
@@ -44,6 +45,16 @@ PRO = TEAM.model_copy(
         "plan_name": "Pro",
         "prices": (Price(id="base", unit_amount=Decimal("49.00")),),
         "quantity": 1,
+    }
+)
+METERED = PRO.model_copy(
+    update={
+        "plan_id": "plan_metered",
+        "plan_name": "Metered",
+        "prices": (
+            *PRO.prices,
+            Price(id="calls", charging=Charging.METERED, model=PricingModel.PER_UNIT, meter="calls"),
+        ),
     }
 )
 YEAR = PRO.model_copy(
@@ -167,12 +178,13 @@ def _value(sub: Subscription, name: str) -> str:
 PLAIN: dict[type[Effect], str] = {
     SettleDebtOnCancel: "settle the debt",
     DropGatedDraft: "drop the gated draft",
+    DropWaitingDrafts: "drop what waits for usage",
     CloseUsage: "close usage",
 }
 
 
 def _issued(issue: Issue) -> str:
-    marks = [word for word in ("gated", "first_payment", "draft") if getattr(issue, word)]
+    marks = [word for word in ("gated", "first_payment", "draft", "waits_for_usage") if getattr(issue, word)]
     marks += [f"{issue.delay_days} days later"] if issue.delay_days else []
     billed = f"issue {issue.reason.value} {issue.terms.plan_name} {issue.period.start} to {issue.period.end}"
     return " ".join([billed, *marks])
@@ -212,7 +224,7 @@ def _of_the_rest(effect: Effect) -> str:
             return f"mail {step} {occurrence}"
         case TurnMeters():
             return _meters(effect)
-        case SettleDebtOnCancel() | DropGatedDraft() | CloseUsage():
+        case SettleDebtOnCancel() | DropGatedDraft() | DropWaitingDrafts() | CloseUsage():
             return PLAIN[type(effect)]
         case DecideDrafts(starts=starts):
             which = "all drafts" if starts is None else f"the drafts of {', '.join(map(str, starts))}"

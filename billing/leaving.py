@@ -1,0 +1,33 @@
+"""What whoever leaves gets back and pays: unused days, the price of leaving early, what is not billed any more."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from billing.calendar import local_date
+from billing.commands import CreditTo
+from billing.effects import BillEarlyExit, CreditUnused, DropWaitingDrafts, Effect
+from billing.subscription import CustomerKind, Subscription
+
+
+def credit_unused(sub: Subscription, at: datetime, reason: str, credit_to: CreditTo) -> tuple[Effect, ...]:
+    """Gives back the days that were billed and are not used; the day itself counts as used (rules 8)."""
+    if credit_to is CreditTo.NONE:
+        return ()
+    return (CreditUnused(local_date(at, sub.timezone) + timedelta(days=1), reason, credit_to),)
+
+
+def early_exit(sub: Subscription, from_day: date) -> tuple[Effect, ...]:
+    """What leaving within the commitment costs; by default nothing for those whom the law protects."""
+    if sub.committed_until is None or from_day >= sub.committed_until:
+        return ()
+    protected = sub.customer_kind in (CustomerKind.CONSUMER, CustomerKind.NON_PROFESSIONAL)
+    percent = sub.terms.early_exit_percent
+    share = percent if percent is not None else Decimal(0 if protected else 100)
+    return (BillEarlyExit(from_day, sub.committed_until, share),) if share else ()
+
+
+def what_waits_is_dropped(sub: Subscription) -> tuple[Effect, ...]:
+    """The period that had begun is not billed to whoever lost the service for a debt; what was used is."""
+    return () if sub.usage_closes_at is None else (DropWaitingDrafts(),)
