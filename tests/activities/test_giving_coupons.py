@@ -27,6 +27,8 @@ from models.tables import Coupon, CouponRedemption, LegalEntity, SubscriptionRow
 
 AT = datetime(2027, 1, 10, 9, 0, tzinfo=UTC)
 LIMIT = 10
+AT_ONCE = 15
+"""Transactions under way: fewer than the pool has connections, so that nobody waits for one until it gives up."""
 
 
 @pytest.fixture
@@ -146,9 +148,17 @@ async def test_a_code_that_is_none_and_that_of_another_seller_are_refused(sqlite
 
 async def test_a_hundred_who_ask_at_once_are_given_as_many_as_there_are(postgresql: Database) -> None:
     seller = await offered(postgresql, max_redemptions=LIMIT)
-    everybody = [await subscribed(postgresql, seller) for _ in range(100)]
-    # Each asks twice under one id, as after a lost answer.
-    answers = await asyncio.gather(*(gives(postgresql, key, f"cmd_{key}") for key in everybody * 2))
+    async with postgresql.write() as session:
+        entity = await session.get_one(LegalEntity, seller.id)
+        everybody = [(await factories.someone(session, seller=entity)).subscription.id for _ in range(100)]
+    connections = asyncio.Semaphore(AT_ONCE)
+
+    async def asks(key: str) -> SubscriptionReport:
+        async with connections:
+            return await gives(postgresql, key, f"cmd_{key}")
+
+    # Some ask twice under one id, as after a lost answer.
+    answers = await asyncio.gather(*map(asks, everybody + everybody[:20]))
     refused = {answer.subscription.id for answer in answers if answer.refused}
     assert {answer.refused for answer in answers} == {
         "",
