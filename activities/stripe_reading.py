@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
-from activities.gateway import MethodFacts, NeverRan, ProviderRefused, RefundNews, SetupFacts
+from activities.gateway import (
+    DisputeMove,
+    DisputeNews,
+    FraudWarning,
+    MethodFacts,
+    NeverRan,
+    ProviderRefused,
+    RefundNews,
+    SetupFacts,
+)
 from billing.declines import DeclineEvidence, DeclineReading, read_decline
+from billing.dispute import DisputeState
 from billing.payment import (
     ActionRequired,
     Canceled,
@@ -201,4 +211,57 @@ def refund_news(refund: Json) -> RefundNews:
         charge=id_of(refund.get("charge")),
         amount=int(refund["amount"]),
         currency=str(refund["currency"]).upper(),
+    )
+
+
+_DISPUTE_STATES: Final = {
+    "warning_needs_response": DisputeState.INQUIRY,
+    "warning_under_review": DisputeState.INQUIRY,
+    "warning_closed": DisputeState.CLOSED,
+    "prevented": DisputeState.CLOSED,
+    "charge_refunded": DisputeState.CLOSED,
+    "needs_response": DisputeState.OPEN,
+    "under_review": DisputeState.OPEN,
+    "won": DisputeState.WON,
+    "lost": DisputeState.LOST,
+    "appeal_needs_response": DisputeState.LOST,
+    "appeal_under_review": DisputeState.LOST,
+}
+"""What is appealed was lost, until it is won."""
+
+
+def dispute_news(dispute: Json) -> DisputeNews:
+    """A dispute. A status that is new to us counts as open: it is not over."""
+    status = str(dispute["status"])
+    due_by = (dispute.get("evidence_details") or {}).get("due_by")
+    answer_by = datetime.fromtimestamp(int(due_by), UTC) if due_by is not None else None
+    return DisputeNews(
+        provider_id=str(dispute["id"]),
+        state=_DISPUTE_STATES.get(status, DisputeState.OPEN),
+        reason=str(dispute.get("reason") or ""),
+        charge=id_of(dispute.get("charge")),
+        payment_intent=id_of(dispute.get("payment_intent")),
+        amount=int(dispute["amount"]),
+        currency=str(dispute["currency"]).upper(),
+        answer_by=answer_by if status.endswith("needs_response") else None,
+        moves=tuple(
+            DisputeMove(
+                id=str(move["id"]),
+                amount=int(move["amount"]),
+                fee=int(move.get("fee") or 0),
+                currency=str(move["currency"]).upper(),
+            )
+            for move in dispute.get("balance_transactions") or ()
+        ),
+    )
+
+
+def fraud_warning(warning: Json) -> FraudWarning:
+    """An early fraud warning."""
+    return FraudWarning(
+        provider_id=str(warning["id"]),
+        charge=id_of(warning.get("charge")),
+        payment_intent=id_of(warning.get("payment_intent")),
+        fraud_type=str(warning.get("fraud_type") or ""),
+        actionable=bool(warning.get("actionable")),
     )
