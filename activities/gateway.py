@@ -114,8 +114,8 @@ class RefundNews(Value):
     """Ours; None for one that we did not ask for."""
     payment_intent: str | None = None
     charge: str | None = None
-    amount: int
-    """In the provider's own minor units."""
+    amount_minor: int
+    """ISO 4217 minor units."""
     currency: str
     """ISO 4217 code, in capitals."""
 
@@ -133,9 +133,9 @@ class DisputeMove(Value):
 
     id: str
     """The provider's."""
-    amount: int
-    """In the provider's own minor units; negative where it was taken."""
-    fee: int
+    amount_minor: int
+    """ISO 4217 minor units; negative where it was taken."""
+    fee_minor: int
     """What the provider keeps, in the same currency; negative where it gives a fee back."""
     currency: str
     """ISO 4217 code, in capitals: that of our account, which need not be that of the payment."""
@@ -150,8 +150,8 @@ class DisputeNews(Value):
     """Why the payer disputes, in the provider's word: `fraudulent`, `product_not_received`."""
     charge: str | None = None
     payment_intent: str | None = None
-    amount: int
-    """Disputed, in the provider's own minor units of the payment's currency."""
+    amount_minor: int
+    """Disputed, in ISO 4217 minor units of the payment's currency."""
     currency: str
     """ISO 4217 code, in capitals."""
     answer_by: datetime | None = None
@@ -161,12 +161,12 @@ class DisputeNews(Value):
     @property
     def was_withdrawn(self) -> bool:
         """Whether the money was taken from our account."""
-        return any(move.amount < 0 for move in self.moves)
+        return any(move.amount_minor < 0 for move in self.moves)
 
     @property
     def was_reinstated(self) -> bool:
         """Whether it came back."""
-        return any(move.amount > 0 for move in self.moves)
+        return any(move.amount_minor > 0 for move in self.moves)
 
 
 class FraudWarning(Value):

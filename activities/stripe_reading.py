@@ -17,6 +17,7 @@ from activities.gateway import (
     RefundNews,
     SetupFacts,
 )
+from activities.stripe_amounts import from_stripe
 from billing.declines import DeclineEvidence, DeclineReading, read_decline
 from billing.dispute import DisputeState
 from billing.payment import (
@@ -202,6 +203,7 @@ def refund_news(refund: Json) -> RefundNews:
     """A refund. A status that is new to us counts as pending: it is not over."""
     status = str(refund.get("status") or "pending")
     known = status in {state.value for state in RefundState} and status != RefundState.QUEUED.value
+    currency = str(refund["currency"]).upper()
     return RefundNews(
         provider_id=str(refund["id"]),
         state=RefundState(status) if known else RefundState.PENDING,
@@ -209,8 +211,8 @@ def refund_news(refund: Json) -> RefundNews:
         refund_id=(refund.get("metadata") or {}).get(OUR_REFUND),
         payment_intent=id_of(refund.get("payment_intent")),
         charge=id_of(refund.get("charge")),
-        amount=int(refund["amount"]),
-        currency=str(refund["currency"]).upper(),
+        amount_minor=from_stripe(int(refund["amount"]), currency),
+        currency=currency,
     )
 
 
@@ -233,6 +235,7 @@ _DISPUTE_STATES: Final = {
 def dispute_news(dispute: Json) -> DisputeNews:
     """A dispute. A status that is new to us counts as open: it is not over."""
     status = str(dispute["status"])
+    currency = str(dispute["currency"]).upper()
     due_by = (dispute.get("evidence_details") or {}).get("due_by")
     answer_by = datetime.fromtimestamp(int(due_by), UTC) if due_by is not None else None
     return DisputeNews(
@@ -241,18 +244,20 @@ def dispute_news(dispute: Json) -> DisputeNews:
         reason=str(dispute.get("reason") or ""),
         charge=id_of(dispute.get("charge")),
         payment_intent=id_of(dispute.get("payment_intent")),
-        amount=int(dispute["amount"]),
-        currency=str(dispute["currency"]).upper(),
+        amount_minor=from_stripe(int(dispute["amount"]), currency),
+        currency=currency,
         answer_by=answer_by if status.endswith("needs_response") else None,
-        moves=tuple(
-            DisputeMove(
-                id=str(move["id"]),
-                amount=int(move["amount"]),
-                fee=int(move.get("fee") or 0),
-                currency=str(move["currency"]).upper(),
-            )
-            for move in dispute.get("balance_transactions") or ()
-        ),
+        moves=tuple(_dispute_move(move) for move in dispute.get("balance_transactions") or ()),
+    )
+
+
+def _dispute_move(move: Json) -> DisputeMove:
+    currency = str(move["currency"]).upper()
+    return DisputeMove(
+        id=str(move["id"]),
+        amount_minor=from_stripe(int(move["amount"]), currency),
+        fee_minor=from_stripe(int(move.get("fee") or 0), currency),
+        currency=currency,
     )
 
 

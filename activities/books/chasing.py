@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.config import BookRules
 from activities.books.gate import attempts_of, is_collectable
-from activities.books.rows import customer_of, insert_unless_there, lock, usable_method
+from activities.books.rows import customer_of, insert_unless_there, is_in_dispute, lock, method_on_file
 from activities.books.work import Work
 from billing.calendar import local_date
 from billing.case import Attempt, Case, Role
@@ -72,7 +72,9 @@ async def open_collection(
 
 
 def _day0(row: SubscriptionRow, invoice: Invoice, at: datetime) -> date:
-    """Rules 22: the customer's date at the issue for a card, the due date for a transfer."""
+    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; the day of opening again."""
+    if invoice.chase > 1:
+        return local_date(at, row.state.timezone)
     by_transfer = row.state.terms.collection_method is CollectionMethod.TRANSFER
     if by_transfer and invoice.due_on is not None:
         return invoice.due_on
@@ -112,7 +114,7 @@ async def policy_for(session: AsyncSession, row: SubscriptionRow, invoice: Invoi
     terms = row.state.terms
     default = default_policy(
         terms.interval,
-        is_first_payment=invoice.first_payment,
+        is_first_payment=invoice.first_payment and invoice.chase == 1,
         by_transfer=terms.collection_method is CollectionMethod.TRANSFER,
     )
     return await latest_version(session, terms.dunning_policy or default.name, default)
@@ -156,7 +158,8 @@ async def load_case(
 ) -> Case:
     """The chase of an invoice as one value, read from the rows."""
     version = await session.get_one(DunningPolicyVersion, collection.policy_version_id)
-    method = await usable_method(session, await customer_of(session, invoice))
+    method = await method_on_file(session, await customer_of(session, invoice))
+    disputed = method is not None and await is_in_dispute(session, method)
     attempts = await attempts_of(session, invoice.id)
     is_open = is_collectable(invoice)
     return Case(
@@ -171,7 +174,8 @@ async def load_case(
         attempts=tuple(_attempt(attempt) for attempt in attempts if attempt.chase == invoice.chase),
         done_through_day=collection.done_through_day,
         noticed_through_day=collection.noticed_through_day,
-        method=method.id if method is not None else None,
+        method=method.id if method is not None and not disputed else None,
+        method_disputed=disputed,
         stopped=not (invoice.automatic_collecting and row.automatic_collecting),
         frozen=invoice.frozen,
         end_held=row.state.parked is not None,

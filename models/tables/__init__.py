@@ -4,6 +4,7 @@ from sqlmodel import SQLModel
 
 from models.tables.catalogue import Coupon, CouponRedemption, DunningPolicyVersion, Plan
 from models.tables.clocks import TestClock
+from models.tables.disputes import Dispute, Matter, MatterKind
 from models.tables.documents import (
     CreditNote,
     Invoice,
@@ -27,6 +28,7 @@ __all__ = [
     "CouponRedemption",
     "CreditNote",
     "Customer",
+    "Dispute",
     "DunningPolicyVersion",
     "ExchangeRate",
     "IncomingEvent",
@@ -35,6 +37,8 @@ __all__ = [
     "InvoiceStatus",
     "JournalLine",
     "LegalEntity",
+    "Matter",
+    "MatterKind",
     "Message",
     "MessageState",
     "MeterStretch",

@@ -48,7 +48,7 @@ async def test_refunds_of_a_charge_whoever_made_them(gateway: StripeGateway, fak
         {"charge": charge, "amount": 1000, "metadata": {"refund": "rf_1"}}
     )
     found = await gateway.refunds_of(charge)
-    assert [(one.provider_id, one.refund_id, one.amount, one.state) for one in found] == [
+    assert [(one.provider_id, one.refund_id, one.amount_minor, one.state) for one in found] == [
         (ours.id, "rf_1", 1000, RefundState.SUCCEEDED),
         (by_hand, None, 880, RefundState.SUCCEEDED),
     ]
@@ -73,8 +73,10 @@ async def test_a_dispute_from_its_beginning_to_its_end(
         "product_not_received",
         charge,
     )
-    assert (opened.amount, opened.currency) == (5880, "EUR")
-    assert [(move.amount, move.fee, move.currency) for move in opened.moves] == [(-5880, 2000, "EUR")]
+    assert (opened.amount_minor, opened.currency) == (5880, "EUR")
+    assert [(move.amount_minor, move.fee_minor, move.currency) for move in opened.moves] == [
+        (-5880, 2000, "EUR")
+    ]
     assert (opened.was_withdrawn, opened.was_reinstated) == (True, False)
     assert opened.answer_by == datetime.fromtimestamp(made["evidence_details"]["due_by"], UTC)
 
