@@ -126,6 +126,8 @@ class Refunds:
     async def _put_back(self, refund_id: str, reason: str) -> None:
         async with self._database.write() as session:
             refund = await lock(session, Refund, refund_id, field="refund")
+            if refund.state not in WAITING:
+                return  # an event brought the answer meanwhile
             pause = PAUSES[min(refund.tries, len(PAUSES)) - 1]
             refund.leased_until, refund.last_error = self._now() + pause, reason
 
