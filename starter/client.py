@@ -54,6 +54,7 @@ from starter.diary import Fact
 from starter.documents import Documents
 from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
+from starter.payments import Payments
 from starter.reading import (
     WAIT_SECONDS,
     CommandOutcome,
@@ -77,7 +78,7 @@ class RelanceClient:
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
     of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
     `corrections`, the books as files in `books`, discounts on offer in `coupons`,
-    what was used in `usage`.
+    what was used in `usage`, money that is held, goes back or is disputed in `payments`.
     """
 
     def __init__(
@@ -111,6 +112,7 @@ class RelanceClient:
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)
+        self.payments = Payments(self.connections)
 
     @classmethod
     @asynccontextmanager

@@ -96,8 +96,8 @@ def _matter(matter: Matter) -> Finding:
 _LOOKED: Final = "relance payment resolve {id} --reason ..."
 _WHAT_TO_DO: Final = {
     MatterKind.PAYMENT: f"Refund it at the provider, or credit the customer by hand; then: {_LOOKED}",
-    MatterKind.REFUND: f"relance payment link {{id}} PAYMENT, where it is a payment of ours; else: {_LOOKED}",
-    MatterKind.DISPUTE: f"relance payment link {{id}} PAYMENT, where it is a payment of ours; else: {_LOOKED}",
+    MatterKind.REFUND: f"relance payment link {{id}} INVOICE, where it belongs to one of ours; else: {_LOOKED}",
+    MatterKind.DISPUTE: f"relance payment link {{id}} INVOICE, where it belongs to one of ours; else: {_LOOKED}",
     MatterKind.FRAUD_WARNING: "Refund it before it is disputed (relance invoice credit --then refund), or leave it; "
     f"tell the customer nothing; then: {_LOOKED}",
 }

@@ -21,7 +21,7 @@ MONEY = ("refund.", "charge.refunded", "charge.dispute.", "radar.")
 
 
 @dataclass
-class Told(Signals):
+class Told:
     """Temporal, as far as hints go: everybody runs, and what they were told."""
 
     told: list[tuple[str, str]] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Told(Signals):
 
 
 @dataclass
-class Started(StartsCollections):
+class Started:
     """Temporal, as far as chases are started."""
 
     runs: list[CollectionRun] = field(default_factory=list)
