@@ -45,9 +45,10 @@ async def paid(
     database: Database,
     *,
     also: list[dict[str, Any]] | None = None,
+    amount_minor: int = 3480,
     **changes: Any,
 ) -> tuple[Someone, Invoice, PaymentAttempt]:
-    """34.80 for January, issued and paid by the charge ch_1 on the card on file."""
+    """34.80 for January, issued and paid by the charge ch_1 on the card on file; more is claimed by no invoice."""
     async with database.write() as session:
         anna = await factories.someone(session, **changes)
     async with database.write() as session:
@@ -59,7 +60,7 @@ async def paid(
             invoice,
             state=AttemptState.STARTED,
             fingerprint="fingerprint-4242",
-            amount_minor=3480 + sum(one["amount_minor"] for one in also or []),
+            amount_minor=amount_minor + sum(one["amount_minor"] for one in also or []),
             also=also or [],
         )
         session.add(attempt)

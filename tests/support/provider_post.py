@@ -12,10 +12,12 @@ from fakes import FakeStripe
 from activities.books.config import BookRules
 from activities.books.inbox import store_event
 from activities.gateway import PaymentGateway
-from activities.incoming import Incoming, Signals
+from activities.incoming import Incoming, Signals, TemporalSignals
+from activities.launching import Launcher
 from activities.money_news import MoneyNews, StartsCollections
 from models.boundary import CaseReport, CollectionRun
 from models.database import Database
+from support.life import Life
 
 MONEY = ("refund.", "charge.refunded", "charge.dispute.", "radar.")
 
@@ -88,3 +90,22 @@ class Post:
             payments_queue=self.payments_queue,
             now=self.now,
         )
+
+
+async def news_reaches(world: Life) -> list[str | None]:
+    """Bring all events about money that moves back into a living world, and let it come to rest."""
+    post = _POSTS.setdefault(world.fake.base, Post(world.fake, world.database, world.gateway))
+    present, settings = await world.present(), world.settings
+    post.database, post.gateway, post.rules = world.database, world.gateway, BookRules.of(settings)
+    post.signals, post.payments_queue = TemporalSignals(world.client), settings.payments_task_queue
+    post.launcher = Launcher(
+        world.database, world.gateway, post.rules, world.client, task_queue=settings.task_queue
+    )
+    post.now = lambda: present
+    notes = await post.bring()
+    await world.settle()
+    return notes
+
+
+_POSTS: dict[str, Post] = {}
+"""By the fake's address: events have ids that never repeat, so that worlds can share one."""
