@@ -14,16 +14,25 @@ from typing import Final
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.journal import BALANCE, CASH, RECEIVABLE, UNAPPLIED
+from activities.books.journal import (
+    BALANCE,
+    CASH,
+    CREDIT_NOTE,
+    DISPUTE_WON,
+    DISPUTED,
+    INVOICE,
+    PAYMENT,
+    PAYOUT,
+    RECEIVABLE,
+    REFUND,
+    REFUND_FAILED,
+    SMALL_DIFFERENCE,
+    TAKEN_BACK,
+    UNAPPLIED,
+)
 from billing.payment import AttemptState
 from billing.values import Value
 from models.tables import CreditNote, Invoice, JournalLine, PaymentAttempt
-
-INVOICE: Final = "invoice"
-CREDIT_NOTE: Final = "credit_note"
-PAYMENT: Final = "payment"
-REFUND: Final = "refund"
-"""Kinds of journal entries."""
 
 _TAKEN: Final = (AttemptState.SUCCEEDED, AttemptState.RETURNED)
 
@@ -79,7 +88,9 @@ class CustomerAccount(Value):
     invoiced_minor: int
     credited_minor: int
     paid_minor: int
+    """By charges, without what a bank took back for good, and with what it gave back after that on appeal."""
     refunded_minor: int
+    """Sent back, on its way back, or paid out by hand."""
     open_minor: int
     balance_minor: int
     """What is owed to the customer."""
@@ -172,7 +183,7 @@ def _payments(attempts: Sequence[PaymentAttempt], lines: Sequence[JournalLine]) 
 
 
 def _invoice(invoice: Invoice, lines: Sequence[JournalLine]) -> InvoiceAccount:
-    booked: defaultdict[str, int] = defaultdict(int)
+    booked: Counter[str] = Counter()
     for line in lines:
         if line.invoice_id == invoice.id and line.account == RECEIVABLE:
             booked[line.kind] += line.amount_minor
@@ -188,7 +199,7 @@ def _invoice(invoice: Invoice, lines: Sequence[JournalLine]) -> InvoiceAccount:
         paid_minor=invoice.paid_minor,
         booked_total_minor=booked[INVOICE],
         booked_credited_minor=-booked[CREDIT_NOTE],
-        booked_paid_minor=-booked[PAYMENT] - booked[REFUND],
+        booked_paid_minor=booked[INVOICE] + booked[CREDIT_NOTE] - booked.total(),
     )
 
 
@@ -201,15 +212,22 @@ def _customers(lines: Sequence[JournalLine]) -> tuple[CustomerAccount, ...]:
             customer_id=customer_id,
             currency=currency,
             invoiced_minor=booked[INVOICE, RECEIVABLE],
-            credited_minor=-booked[CREDIT_NOTE, RECEIVABLE] - booked[CREDIT_NOTE, BALANCE],
-            paid_minor=booked[PAYMENT, CASH],
-            refunded_minor=-booked[REFUND, CASH],
+            credited_minor=-sum(booked[CREDIT_NOTE, account] for account in _CREDITED),
+            paid_minor=booked[PAYMENT, CASH] + booked[TAKEN_BACK, DISPUTED] - booked[DISPUTE_WON, UNAPPLIED],
+            refunded_minor=sum(booked[kind, account] for kind in _WENT_BACK for account in _HELD),
             open_minor=_total(booked, RECEIVABLE),
             balance_minor=-_total(booked, BALANCE),
             unapplied_minor=-_total(booked, UNAPPLIED),
         )
         for (customer_id, currency), booked in sorted(sums.items())
     )
+
+
+_HELD: Final = (BALANCE, UNAPPLIED)
+_CREDITED: Final = (RECEIVABLE, *_HELD, SMALL_DIFFERENCE)
+"""Accounts among which a credit note is divided."""
+_WENT_BACK: Final = (REFUND, REFUND_FAILED, PAYOUT)
+"""Entries that take money out of what is held for a customer, or return it there; one that is queued has gone."""
 
 
 def _total(booked: Counter[tuple[str, str]], account: str) -> int:

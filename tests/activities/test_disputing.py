@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from support import factories
 from support.disputed import CLOSED, INQUIRY, LOST, OPENED, TAKEN, WON, Preparing, hear, paid, pays
 from support.factories import NEW_YEAR, Someone
+from support.ledgers import assert_accounts_agree
 
 from activities.books.config import BookRules
 from activities.books.correcting import NotNow, begin_correction
@@ -58,6 +59,7 @@ async def _booked(database: Database, anna: Someone) -> dict[str, int]:
     """What each account of the customer holds, in minor units of EUR; those with nothing in them are left out."""
     async with database.read() as session:
         found = await balances(session, anna.customer.id)
+    await assert_accounts_agree(database)
     return {account: amount for (account, _), amount in found.items() if amount}
 
 

@@ -11,6 +11,7 @@ from fakes import TEST_KEY, FakeStripe
 from sqlmodel import col, select
 from support.disputed import LOST, OPENED, Preparing, hear, paid
 from support.factories import NEW_YEAR, Someone
+from support.ledgers import assert_accounts_agree
 
 from activities.books.config import BookRules
 from activities.books.correcting import CommandIdTaken, begin_correction
@@ -56,6 +57,7 @@ async def give(database: Database, order: MoneyBack) -> GivenBack:
 async def booked(database: Database, anna: Someone) -> dict[str, int]:
     async with database.read() as session:
         found = await balances(session, anna.customer.id)
+    await assert_accounts_agree(database)
     return {account: amount for (account, _), amount in found.items() if amount}
 
 

@@ -14,6 +14,7 @@ from sqlmodel import col, select
 from support import factories
 from support.disputed import Preparing
 from support.factories import NEW_YEAR, Someone
+from support.ledgers import assert_accounts_agree
 from support.provider_post import Post, Started, Told
 
 from activities.books.config import BookRules
@@ -138,6 +139,7 @@ class Shop:
     async def booked(self) -> dict[str, int]:
         async with self.database.read() as session:
             found = await balances(session, self.anna.customer.id)
+        await assert_accounts_agree(self.database)
         return {account: amount for (account, _), amount in found.items() if amount}
 
     async def events(self) -> list[str]:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 from sqlmodel import col, select
 from support.diaries import joined, renewed
+from support.ledgers import assert_books_agree
 from support.life import Begins, Life, Person
 from support.provider_post import news_reaches
 
@@ -100,6 +101,7 @@ async def test_lost_the_invoice_is_chased_anew_and_another_card_pays_everything(
         ]
         old, _ = await anna.invoices()
         assert (old.status, old.chase, old.paid_minor) == ("paid", 2, 5880)
+        await assert_books_agree(world.database, world.fake)
 
 
 async def test_lost_and_never_paid_the_policy_ends_it_like_any_other_debt(life: Begins) -> None:
