@@ -10,9 +10,11 @@ from support.ledgers import assert_books_agree
 from support.life import Begins, Life, Person
 from support.provider_post import news_reaches
 
+from activities.books.config import BookRules
 from billing.commands import Cancel, CreditTo, When
 from billing.payment import AttemptState
-from models.tables import PaymentAttempt
+from models.tables import PaymentAttempt, SubscriptionRow
+from starter.overview import overview_of
 
 
 async def charge_of(world: Life, person: Person) -> str:
@@ -47,6 +49,11 @@ async def test_won_the_renewal_that_waited_is_charged_and_all_is_as_before(life:
         await world.until("2041-02-10")
         dispute = await disputes(world, anna)
         assert (await anna.state()).subscription.status == "active"
+        async with world.database.read() as session:
+            row = await session.get_one(SubscriptionRow, anna.subscription_id)
+            seen = await overview_of(session, row, BookRules.of(world.settings), await world.present())
+        assert [invoice.disputed for invoice in seen.invoices] == [True]
+        assert (seen.payment_method or "").endswith("not charged while a dispute is open")
         # The renewal is issued; that card is not charged, and the mail asks for another method.
         await world.until("2041-03-02")
         letters = {letter.kind: letter.text for letter in await anna.letters()}
