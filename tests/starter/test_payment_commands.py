@@ -168,6 +168,16 @@ def test_disputes_are_listed(desk: Desk) -> None:
     assert (dispute["state"], dispute["reason"]) == ("open", "fraudulent")
 
 
+def test_vat_on_receipts_is_shown_by_month(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.books(paid)
+    assert main(("tax", "receipts", "2027-01", "--json")) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["percent"], row["base_minor"], row["vat_minor"]) == ("20", 2900, 580)
+    assert main(("tax", "receipts", "2027-02")) == 0
+    assert capsys.readouterr().out == "Nothing was received.\n"
+    assert main(("tax", "receipts", "January")) == 1
+
+
 # What fits nowhere, with a world around it
 
 
