@@ -33,6 +33,7 @@ from activities.gateway import PaymentGateway
 from activities.launching import Launcher
 from activities.mailer import Mailer
 from activities.messages import Messages, OutboxRules
+from activities.money_news import MoneyNews
 from activities.payments import Payments
 from activities.reconciling import Reconciler
 from activities.refunds import Refunds
@@ -93,7 +94,10 @@ def build_workers(
     payments = Payments(database, gateway, rules, launcher)
     renderings = Renderings(database, folder=settings.documents_folder)
     refunds = Refunds(database, gateway, rules)
-    messages = Messages(database, mailer, OutboxRules.of(settings), renderings=renderings, refunds=refunds)
+    money = MoneyNews(database, gateway, rules, launcher, payments_queue=settings.payments_task_queue)
+    messages = Messages(
+        database, mailer, OutboxRules.of(settings), renderings=renderings, refunds=refunds, money=money
+    )
     clocks = TestClocks(database, client, peers=settings.clock_peers, drain=messages.drain)
     main = Worker(
         client,

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from billing.dispute import DisputeState
 from billing.errors import InvalidInput, RelanceError
 from billing.payment import Declined, Outcome
 from billing.refund import RefundState
@@ -125,8 +126,8 @@ class RefundNews(Value):
     """Ours; None for one that we did not ask for."""
     payment_intent: str | None = None
     charge: str | None = None
-    amount: int
-    """In the provider's own minor units."""
+    amount_minor: int
+    """ISO 4217 minor units."""
     currency: str
     """ISO 4217 code, in capitals."""
 
@@ -137,6 +138,59 @@ class RefundRefused(Value):
     code: str
     """`charge_already_refunded`, `charge_disputed`, or what else it said."""
     message: str
+
+
+class DisputeMove(Value):
+    """Money that a dispute took from our account at the provider, or brought back to it."""
+
+    id: str
+    """The provider's."""
+    amount_minor: int
+    """ISO 4217 minor units; negative where it was taken."""
+    fee_minor: int
+    """What the provider keeps, in the same currency; negative where it gives a fee back."""
+    currency: str
+    """ISO 4217 code, in capitals: that of our account, which need not be that of the payment."""
+
+
+class DisputeNews(Value):
+    """What the provider says of a dispute."""
+
+    provider_id: str
+    state: DisputeState
+    reason: str
+    """Why the payer disputes, in the provider's word: `fraudulent`, `product_not_received`."""
+    charge: str | None = None
+    payment_intent: str | None = None
+    amount_minor: int
+    """Disputed, in ISO 4217 minor units of the payment's currency."""
+    currency: str
+    """ISO 4217 code, in capitals."""
+    answer_by: datetime | None = None
+    """Until when the provider waits for our evidence; None where it waits for none."""
+    moves: tuple[DisputeMove, ...] = ()
+
+    @property
+    def was_withdrawn(self) -> bool:
+        """Whether the money was taken from our account."""
+        return any(move.amount_minor < 0 for move in self.moves)
+
+    @property
+    def was_reinstated(self) -> bool:
+        """Whether it came back."""
+        return any(move.amount_minor > 0 for move in self.moves)
+
+
+class FraudWarning(Value):
+    """A card's issuer warns that a payment was fraudulent, before anybody disputes it."""
+
+    provider_id: str
+    charge: str | None = None
+    payment_intent: str | None = None
+    fraud_type: str
+    """In the provider's word: `made_with_stolen_card`."""
+    actionable: bool
+    """Whether a refund would still spare us a dispute."""
 
 
 class ProviderUnavailable(RelanceError):
@@ -229,6 +283,21 @@ class PaymentGateway(Protocol):
             since: by the provider's clock; 30 days back at most.
             kinds: of event, 20 at most.
         """
+
+    async def look_at_refund(self, provider_id: str) -> RefundNews:
+        """A refund as the provider has it now, whoever asked for it."""
+        ...
+
+    async def refunds_of(self, charge: str) -> tuple[RefundNews, ...]:
+        """All refunds of a charge as the provider has them now, newest first."""
+        ...
+
+    async def look_at_dispute(self, provider_id: str) -> DisputeNews:
+        """A dispute as the provider has it now."""
+        ...
+
+    async def look_at_warning(self, provider_id: str) -> FraudWarning:
+        """An early fraud warning as the provider has it now."""
         ...
 
     async def create_customer(

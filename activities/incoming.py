@@ -10,7 +10,8 @@ from typing import Final, Protocol
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.books.inbox import errand_of, mark_handed_on, waiting_events
+from activities.books.inbox import Errand, errand_of, mark_handed_on, waiting_events
+from activities.money_news import MoneyNews
 from models.database import Database
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 LEFT_FOR_OTHERS: Final = timedelta(seconds=3)
 """Real time in which the process that took an event hands it on itself."""
 PAUSE_AFTER_FAILURE: Final = timedelta(seconds=30)
+"""Real time before the next try, also where an event waits for the answer of the payment that it is about."""
 PATIENCE: Final = timedelta(seconds=5)
 """For Temporal's answer to a signal."""
 
@@ -55,6 +57,7 @@ class Incoming:
         database: Database,
         signals: Signals,
         *,
+        money: MoneyNews | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Nothing is read yet.
@@ -62,10 +65,12 @@ class Incoming:
         Args:
             database: the books.
             signals: how workflows are told.
+            money: looks at the provider for what began there; None where somebody else does: it stays in the inbox.
             now: real time.
         """
         self._database = database
         self._signals = signals
+        self._money = money
         self._now = now
         self._rests_until: dict[str, datetime] = {}
 
@@ -80,8 +85,29 @@ class Incoming:
         """
         async with self._database.write() as session:
             errand = await errand_of(session, event_id, now=self._now())
-            if errand.later:
-                return None
+        if errand.later:
+            return None
+        note = await self._look(event_id, errand) if errand.about else await self._tell(event_id, errand)
+        if note is None:
+            return None
+        async with self._database.write() as session:
+            await mark_handed_on(session, event_id, note, now=self._now())
+        return note
+
+    async def _look(self, event_id: str, errand: Errand) -> str | None:
+        """What began at the provider is looked at there and booked; whoever has to act on it is told to look."""
+        if errand.about is None or self._money is None:
+            return None
+        taken = await self._money.take(errand.about)
+        if taken is None:
+            self._rests_until[event_id] = self._now() + PAUSE_AFTER_FAILURE
+            return None
+        for workflow_id in taken.wakes:
+            at = taken.at or self._now()
+            await self._signals.tell(workflow_id, "look", {"now": at.isoformat()})
+        return taken.note
+
+    async def _tell(self, event_id: str, errand: Errand) -> str:
         note = errand.note
         told = [("collection", errand.invoice_id), ("subscription", errand.subscription_id)]
         wanted = [f"{kind}/{key}" for kind, key in told if key is not None]
@@ -91,8 +117,6 @@ class Incoming:
                 break
         else:
             note = f"{note}; nobody runs: {', '.join(wanted)}" if wanted else note
-        async with self._database.write() as session:
-            await mark_handed_on(session, event_id, note, now=self._now())
         return note
 
     async def hand_on_waiting(self, *, limit: int = 50) -> int:

@@ -17,13 +17,15 @@ from temporalio import activity
 
 from activities.books import outbox
 from activities.books.config import BookRules
-from activities.books.mail_context import Moot, build_context
+from activities.books.mail_context import build_context
+from activities.books.mail_facts import Moot
 from activities.books.outbox import Claim
 from activities.books.rows import get
 from activities.heartbeats import beating
 from activities.incoming import Incoming, TemporalSignals
 from activities.links import Links
 from activities.mailer import Accepted, Address, LostAnswer, Mailer, MailerUnavailable, OutgoingMail, Refused
+from activities.money_news import MoneyNews
 from activities.pace import Pace
 from activities.refunds import Refunds
 from activities.rendering import Renderings
@@ -107,6 +109,7 @@ class Messages:
         *,
         renderings: Renderings | None = None,
         refunds: Refunds | None = None,
+        money: MoneyNews | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Nothing is sent yet.
@@ -117,6 +120,7 @@ class Messages:
             rules: from the settings.
             renderings: renders documents beside the mails; None where somebody else does.
             refunds: sends money back beside the mails; None where somebody else does.
+            money: books what began at the payment provider, as its events come in; None where somebody else does.
             now: real time: leases and pauses are never on a test clock.
         """
         self._database = database
@@ -124,6 +128,7 @@ class Messages:
         self._rules = rules
         self._renderings = renderings
         self._refunds = refunds
+        self._money = money
         self._now = now
         self._pace = Pace()
 
@@ -131,7 +136,8 @@ class Messages:
     async def drain_outbox(self) -> DrainReport:
         """Do whatever is due, again and again for a while; ends early when the worker stops."""
         report = DrainReport()
-        incoming = Incoming(self._database, TemporalSignals(activity.client()), now=self._now)
+        signals = TemporalSignals(activity.client())
+        incoming = Incoming(self._database, signals, money=self._money, now=self._now)
         ends = time.monotonic() + ROUND_SECONDS
         async with beating(every=HEARTBEAT_SECONDS), self._rendering():
             while True:

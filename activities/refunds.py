@@ -21,6 +21,7 @@ from activities.gateway import (
     RefundRefused,
     RefundRequest,
 )
+from billing.errors import RelanceError
 from billing.refund import RefundState
 from models.database import Database
 from models.tables import Invoice, PaymentAttempt, Refund, TestClock
@@ -34,6 +35,10 @@ LOOK_AGAIN: Final = timedelta(hours=1)
 PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1))
 """Waits between tries while the provider does not answer; the last one again and again."""
 WAITING: Final = (RefundState.QUEUED, RefundState.PENDING, RefundState.REQUIRES_ACTION)
+
+
+class NotStuck(RelanceError):
+    """The refund needs nothing from a person."""
 
 
 class Refunds:
@@ -75,6 +80,70 @@ class Refunds:
             except Exception:
                 logger.exception("Refund %s could not be dealt with; it is tried again later.", refund_id)
         return answered
+
+    async def send_again(self, refund_id: str) -> Refund:
+        """A person wants a refund sent whose key is too old: it is made anew, unless the provider has it after all.
+
+        The provider's list of refunds is complete: what is not on it was never made. It forgets a key by now, so
+        that the same one is a new request.
+
+        Raises:
+            NotFound: there is no such refund.
+            NotStuck: it needs no person; says why.
+            ProviderUnavailable: the provider cannot be asked now; ask again.
+        """
+        request = await self._hold(refund_id)
+        news = await self._gateway.find_refund(request)
+        if news is not None:
+            await self._record(refund_id, news)
+        async with self._database.write() as session:
+            refund = await lock(session, Refund, refund_id, field="refund")
+            if refund.state is RefundState.QUEUED:
+                refund.sent_at, refund.leased_until, refund.tries, refund.last_error = None, None, 0, ""
+            return refund
+
+    async def drop(self, refund_id: str, *, by: str, reason: str) -> Refund:
+        """A person gives up on a refund that has not left: its money returns to where it was taken from.
+
+        Where the provider has it after all, that is written down instead.
+
+        Raises:
+            NotFound: there is no such refund.
+            NotStuck: it has left, or is still tried by itself.
+            ProviderUnavailable: the provider cannot be asked now; ask again.
+        """
+        request = await self._hold(refund_id)
+        news = await self._gateway.find_refund(request)
+        if news is not None:
+            await self._record(refund_id, news)
+        async with self._database.write() as session:
+            refund = await lock(session, Refund, refund_id, field="refund")
+            if refund.state is not RefundState.QUEUED:
+                return refund
+            return await record_refund(
+                session,
+                refund_id,
+                state=RefundState.CANCELED,
+                provider_id=None,
+                at=await _business_now(session, refund, self._now()),
+                rules=self._rules.access,
+                failure=f"dropped by {by}: {reason}",
+            )
+
+    async def _hold(self, refund_id: str) -> RefundRequest:
+        """Lease a refund that is only looked for any more, so that nobody does anything else with it meanwhile."""
+        now = self._now()
+        async with self._database.write() as session:
+            refund = await lock(session, Refund, refund_id, field="refund")
+            if refund.state is not RefundState.QUEUED or refund.attempt_id is None:
+                raise NotStuck(f"This refund is {refund.state.value}: it has left.", field="refund")
+            if refund.sent_at is None or now - refund.sent_at < KEY_LIFETIME:
+                raise NotStuck(
+                    "This refund is tried again by itself, until its key is 23 hours old. Wait for that.",
+                    field="refund",
+                )
+            refund.leased_until = now + LEASE
+            return await _request_of(session, refund)
 
     async def _send(self, refund_id: str) -> bool:
         async with self._database.write() as session:
@@ -126,6 +195,8 @@ class Refunds:
     async def _put_back(self, refund_id: str, reason: str) -> None:
         async with self._database.write() as session:
             refund = await lock(session, Refund, refund_id, field="refund")
+            if refund.state not in WAITING:
+                return  # an event brought the answer meanwhile
             pause = PAUSES[min(refund.tries, len(PAUSES)) - 1]
             refund.leased_until, refund.last_error = self._now() + pause, reason
 
@@ -150,19 +221,22 @@ async def _claim(session: AsyncSession, refund_id: str, now: datetime) -> tuple[
     is_leased = refund.leased_until is not None and refund.leased_until > now
     if refund.state not in WAITING or refund.attempt_id is None or is_leased:
         return None
-    attempt = await session.get_one(PaymentAttempt, refund.attempt_id)
     key_is_old = refund.sent_at is not None and now - refund.sent_at >= KEY_LIFETIME
     refund.sent_at = refund.sent_at or now
     refund.leased_until = now + LEASE
     refund.tries += 1
-    request = RefundRequest(
+    return await _request_of(session, refund), key_is_old or refund.state is not RefundState.QUEUED
+
+
+async def _request_of(session: AsyncSession, refund: Refund) -> RefundRequest:
+    attempt = await session.get_one(PaymentAttempt, refund.attempt_id)
+    return RefundRequest(
         refund_id=refund.id,
         payment_intent=attempt.payment_intent,
         charge=attempt.charge,
         amount_minor=refund.amount_minor,
         currency=refund.currency,
     )
-    return request, key_is_old or refund.state is not RefundState.QUEUED
 
 
 async def _business_now(session: AsyncSession, refund: Refund, now: datetime) -> datetime:

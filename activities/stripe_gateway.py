@@ -13,10 +13,12 @@ from uuid import uuid4
 
 import stripe
 
+from activities import stripe_disputes, stripe_refunds
 from activities import stripe_reading as reading
-from activities import stripe_refunds
 from activities.gateway import (
     Charge,
+    DisputeNews,
+    FraudWarning,
     IntentFacts,
     MethodFacts,
     NeverRan,
@@ -200,6 +202,26 @@ class StripeGateway:
         """The refund whose making was never answered; see `PaymentGateway.find_refund`."""
         await self._turn()
         return await stripe_refunds.find(self._stripe, request)
+
+    async def look_at_refund(self, provider_id: str) -> RefundNews:
+        """A refund as Stripe has it now."""
+        await self._turn()
+        return await stripe_refunds.look(self._stripe, provider_id)
+
+    async def refunds_of(self, charge: str) -> tuple[RefundNews, ...]:
+        """All refunds of a charge, newest first."""
+        await self._turn()
+        return await stripe_refunds.of_charge(self._stripe, charge)
+
+    async def look_at_dispute(self, provider_id: str) -> DisputeNews:
+        """A dispute as Stripe has it now."""
+        await self._turn()
+        return await stripe_disputes.look(self._stripe, provider_id)
+
+    async def look_at_warning(self, provider_id: str) -> FraudWarning:
+        """An early fraud warning as Stripe has it now."""
+        await self._turn()
+        return await stripe_disputes.look_at_warning(self._stripe, provider_id)
 
     async def create_customer(
         self,

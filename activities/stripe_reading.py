@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
-from activities.gateway import MethodFacts, NeverRan, ProviderRefused, RefundNews, SetupFacts
+from activities.gateway import (
+    DisputeMove,
+    DisputeNews,
+    FraudWarning,
+    MethodFacts,
+    NeverRan,
+    ProviderRefused,
+    RefundNews,
+    SetupFacts,
+)
+from activities.stripe_amounts import from_stripe
 from billing.declines import DeclineEvidence, DeclineReading, read_decline
+from billing.dispute import DisputeState
 from billing.payment import (
     ActionRequired,
     Canceled,
@@ -192,6 +203,7 @@ def refund_news(refund: Json) -> RefundNews:
     """A refund. A status that is new to us counts as pending: it is not over."""
     status = str(refund.get("status") or "pending")
     known = status in {state.value for state in RefundState} and status != RefundState.QUEUED.value
+    currency = str(refund["currency"]).upper()
     return RefundNews(
         provider_id=str(refund["id"]),
         state=RefundState(status) if known else RefundState.PENDING,
@@ -199,6 +211,62 @@ def refund_news(refund: Json) -> RefundNews:
         refund_id=(refund.get("metadata") or {}).get(OUR_REFUND),
         payment_intent=id_of(refund.get("payment_intent")),
         charge=id_of(refund.get("charge")),
-        amount=int(refund["amount"]),
-        currency=str(refund["currency"]).upper(),
+        amount_minor=from_stripe(int(refund["amount"]), currency),
+        currency=currency,
+    )
+
+
+_DISPUTE_STATES: Final = {
+    "warning_needs_response": DisputeState.INQUIRY,
+    "warning_under_review": DisputeState.INQUIRY,
+    "warning_closed": DisputeState.CLOSED,
+    "prevented": DisputeState.CLOSED,
+    "charge_refunded": DisputeState.CLOSED,
+    "needs_response": DisputeState.OPEN,
+    "under_review": DisputeState.OPEN,
+    "won": DisputeState.WON,
+    "lost": DisputeState.LOST,
+    "appeal_needs_response": DisputeState.LOST,
+    "appeal_under_review": DisputeState.LOST,
+}
+"""What is appealed was lost, until it is won."""
+
+
+def dispute_news(dispute: Json) -> DisputeNews:
+    """A dispute. A status that is new to us counts as open: it is not over."""
+    status = str(dispute["status"])
+    currency = str(dispute["currency"]).upper()
+    due_by = (dispute.get("evidence_details") or {}).get("due_by")
+    answer_by = datetime.fromtimestamp(int(due_by), UTC) if due_by is not None else None
+    return DisputeNews(
+        provider_id=str(dispute["id"]),
+        state=_DISPUTE_STATES.get(status, DisputeState.OPEN),
+        reason=str(dispute.get("reason") or ""),
+        charge=id_of(dispute.get("charge")),
+        payment_intent=id_of(dispute.get("payment_intent")),
+        amount_minor=from_stripe(int(dispute["amount"]), currency),
+        currency=currency,
+        answer_by=answer_by if status.endswith("needs_response") else None,
+        moves=tuple(_dispute_move(move) for move in dispute.get("balance_transactions") or ()),
+    )
+
+
+def _dispute_move(move: Json) -> DisputeMove:
+    currency = str(move["currency"]).upper()
+    return DisputeMove(
+        id=str(move["id"]),
+        amount_minor=from_stripe(int(move["amount"]), currency),
+        fee_minor=from_stripe(int(move.get("fee") or 0), currency),
+        currency=currency,
+    )
+
+
+def fraud_warning(warning: Json) -> FraudWarning:
+    """An early fraud warning."""
+    return FraudWarning(
+        provider_id=str(warning["id"]),
+        charge=id_of(warning.get("charge")),
+        payment_intent=id_of(warning.get("payment_intent")),
+        fraud_type=str(warning.get("fraud_type") or ""),
+        actionable=bool(warning.get("actionable")),
     )

@@ -1,4 +1,4 @@
-"""Refunds through Stripe: what is asked, and what a refusal means."""
+"""Refunds through Stripe: what is asked, what a refusal means, and how one stands."""
 
 from __future__ import annotations
 
@@ -38,6 +38,24 @@ async def send(client: stripe.StripeClient, request: RefundRequest) -> RefundNew
     except stripe.StripeError as error:
         raise fault_of(error) from error
     return reading.refund_news(refund.to_dict())
+
+
+async def look(client: stripe.StripeClient, provider_id: str) -> RefundNews:
+    """A refund as Stripe has it now; see `PaymentGateway.look_at_refund`."""
+    try:
+        refund = await client.v1.refunds.retrieve_async(provider_id)
+    except stripe.StripeError as error:
+        raise fault_of(error) from error
+    return reading.refund_news(refund.to_dict())
+
+
+async def of_charge(client: stripe.StripeClient, charge: str) -> tuple[RefundNews, ...]:
+    """All refunds of a charge; see `PaymentGateway.refunds_of`."""
+    try:
+        page = await client.v1.refunds.list_async({"charge": charge, "limit": _MOST_LISTED})
+        return tuple([reading.refund_news(refund.to_dict()) async for refund in page.auto_paging_iter()])
+    except stripe.StripeError as error:
+        raise fault_of(error) from error
 
 
 async def find(client: stripe.StripeClient, request: RefundRequest) -> RefundNews | None:

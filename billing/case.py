@@ -98,6 +98,8 @@ class Case(Value):
     """The usable payment method, if there is one."""
     by_direct_debit: bool = False
     """That method is a direct debit."""
+    method_disputed: bool = False
+    """There is none because the payer disputes a payment with that card, and the bank has yet to decide (U17)."""
     method_stopped: bool = False
     """That method was stopped for fraud."""
     caps_until: datetime | None = None
@@ -225,7 +227,11 @@ def _hindrances(case: Case, trigger: Trigger) -> Iterator[str]:
     if case.stopped:
         yield "automatic collecting was stopped by the cancel"
     if case.method is None:
-        yield "there is no usable payment method"
+        yield (
+            "a dispute about the card is open"
+            if case.method_disputed
+            else "there is no usable payment method"
+        )
     if trigger is not Trigger.FIRST and retries_left(case) == 0:
         yield (
             f"all {case.policy.most_retries} retries are used up"

@@ -125,7 +125,7 @@ def _about_live(case: Case, live: Attempt, now: datetime) -> NextStep | None:
         return _settle(case, live, Because.CLOSE_FOR_NEXT, now)
     if live.state is AttemptState.ACTION_REQUIRED or case.frozen:
         return None
-    gone = case.deadline_at is not None and case.deadline_at <= now
+    gone = case.method_disputed or (case.deadline_at is not None and case.deadline_at <= now)
     if gone or (case.stopped and live.trigger.is_automatic):
         return _settle(case, live, Because.NEVER_SENT, now)
     why = _reason(case, Because.QUEUED, due=live.begun_at)
@@ -362,7 +362,8 @@ def _first_failure_at(case: Case) -> datetime | None:
         if attempt.state in FAILED_STATES and tells:
             return attempt.settled_at or attempt.begun_at
     if case.done_through_day >= 0:
-        tried = any(a.trigger.is_automatic for a in case.attempts)
+        held = case.method_disputed  # what was queued then never reaches the bank
+        tried = any(a.trigger.is_automatic and not (held and a.never_ran) for a in case.attempts)
         return None if tried else starts_at(case.day0, case.timezone)
     day0 = case.at_day(0)
     untried = no_automatic_charge(case, Trigger.FIRST) is not None or _moved(case, day0) > day0

@@ -44,6 +44,7 @@ from starter.documents import Documents
 from starter.entitlements import Entitlements
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
+from starter.payments import Payments
 from starter.plan_migrations import PlanMigrations
 from starter.policies import Policies
 from starter.reading import (
@@ -73,7 +74,8 @@ class RelanceClient(Commands):
     `taxes`, files of documents and what the law wants on them in `documents`, credits and other corrections of issued
     invoices in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in
     `usage`, what a customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`,
-    what a person decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`.
+    what a person decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`,
+    money that is held, goes back or is disputed in `payments`.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class RelanceClient(Commands):
         self.policies = Policies(self.connections)
         self.reports = Reports(self.connections)
         self.entitlements = Entitlements(self.connections)
+        self.payments = Payments(self.connections)
 
     @classmethod
     @asynccontextmanager

@@ -16,11 +16,13 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.calendar import local_date
+from billing.dispute import DisputeState
 from billing.money import to_major
 from billing.payment import AttemptState
 from billing.values import Value
 from models.tables import (
     CreditNote,
+    Dispute,
     Invoice,
     Message,
     MessageState,
@@ -36,6 +38,7 @@ class FactKind(StrEnum):
 
     PLAN = "plan"
     INVOICE = "invoice"
+    DISPUTE = "dispute"
     CHARGE = "charge"
     CREDIT = "credit"
     DUNNING = "dunning"
@@ -107,6 +110,7 @@ async def diary_of(session: AsyncSession, subscriptions: Sequence[SubscriptionRo
         told += writer.invoices(invoices)
         periods = {invoice.id: invoice.period_start for invoice in invoices}
         told += writer.attempts(await _rows(session, PaymentAttempt, row), periods)
+        told += writer.disputes(await _disputes(session, row))
         told += writer.credits(await _of_invoices(session, CreditNote, periods), periods)
         told += writer.refunds(await _of_invoices(session, Refund, periods), periods)
         told += writer.events(await _rows(session, OutgoingEvent, row))
@@ -120,6 +124,12 @@ async def _rows(
     row: SubscriptionRow,
 ) -> Sequence[Any]:
     return (await session.exec(select(table).where(col(table.subscription_id) == row.id))).all()
+
+
+async def _disputes(session: AsyncSession, row: SubscriptionRow) -> Sequence[Dispute]:
+    """Disputes about payments of the subscription."""
+    query = select(Dispute).join(PaymentAttempt, col(Dispute.attempt_id) == col(PaymentAttempt.id))
+    return (await session.exec(query.where(PaymentAttempt.subscription_id == row.id))).all()
 
 
 async def _of_invoices(
@@ -161,17 +171,32 @@ class _Writer:
         ]
 
     def attempts(self, rows: Sequence[PaymentAttempt], periods: dict[str, date]) -> list[Keyed]:
-        """Those that went to the bank, with what came of them."""
+        """Those that went to the bank, with what came of them; one that was taken back later is two facts."""
+        sent = [row for row in rows if row.state not in _NOT_YET]
+        facts = [(row, row.settled_at or row.begun_at, _charge_sentence(row)) for row in sent]
+        facts += [
+            (row, row.returned_at, f"charge taken back {_amount(row.amount_minor, row.currency)}")
+            for row in sent
+            if row.returned_at is not None
+        ]
+        return [
+            self._fact(at, FactKind.CHARGE, sentence, periods[row.invoice_id], row.number)
+            for row, at, sentence in facts
+        ]
+
+    def disputes(self, rows: Sequence[Dispute]) -> list[Keyed]:
+        """When a payer disputed a payment, and how it ended."""
+        told = [(row.opened_at, row, _OPENED.get(row.state, "opened")) for row in rows]
+        told += [(row.closed_at, row, row.state.value) for row in rows if row.closed_at is not None]
         return [
             self._fact(
-                row.settled_at or row.begun_at,
-                FactKind.CHARGE,
-                _charge_sentence(row),
-                periods[row.invoice_id],
-                row.number,
+                at,
+                FactKind.DISPUTE,
+                f"dispute {_amount(row.amount_minor, row.currency)} {word}",
+                row.opened_at,
+                word != "opened",
             )
-            for row in rows
-            if row.state not in _NOT_YET
+            for at, row, word in told
         ]
 
     def credits(self, rows: Sequence[CreditNote], periods: dict[str, date]) -> list[Keyed]:
@@ -235,6 +260,8 @@ class _Writer:
         return facts
 
 
+_OPENED: Final = {DisputeState.INQUIRY: "asked about by the bank"}
+"""How the beginning of a dispute is told."""
 _MAIL_STATES: Final = {
     MessageState.DELIVERY_UNKNOWN: ", delivery unknown",
     MessageState.REFUSED: ", refused",
@@ -253,7 +280,7 @@ def _status_sentence(status: str, event: OutgoingEvent) -> str:
 def _charge_sentence(attempt: PaymentAttempt) -> str:
     amount = _amount(attempt.amount_minor, attempt.currency)
     match attempt.state:
-        case AttemptState.SUCCEEDED:
+        case AttemptState.SUCCEEDED | AttemptState.RETURNED:
             return f"charge paid {amount}"
         case AttemptState.DECLINED:
             return f"charge declined: {attempt.decline_code or 'no reason given'}"
@@ -263,7 +290,5 @@ def _charge_sentence(attempt: PaymentAttempt) -> str:
             return f"charge under way {amount}"
         case AttemptState.UNKNOWN:
             return "charge unanswered"
-        case AttemptState.RETURNED:
-            return f"charge taken back {amount}"
         case _:
             return "charge abandoned"

@@ -16,6 +16,7 @@ from models.tables import Collection, SubscriptionRow
 from starter.connections import Connections
 from starter.executions import start_collection, start_subscription
 from starter.hints import hint, tell
+from starter.money_symptoms import money_symptoms
 from starter.symptoms import (
     Finding,
     Trouble,
@@ -54,6 +55,7 @@ class Doctor:
             late = await late_subscriptions(session, rows, now)
             late += await late_collections(session, collections, self._to.rules, now)
             others = [finding async for finding in other_symptoms(session, now)]
+            others += [finding async for finding in money_symptoms(session, now)]
         missing = await self._missing(client, {f"subscription/{row.id}" for row in rows}, "subscription")
         missing += await self._missing(
             client, {f"collection/{c.invoice_id}" for c in collections}, "collection"

@@ -17,7 +17,7 @@ from activities.books.chasing import collection_key, load_case
 from activities.books.config import BookRules
 from activities.books.delivery import undeliverable
 from activities.books.issuing import treatment_now
-from activities.books.rows import customer_of, usable_method
+from activities.books.rows import customer_of, is_in_dispute, method_on_file
 from billing.calendar import local_date
 from billing.declines import support_words
 from billing.entitlements import FeatureUse
@@ -34,6 +34,7 @@ from models.tables import (
     MailAddress,
     Message,
     PaymentAttempt,
+    PaymentMethod,
     SubscriptionRow,
 )
 from starter.customers import method_label
@@ -77,6 +78,8 @@ class InvoiceView(Value):
     status: str
     payment_state: str
     in_arrears: bool
+    disputed: bool = False
+    """A bank has yet to decide about its payment: it is frozen (U17)."""
     period_start: date
     period_end: date
     issued_on: date | None
@@ -170,7 +173,8 @@ async def overview_of(
     """
     sub = row.state
     customer = await customer_of(session, row)
-    method = await usable_method(session, customer)
+    method = await method_on_file(session, customer)
+    disputed = method is not None and await is_in_dispute(session, method)
     invoices = await _invoices(session, row)
     coming = upcoming(sub, await treatment_now(session, row, now, rules))
     access_until = sub.access_until(now, window=rules.access.window, grace=rules.access.grace)
@@ -202,7 +206,7 @@ async def overview_of(
         and NextInvoice(
             on=coming.on, until=coming.until, currency=coming.currency, total_minor=coming.total_minor
         ),
-        payment_method=method_label(method) if method is not None else None,
+        payment_method=_method_words(method, disputed=disputed),
         owed_minor=sum(i.open_minor for i in invoices if i.status is InvoiceStatus.OPEN),
         written_off_minor=sum(i.open_minor for i in invoices if i.status is InvoiceStatus.UNCOLLECTIBLE),
         mail_problems=tuple(
@@ -224,6 +228,12 @@ def in_words(address: MailAddress) -> str:
     """An address at which mails do not arrive: `ada@example.com: bounced since 2027-02-01, 550 no such mailbox`."""
     said = f", {address.detail}" if address.detail else ""
     return f"{address.address}: {address.reason} since {address.since:%Y-%m-%d}{said}"
+
+
+def _method_words(method: PaymentMethod | None, *, disputed: bool) -> str | None:
+    if method is None:
+        return None
+    return method_label(method) + (", not charged while a dispute is open" if disputed else "")
 
 
 def _pending(sub: Subscription) -> tuple[str, ...]:
@@ -279,6 +289,7 @@ async def _invoice_views(
             status=invoice.status.value,
             payment_state=invoice.payment_state.value,
             in_arrears=invoice.in_arrears,
+            disputed=invoice.frozen,
             period_start=invoice.period_start,
             period_end=invoice.period_end,
             issued_on=invoice.issued_on,

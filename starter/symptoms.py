@@ -13,7 +13,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.chasing import load_case
 from activities.books.config import BookRules
 from activities.books.delivery import customers_who_read_nothing
-from activities.books.inbox import UNBOOKED
 from billing import chase, steps
 from billing.payment import AttemptState
 from billing.values import Value
@@ -50,7 +49,13 @@ class Trouble(StrEnum):
     MAIL = "mail"
     INBOX = "inbox"
     MONEY = "money"
-    """The provider took money that the books do not hold."""
+    """Money moved at the provider and fits nowhere in the books."""
+    REFUND = "refund"
+    """Money that is to go back and does not leave."""
+    DISPUTE = "dispute"
+    """A bank waits for our answer."""
+    FRAUD = "fraud"
+    """A card's issuer warns of a payment."""
     CLOCK = "clock"
 
 
@@ -131,7 +136,7 @@ async def other_symptoms(session: AsyncSession, now: datetime) -> AsyncIterator[
                 trouble=Trouble.UNKNOWN,
                 about=f"collection/{attempt.invoice_id}",
                 says=f"attempt {attempt.number} has had no answer since {attempt.begun_at:%Y-%m-%d %H:%M} UTC",
-                remedy="Look at the PaymentIntent at the provider; --fix asks it again.",
+                remedy="--fix asks the provider again; else look there, then: relance payment settle --help",
                 fixable=True,
             )
     for state in (MessageState.REFUSED, MessageState.DELIVERY_UNKNOWN):
@@ -158,15 +163,6 @@ async def other_symptoms(session: AsyncSession, now: datetime) -> AsyncIterator[
             about=f"{count} webhooks",
             says="stored and not handed on",
             remedy="See that a worker runs: its outbox hands them on.",
-        )
-    unbooked = select(IncomingEvent).where(col(IncomingEvent.note).startswith(UNBOOKED))
-    for event in (await session.exec(unbooked.order_by(col(IncomingEvent.received_at)))).all():
-        payment = event.payload.get("data", {}).get("object", {}).get("id", event.id)
-        yield Finding(
-            trouble=Trouble.MONEY,
-            about=str(payment),
-            says=event.note,
-            remedy="Look at this payment at the provider: refund it there, or credit the customer by hand.",
         )
     for clock in (await session.exec(select(TestClock).where(TestClock.problem != ""))).all():
         yield Finding(

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.exchanging import load_rates
 from activities.books.one_stop_shop import OssReturn, Quarter, oss_return, sold_across_borders
+from activities.books.receipts import ReceivedAtRate, receipts_of
 from activities.books.rows import lock
 from activities.books.taxing import check_taxable, evidence_of, facts_of
 from activities.vat_checks import (
@@ -20,7 +21,7 @@ from activities.vat_checks import (
     keep_reply,
     last_check,
 )
-from billing.calendar import local_date
+from billing.calendar import add_months, first_of_month, local_date
 from billing.errors import InvalidInput
 from billing.exchange import read_ecb
 from billing.subscription import CustomerKind
@@ -229,6 +230,21 @@ class Taxes:
         async with self._to.database.read() as session:
             seller = await the_entity(session, entity)
             return await oss_return(session, entity_id=seller.id, clock_id=clock, quarter=quarter)
+
+    async def receipts(
+        self, month: date, *, entity: str | None = None, clock: str | None = None
+    ) -> tuple[ReceivedAtRate, ...]:
+        """VAT on receipts of the month in which a date lies, at each rate; see `receipts_of`.
+
+        Raises:
+            NotFound: there is no such seller.
+        """
+        first = first_of_month(month)
+        async with self._to.database.read() as session:
+            seller = await the_entity(session, entity)
+            return await receipts_of(
+                session, entity_id=seller.id, clock_id=clock, first=first, after=add_months(first, 1)
+            )
 
     async def load_exchange_rates(self, text: str, *, source: str) -> int:
         """Write down the exchange rates of a file of the European Central Bank; how many are new.

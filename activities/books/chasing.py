@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.config import BookRules
 from activities.books.gate import attempts_of, is_collectable
 from activities.books.policies import policy_for
-from activities.books.rows import customer_of, lock, usable_method
+from activities.books.rows import customer_of, is_in_dispute, lock, method_on_file
 from activities.books.work import Work
 from billing.calendar import local_date
 from billing.case import Attempt, Case, Role
@@ -73,7 +73,9 @@ async def open_collection(
 
 
 def _day0(row: SubscriptionRow, invoice: Invoice, at: datetime) -> date:
-    """Rules 22: the customer's date at the issue for a card, the due date for a transfer."""
+    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; the day of opening again."""
+    if invoice.chase > 1:
+        return local_date(at, row.state.timezone)
     by_transfer = row.state.terms.collection_method is CollectionMethod.TRANSFER
     if by_transfer and invoice.due_on is not None:
         return invoice.due_on
@@ -116,7 +118,8 @@ async def load_case(
 ) -> Case:
     """The chase of an invoice as one value, read from the rows."""
     version = await session.get_one(DunningPolicyVersion, collection.policy_version_id)
-    method = await usable_method(session, await customer_of(session, invoice))
+    method = await method_on_file(session, await customer_of(session, invoice))
+    disputed = method is not None and await is_in_dispute(session, method)
     attempts = await attempts_of(session, invoice.id)
     is_open = is_collectable(invoice)
     return Case(
@@ -131,7 +134,8 @@ async def load_case(
         attempts=tuple(_attempt(attempt) for attempt in attempts if attempt.chase == invoice.chase),
         done_through_day=collection.done_through_day,
         noticed_through_day=collection.noticed_through_day,
-        method=method.id if method is not None else None,
+        method=method.id if method is not None and not disputed else None,
+        method_disputed=disputed,
         by_direct_debit=method is not None and method.kind == MethodKind.SEPA_DEBIT.value,
         stopped=not (invoice.automatic_collecting and row.automatic_collecting),
         frozen=invoice.frozen,

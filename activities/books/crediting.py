@@ -144,7 +144,7 @@ async def write_credit_note(
     await wait_for_turn(session, invoice.entity_id)
     entity, customer = await entity_of(session, invoice), await customer_of(session, invoice)
     amount = -credited.total_minor
-    use = close_then_pay_back(amount, invoice.open_minor, await _paid_and_kept(session, invoice))
+    use = close_then_pay_back(amount, invoice.open_minor, await paid_and_kept(session, invoice))
     made_good = 0 if moves else await _already_gone_back(session, invoice, use.pays_back_minor)
     payable = use.pays_back_minor - made_good
     parts = await _refund_parts(session, invoice, payable) if then is PayBackAs.REFUND and not moves else ()
@@ -226,7 +226,7 @@ async def write_credit_note(
     return note
 
 
-async def _paid_and_kept(session: AsyncSession, invoice: Invoice) -> int:
+async def paid_and_kept(session: AsyncSession, invoice: Invoice) -> int:
     """What was paid on the invoice and was not given back by an earlier credit note."""
     given_back = sum(
         note.total_minor - note.closes_minor - note.unfunded_minor

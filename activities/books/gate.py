@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.config import BookRules
-from activities.books.rows import customer_of, lock_with_subscription, usable_method
+from activities.books.rows import customer_of, is_in_dispute, lock_with_subscription, usable_method
 from activities.gateway import Charge, PreparedRequest
 from billing.asking import MOST_ASKED_PER_DAY
 from billing.dunning import MOST_RETRIES
@@ -113,6 +113,8 @@ async def _take_up(
         refusal = why_shut(row, invoice, attempt.trigger)
         if refusal is not None:
             return GateRefused(refusal)
+        if await is_in_dispute(session, await session.get_one(PaymentMethod, attempt.method_id)):
+            return GateRefused(Refusal.NO_METHOD)
         also = await joined_amounts(session, rules, invoice, attempt.trigger)
         is_as_written = attempt.also == also and attempt.amount_minor == _sum(invoice, also)
         if attempt.generation != invoice.generation or not is_as_written:

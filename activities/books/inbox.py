@@ -8,29 +8,67 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.gate import attempts_of
+from activities.books.matters import park
 from activities.books.rows import get
 from activities.gateway import ProviderRefused
-from activities.stripe_reading import method_facts
+from activities.stripe_amounts import from_stripe
+from activities.stripe_reading import id_of, method_facts, refund_news
 from billing.chase import INLINE_TRY
 from billing.payment import AttemptState
+from billing.refund import RefundState
 from models.database import Database
-from models.tables import IncomingEvent, Invoice, PaymentAttempt, PaymentMethod, SubscriptionRow
+from models.tables import (
+    IncomingEvent,
+    Invoice,
+    MatterKind,
+    PaymentAttempt,
+    PaymentMethod,
+    Refund,
+    SubscriptionRow,
+)
 
 _NEWS: Final = ("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled")
-UNBOOKED: Final = "unbooked"
-"""How the note of an event begins that tells of money which nothing here can book: a person has to look (rules 33)."""
 _NOT_STORED: Final = frozenset(
     {"address", "billing_details", "client_secret", "email", "name", "owner", "phone", "receipt_email"}
     | {"receipt_url", "shipping"}
 )
 """Personal data and secrets, which nothing here needs."""
+
+
+class Topic(StrEnum):
+    """What of the provider's an event is about, where it has to be looked at there before anything is written."""
+
+    REFUND = "refund"
+    CHARGE = "charge"
+    """A charge whose refunds changed."""
+    DISPUTE = "dispute"
+    FRAUD_WARNING = "fraud_warning"
+
+
+@dataclass(frozen=True)
+class About:
+    """Something at the provider."""
+
+    topic: Topic
+    provider_id: str
+
+
+_TOPICS: Final = {
+    "refund.": Topic.REFUND,
+    "charge.refund.": Topic.REFUND,
+    "charge.refunded": Topic.CHARGE,
+    "charge.dispute.": Topic.DISPUTE,
+    "radar.early_fraud_warning.": Topic.FRAUD_WARNING,
+}
+"""By how the name of the event begins."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +80,14 @@ class Errand:
         invoice_id: whose collection hears that the payment moved.
         subscription_id: who hears it where no collection runs.
         later: the answer is about to be written down by the process that charges; ask again.
+        about: what is to be looked at first, at the provider.
     """
 
     note: str
     invoice_id: str | None = None
     subscription_id: str | None = None
     later: bool = False
+    about: About | None = None
 
 
 async def store_event(database: Database, event: dict[str, Any], *, received_at: datetime) -> bool:
@@ -105,6 +145,9 @@ async def errand_of(session: AsyncSession, event_id: str, *, now: datetime) -> E
     thing: dict[str, Any] = event.payload.get("data", {}).get("object", {})
     if event.kind.startswith(("payment_method.", "setup_intent.")):
         return Errand(await _refresh_method(session, event, thing))
+    topic = next((topic for name, topic in _TOPICS.items() if event.kind.startswith(name)), None)
+    if topic is not None and thing.get("id"):
+        return await _to_look_at(session, About(topic, str(thing["id"])), thing)
     if event.kind not in _NEWS:
         return Errand("noted: nothing here waits for it")
     return await _about_payment(session, event, thing, now)
@@ -114,6 +157,30 @@ async def mark_handed_on(session: AsyncSession, event_id: str, note: str, *, now
     """Nothing more is to be done about an event."""
     event = await get(session, IncomingEvent, event_id, field="event")
     event.handed_on_at, event.note = event.handed_on_at or now, event.note or note
+
+
+async def _to_look_at(session: AsyncSession, about: About, thing: dict[str, Any]) -> Errand:
+    """What is to be looked at; a refund that stands in the books as the event tells it is no news."""
+    if about.topic is Topic.REFUND:
+        row = (await session.exec(select(Refund).where(Refund.provider_id == about.provider_id))).first()
+        if row is not None and not row.state.may_become(refund_news(thing).state):
+            return Errand(f"known: the books have refund {row.id}")
+    if about.topic is Topic.CHARGE and await _has_refunded(session, about.provider_id, thing):
+        return Errand(f"known: the books have the refunds of {about.provider_id}")
+    return Errand("to be looked at", about=about)
+
+
+async def _has_refunded(session: AsyncSession, charge: str, thing: dict[str, Any]) -> bool:
+    """Whether refunds that the provider has taken add up to what the event says of the charge."""
+    taken = [state for state in RefundState if state.was_taken]
+    query = (
+        select(func.sum(Refund.amount_minor))
+        .join(PaymentAttempt, col(Refund.attempt_id) == col(PaymentAttempt.id))
+        .where(PaymentAttempt.charge == charge, col(Refund.state).in_(taken))
+    )
+    booked = int((await session.exec(query)).one() or 0)
+    currency = str(thing.get("currency", "")).upper()
+    return booked > 0 and booked == from_stripe(int(thing.get("amount_refunded") or 0), currency)
 
 
 async def _about_payment(
@@ -133,10 +200,30 @@ async def _about_payment(
     if not _is_news(event, attempts):
         return Errand(f"known: the books have it for {invoice.id}")
     if not any(attempt.state.is_live for attempt in attempts):
-        return Errand(f"{UNBOOKED}: money for {invoice.id}, on which no charge of ours is under way")
+        return await _unbooked(session, event, invoice, intent, now)
     if any(_is_being_answered(attempt, now) for attempt in attempts):
         return Errand("the answer is under way", later=True)
     return Errand("for the collection", invoice_id=invoice.id, subscription_id=invoice.subscription_id)
+
+
+async def _unbooked(
+    session: AsyncSession, event: IncomingEvent, invoice: Invoice, intent: dict[str, Any], now: datetime
+) -> Errand:
+    """Nothing here can book this money: a person has to see it (I1)."""
+    says = f"money came for {invoice.id}, on which no charge of ours was under way"
+    amount, currency = intent.get("amount_received"), str(intent.get("currency", "")).upper()
+    await park(
+        session,
+        MatterKind.PAYMENT,
+        str(intent.get("id", event.id)),
+        says=says,
+        at=now,
+        charge=id_of(intent.get("latest_charge")),
+        payment_intent=str(intent.get("id", "")),
+        amount_minor=from_stripe(int(amount), currency) if amount is not None else None,
+        currency=currency,
+    )
+    return Errand(f"unbooked: {says}")
 
 
 async def _invoice_of(session: AsyncSession, intent: dict[str, Any]) -> Invoice | None:

@@ -26,6 +26,10 @@ UNAPPLIED: Final = "unapplied_cash"
 """Money that no invoice claimed. Below zero: money that went back without a credit note (rules 33)."""
 REFUNDS_DUE: Final = "refunds_due"
 """Money on its way back: taken from balance or unapplied cash, and not yet taken by the payment provider."""
+DISPUTED: Final = "disputed"
+"""What a bank has taken from us and has not decided about yet."""
+PROVIDER_FEES: Final = "provider_fees"
+"""What the payment provider keeps of us for disputes."""
 SMALL_DIFFERENCE: Final = "small_difference"
 """What was too little to be asked for, and closed an invoice (rules 17)."""
 
@@ -46,6 +50,13 @@ APPLIED: Final = "applied"
 """A person had an invoice paid with money that we held."""
 MOVED: Final = "moved"
 """What was paid on an invoice pays the one that replaces it."""
+DISPUTE: Final = "dispute"
+"""A bank took the money of a payment from us, to decide about it."""
+DISPUTE_WON: Final = "dispute_won"
+"""It gave it back."""
+DISPUTE_FEE: Final = "dispute_fee"
+TAKEN_BACK: Final = "payment_taken_back"
+"""A payment was taken back for good: what it had paid is owed again, from this day on (rules 16)."""
 
 
 class UnbalancedEntry(ValueError):
@@ -61,6 +72,7 @@ def book(
     amounts: Mapping[str, int],
     at: datetime,
     on: date | None = None,
+    currency: str | None = None,
 ) -> None:
     """Append one entry; accounts with nothing in them are left out.
 
@@ -72,6 +84,7 @@ def book(
         amounts: signed minor units per account, debits positive.
         at: the instant of the fact.
         on: the accounting date, where a document has its own: its issue date; else the entity's local date of `at`.
+        currency: where it is not the invoice's.
 
     Raises:
         UnbalancedEntry: the amounts do not sum to zero.
@@ -87,7 +100,7 @@ def book(
                 kind=entry.partition("/")[0],
                 account=account,
                 amount_minor=amount,
-                currency=invoice.currency,
+                currency=currency or invoice.currency,
                 entity_id=entity.id,
                 customer_id=invoice.customer_id,
                 invoice_id=invoice.id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -22,6 +22,7 @@ from billing.progress import timeline
 from billing.subscription import Subscription
 from billing.taxation import TaxTreatment
 from billing.upcoming import Upcoming, upcoming
+from billing.values import Value
 from mails.context import MailLine, MailMerchant, OpenInvoice
 from mails.formats import Language
 from models.tables import (
@@ -317,3 +318,22 @@ def describe(line: Line, language: Language) -> str:
 def day_before(day: date) -> date:
     """The last day of something whose end is exclusive."""
     return day - timedelta(days=1)
+
+
+class Moot(Value):
+    """There is nothing left to say: what the mail asks for was settled before it was sent."""
+
+    reason: str
+
+
+async def still_open(facts: MailFacts, invoices: list[Invoice]) -> Fields:
+    """What remains to be paid, and the link of the oldest."""
+    return {
+        "open_invoices": await facts.listed(invoices),
+        "pay_url": facts.pay_url(invoices[0].id) if invoices else None,
+    }
+
+
+Fields = dict[str, Any]
+"""What a mail says, by the fields of its context."""
+Says = Callable[[MailFacts], Awaitable[Fields | Moot]]

@@ -43,7 +43,7 @@ async def _chased(session: AsyncSession, row: SubscriptionRow, invoice: Invoice)
         method=MethodKind.TRANSFER if by_transfer else kind,
         country=customer.address.country if customer.address is not None else None,
         segment=customer.segment,
-        is_first_payment=invoice.first_payment,
+        is_first_payment=invoice.first_payment and invoice.chase == 1,
     )
 
 

@@ -36,11 +36,19 @@ NOT_COUNTED = [state for state in RefundState if not state.counts]
 
 
 async def payments_of(session: AsyncSession, invoice: Invoice) -> list[PaymentAttempt]:
-    """The charges that paid an invoice, or one that it replaces, newest first; also those that paid others too."""
+    """The charges that paid an invoice, or one that it replaces, newest first; also those that paid others too.
+
+    None that is disputed: its money is not ours to give back (U17).
+    """
     chain = await _with_replaced(session, invoice)
-    query = select(PaymentAttempt).where(
-        PaymentAttempt.subscription_id == invoice.subscription_id,
-        PaymentAttempt.state == AttemptState.SUCCEEDED,
+    query = (
+        select(PaymentAttempt)
+        .join(Invoice, col(PaymentAttempt.invoice_id) == col(Invoice.id))
+        .where(
+            PaymentAttempt.subscription_id == invoice.subscription_id,
+            PaymentAttempt.state == AttemptState.SUCCEEDED,
+            col(Invoice.frozen).is_(False),
+        )
     )
     found = (await session.exec(query)).all()
     mine = [a for a in found if a.invoice_id in chain or chain & {str(also["invoice"]) for also in a.also}]

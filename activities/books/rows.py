@@ -10,9 +10,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.dispute import DisputeState
 from billing.errors import RelanceError
 from billing.subscription import Status
-from models.tables import Customer, Invoice, LegalEntity, PaymentMethod, SubscriptionRow
+from models.tables import Customer, Dispute, Invoice, LegalEntity, PaymentMethod, SubscriptionRow
 
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -84,7 +85,24 @@ async def entity_of(session: AsyncSession, row: SubscriptionRow | Invoice) -> Le
 
 
 async def usable_method(session: AsyncSession, customer: Customer) -> PaymentMethod | None:
-    """The customer's default payment method, if it can be charged at all."""
+    """The customer's default payment method, if it may be charged now: no dispute about it is open (U17)."""
+    method = await method_on_file(session, customer)
+    return None if method is None or await is_in_dispute(session, method) else method
+
+
+async def is_in_dispute(session: AsyncSession, method: PaymentMethod) -> bool:
+    """Whether the bank has yet to decide about a payment with this card of the customer, saved however often."""
+    same_card = col(Dispute.method_id) == method.id
+    if method.fingerprint is not None:
+        same_card = or_(same_card, col(Dispute.fingerprint) == method.fingerprint)
+    query = select(Dispute.id).where(
+        Dispute.customer_id == method.customer_id, Dispute.state == DisputeState.OPEN, same_card
+    )
+    return (await session.exec(query.limit(1))).first() is not None
+
+
+async def method_on_file(session: AsyncSession, customer: Customer) -> PaymentMethod | None:
+    """The customer's default payment method, unless it was taken away or stopped for good."""
     if customer.default_method_id is None:
         return None
     method = await session.get(PaymentMethod, customer.default_method_id)

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import load_case
-from activities.books.rows import customer_of, get, invoices_of, usable_method
+from activities.books.rows import customer_of, get, invoices_of, method_on_file, usable_method
 from activities.books.work import Work
 from billing.calendar import add_months, first_of_month
 from billing.case import Role, ends_at
@@ -86,8 +86,11 @@ async def _policy_end(work: Work) -> datetime | None:
 
 
 async def method_facts(session: AsyncSession, row: SubscriptionRow) -> dict[str, object]:
-    """What the subscription needs to know of its payment method: whether there is one, and its last valid day."""
-    method = await usable_method(session, await customer_of(session, row))
+    """What the subscription needs to know of its payment method: whether there is one, and its last valid day.
+
+    One that is not charged while a dispute is open is still there: the dispute changes no status (U17).
+    """
+    method = await method_on_file(session, await customer_of(session, row))
     return {"has_method": method is not None, "method_expires_on": last_valid_day(method)}
 
 

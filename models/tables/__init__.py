@@ -4,6 +4,7 @@ from sqlmodel import SQLModel
 
 from models.tables.catalogue import Coupon, CouponRedemption, DunningPolicyVersion, Plan
 from models.tables.clocks import TestClock
+from models.tables.disputes import Dispute, Matter, MatterKind
 from models.tables.documents import (
     CreditNote,
     Invoice,
@@ -34,6 +35,7 @@ __all__ = [
     "CouponRedemption",
     "CreditNote",
     "Customer",
+    "Dispute",
     "DunningPolicyVersion",
     "EventCursor",
     "ExchangeRate",
@@ -44,6 +46,8 @@ __all__ = [
     "JournalLine",
     "LegalEntity",
     "MailAddress",
+    "Matter",
+    "MatterKind",
     "Message",
     "MessageState",
     "MeterStretch",

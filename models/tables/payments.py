@@ -65,8 +65,8 @@ class PaymentAttempt(SQLModel, table=True):
     idempotency_key: str = Field(unique=True)
     request: dict[str, Any] = json_object()
     """The exact request to the provider; the same key always goes with the same parameters."""
-    payment_intent: str | None = None
-    charge: str | None = None
+    payment_intent: str | None = Field(default=None, index=True)
+    charge: str | None = Field(default=None, index=True)
     decline_code: str | None = None
     decline_class: DeclineClass | None = one_of_or_none(DeclineClass)
     not_before: datetime | None = instant()
@@ -75,6 +75,8 @@ class PaymentAttempt(SQLModel, table=True):
     begun_at: datetime = instant(nullable=False)
     """Business time: on a test clock, the clock's."""
     settled_at: datetime | None = instant()
+    returned_at: datetime | None = instant()
+    """When the money of a success was taken back (rules 16)."""
     looked_at: datetime | None = instant()
     """Business time at which the provider was last asked what became of it."""
     sent_at: datetime | None = instant()

@@ -20,6 +20,7 @@ class KnownCard:
         authentication: when the payer must authenticate.
         blocked: Stripe's risk rules stop it before it reaches the bank.
         refund: what becomes of a refund: "ok" at once, "late" after a while, or "fails" after it seemed done.
+        then: what follows a charge after a while: a dispute with this reason, an "inquiry" or a "fraud_warning".
     """
 
     number: str
@@ -30,6 +31,7 @@ class KnownCard:
     country: str = "US"
     blocked: bool = False
     refund: Literal["ok", "late", "fails"] = "ok"
+    then: str | None = None
 
 
 def _declining(number: str, code: str) -> KnownCard:
@@ -71,6 +73,10 @@ TOKENS: dict[str, KnownCard] = {
     "visa_chargeDeclinedVelocityLimitExceeded": _declining("4000000000006975", "card_velocity_exceeded"),
     "pendingRefund": KnownCard("4000000000007726", refund="late"),
     "refundFail": KnownCard("4000000000005126", refund="fails"),
+    "createDispute": KnownCard("4000000000000259", then="fraudulent"),
+    "createDisputeProductNotReceived": KnownCard("4000000000002685", then="product_not_received"),
+    "createDisputeInquiry": KnownCard("4000000000001976", then="inquiry"),
+    "createIssuerFraudRecord": KnownCard("4000000000005423", then="fraud_warning"),
     "radarBlock": KnownCard("4100000000000019", charge="fraudulent", blocked=True),
     "chargeCustomerFail": KnownCard("4000000000000341", charge="generic_decline"),
     "authenticationRequired": KnownCard("4000002760003184", authentication="always"),

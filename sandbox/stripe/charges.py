@@ -108,8 +108,18 @@ def failed(call: Call, charge: Document, refusal: Decline) -> None:
     call.emit("charge.failed", charge)
 
 
+_COMES_IN = frozenset({"charge", "refund_failed", "dispute_won"})
+"""Kinds of ledger entries by which money comes in; by all others it goes."""
+
+
+def signed(entry: Document) -> int:
+    """The amount of a ledger entry, negative where money went."""
+    amount: int = entry["amount"]
+    return amount if entry["kind"] in _COMES_IN else -amount
+
+
 def enter(call: Call, subject: Document, kind: str, charge: str, *, key: str | None) -> None:
-    """Write money that moved into the ledger: a successful charge or a refund."""
+    """Write money that moved into the ledger: a successful charge, a refund, what a dispute takes and gives."""
     call.books.put(
         "ledger",
         {

@@ -4,31 +4,20 @@ It has no keys and looks at every account. It is for tests, the demo and people 
 """
 
 import html
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox.stripe import front, intents, methods, refunds, scripts, setups
-from sandbox.stripe.errors import ApiError, Document
-from sandbox.stripe.faults import BadFault, Faults, fault
-from sandbox.stripe.outcomes import UnknownOutcome
+from sandbox.stripe import charges, front, intents, methods, scripts, setups
+from sandbox.stripe.dashboard import Dashboard
+from sandbox.stripe.errors import Document
+from sandbox.stripe.faults import Faults, fault
+from sandbox.stripe.plane import Endpoint, Unusable, find, guarded, json_of
 from sandbox.stripe.store import Books, Kind
 from sandbox.stripe.timekeeper import Timekeeper
 from sandbox.stripe.world import Call, World
-
-Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-class _Unusable(ValueError):
-    """A control request that makes no sense; the message says what it takes."""
-
-
-class _NotFound(LookupError):
-    """No account has this object."""
 
 
 class Control:
@@ -54,7 +43,6 @@ class Control:
             ("POST", "/_fake/faults", self.add_faults),
             ("DELETE", "/_fake/faults", self.clear_faults),
             ("POST", "/_fake/card/{id}", self.change_card),
-            ("POST", "/_fake/refund/{id}", self.change_refund),
             ("GET", "/_fake/ledger", self.ledger),
             ("POST", "/_fake/ledger/shift", self.shift),
             ("GET", "/_fake/attempts", self.attempts),
@@ -66,8 +54,9 @@ class Control:
             ("GET", "/_fake/3ds/{id}", self.ask_payer),
             ("POST", "/_fake/3ds/{id}", self.payer_answers),
             ("POST", "/_fake/reset", self.reset),
+            *Dashboard(self._world).table(),
         ]
-        return [Route(path, _guarded(endpoint), methods=[method]) for method, path, endpoint in table]
+        return [Route(path, guarded(endpoint), methods=[method]) for method, path, endpoint in table]
 
     async def health(self, _: Request) -> Response:
         """It is up."""
@@ -79,13 +68,13 @@ class Control:
 
     async def show_script(self, request: Request) -> Response:
         """What is left of a payment method's script."""
-        books, method = self._find("payment_method", request.path_params["id"])
+        books, method = find(self._world, "payment_method", request.path_params["id"])
         return JSONResponse(books.get("script", method["id"]) or {"id": method["id"]})
 
     async def write_script(self, request: Request) -> Response:
         """Script a payment method's bank (see `scripts`)."""
-        books, method = self._find("payment_method", request.path_params["id"])
-        script = scripts.write(books, method["id"], await _json(request))
+        books, method = find(self._world, "payment_method", request.path_params["id"])
+        script = scripts.write(books, method["id"], await json_of(request))
         self._world.store.flush()
         return JSONResponse(script)
 
@@ -95,7 +84,7 @@ class Control:
 
     async def add_faults(self, request: Request) -> Response:
         """One fault or a list of them (see `faults.Fault`)."""
-        body = await _json(request)
+        body = await json_of(request)
         self._faults.waiting += [fault(one) for one in (body if isinstance(body, list) else [body])]
         return await self.show_faults(request)
 
@@ -106,12 +95,12 @@ class Control:
 
     async def change_card(self, request: Request) -> Response:
         """The card network renewed a card: `exp_month`, `exp_year`, `number`."""
-        books, method = self._find("payment_method", request.path_params["id"])
-        changes = await _json(request)
+        books, method = find(self._world, "payment_method", request.path_params["id"])
+        changes = await json_of(request)
         if method["type"] != "card" or not isinstance(changes, dict):
-            raise _Unusable("Send exp_month, exp_year or number for a payment method that is a card.")
+            raise Unusable("Send exp_month, exp_year or number for a payment method that is a card.")
         if changes.keys() - {"exp_month", "exp_year", "number"} or not changes:
-            raise _Unusable("A card takes exp_month, exp_year and number.")
+            raise Unusable("A card takes exp_month, exp_year and number.")
         call = Call(self._world, books)
         before = dict(method["card"])
         if "number" in changes:
@@ -123,37 +112,27 @@ class Control:
         self._world.store.flush()
         return JSONResponse(method)
 
-    async def change_refund(self, request: Request) -> Response:
-        """The bank's late word about a refund: `status` and, for a failure, `failure_reason`."""
-        books, refund = self._find("refund", request.path_params["id"])
-        body = await _json(request)
-        status = body.get("status") if isinstance(body, dict) else None
-        if status not in {"succeeded", "failed", "canceled", "requires_action"}:
-            raise _Unusable('Send {"status": "failed", "failure_reason": "lost_or_stolen_card"}.')
-        refunds.turn(Call(self._world, books), refund, status, body.get("failure_reason"))
-        self._world.store.flush()
-        return JSONResponse(refund)
-
     async def ledger(self, _: Request) -> Response:
-        """All money that moved: charges, refunds, totals by currency, in minor units."""
+        """All money that moved: charges, refunds, disputes, totals by currency, in minor units."""
         entries = [entry for books in self._world.store for entry in books.all("ledger")]
         totals: dict[str, dict[str, int]] = {}
         for entry in entries:
             total = totals.setdefault(entry["currency"], {"charged": 0, "refunded": 0, "net": 0})
-            amount = -entry["amount"] if entry["kind"] == "refund" else entry["amount"]
+            amount = charges.signed(entry)
             total["net"] += amount
             total["charged"] += amount if entry["kind"] == "charge" else 0
-            total["refunded"] -= 0 if entry["kind"] == "charge" else amount
-        charges = [entry for entry in entries if entry["kind"] == "charge"]
-        refunds = [entry for entry in entries if entry["kind"] == "refund"]
-        return JSONResponse({"charges": charges, "refunds": refunds, "totals": totals})
+            total["refunded"] -= amount if entry["kind"] in {"refund", "refund_failed"} else 0
+        of_kind = {
+            name: [entry for entry in entries if entry["kind"] in kinds] for name, kinds in _LISTED.items()
+        }
+        return JSONResponse({**of_kind, "totals": totals})
 
     async def shift(self, request: Request) -> Response:
         """Falsify the ledger's amount of one `charge` by `by_minor`, behind everybody's back."""
-        body = await _json(request)
+        body = await json_of(request)
         if not isinstance(body, dict) or not isinstance(body.get("by_minor"), int) or "charge" not in body:
-            raise _Unusable('Send {"charge": "ch_...", "by_minor": 1}.')
-        books, entry = self._find("ledger", str(body["charge"]))
+            raise Unusable('Send {"charge": "ch_...", "by_minor": 1}.')
+        books, entry = find(self._world, "ledger", str(body["charge"]))
         entry["amount"] += body["by_minor"]
         books.put("ledger", entry)
         self._world.store.flush()
@@ -180,9 +159,9 @@ class Control:
 
     async def move_own_clock(self, request: Request) -> Response:
         """Move the fake's own time ahead by `seconds`."""
-        body = await _json(request)
+        body = await json_of(request)
         if not isinstance(body, dict) or not isinstance(body.get("seconds"), int) or body["seconds"] < 0:
-            raise _Unusable('Send {"seconds": 86400}; time only goes forward.')
+            raise Unusable('Send {"seconds": 86400}; time only goes forward.')
         self._world.offset += body["seconds"]
         self._world.wake()
         return await self.own_clock(request)
@@ -198,7 +177,7 @@ class Control:
 
     async def advance(self, request: Request) -> Response:
         """Advance a test clock `to` an instant; answers when all that was due has been done."""
-        body = await _json(request)
+        body = await json_of(request)
         to = _instant(body.get("to") if isinstance(body, dict) else None)
         for books, clock in self._clocks(request.path_params["id"]):
             await self._keeper().advance(books, clock, to)
@@ -207,18 +186,18 @@ class Control:
     async def ask_payer(self, request: Request) -> Response:
         """The bank's 3-D Secure page."""
         kind, identifier = _intent(request)
-        _, intent = self._find(kind, identifier)
+        _, intent = find(self._world, kind, identifier)
         return HTMLResponse(_PAGE.format(id=html.escape(identifier), status=html.escape(intent["status"])))
 
     async def payer_answers(self, request: Request) -> Response:
         """The payer passes or fails: `result` is `succeeded` or `failed`, as a form or as JSON."""
         kind, identifier = _intent(request)
-        books, intent = self._find(kind, identifier)
+        books, intent = find(self._world, kind, identifier)
         from_page = "json" not in request.headers.get("Content-Type", "")
-        body = dict(await request.form()) if from_page else await _json(request)
+        body = dict(await request.form()) if from_page else await json_of(request)
         result = body.get("result") if isinstance(body, dict) else None
         if result not in {"succeeded", "failed"}:
-            raise _Unusable('Send {"result": "succeeded"} or {"result": "failed"}.')
+            raise Unusable('Send {"result": "succeeded"} or {"result": "failed"}.')
         call = Call(self._world, books, base_url=str(request.base_url).rstrip("/"))
         authenticate = intents.authenticate if kind == "payment_intent" else setups.authenticate
         back = authenticate(call, identifier, passed=result == "succeeded")
@@ -234,13 +213,6 @@ class Control:
         self._world.offset = 0
         return JSONResponse({"status": "ok"})
 
-    def _find(self, kind: Kind, identifier: str) -> tuple[Books, Document]:
-        for books in self._world.store:
-            document = books.get(kind, identifier)
-            if document is not None:
-                return books, document
-        raise _NotFound(f"No {kind} is called {identifier!r}.")
-
     def _clocks(self, name: str) -> list[tuple[Books, Document]]:
         return [
             (books, clock)
@@ -251,29 +223,8 @@ class Control:
 
     def _keeper(self) -> Timekeeper:
         if self.timekeeper is None:
-            raise _Unusable("The application has not started yet.")
+            raise Unusable("The application has not started yet.")
         return self.timekeeper
-
-
-def _guarded(endpoint: Endpoint) -> Endpoint:
-    async def guarded(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except (_Unusable, UnknownOutcome, BadFault) as error:
-            return JSONResponse({"error": str(error)}, 400)
-        except _NotFound as error:
-            return JSONResponse({"error": str(error)}, 404)
-        except ApiError as error:
-            return JSONResponse(error.body, error.status)
-
-    return guarded
-
-
-async def _json(request: Request) -> Any:  # noqa: ANN401 - JSON from a person
-    try:
-        return await request.json()
-    except ValueError as error:
-        raise _Unusable(f"The body is not valid JSON: {error}") from error
 
 
 def _intent(request: Request) -> tuple[Kind, str]:
@@ -289,11 +240,18 @@ def _instant(text: object) -> int:
     try:
         at = datetime.fromisoformat(str(text))
     except ValueError as error:
-        raise _Unusable('Send {"to": "2027-01-31T08:00:00+00:00"}.') from error
+        raise Unusable('Send {"to": "2027-01-31T08:00:00+00:00"}.') from error
     if at.tzinfo is None:
-        raise _Unusable("The instant needs an offset: 2027-01-31T08:00:00+00:00.")
+        raise Unusable("The instant needs an offset: 2027-01-31T08:00:00+00:00.")
     return int(at.timestamp())
 
+
+_LISTED = {
+    "charges": {"charge"},
+    "refunds": {"refund"},
+    "disputes": {"dispute", "dispute_won", "dispute_fee"},
+}
+"""Kinds of entries of the ledger under the names by which they are listed."""
 
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -3,6 +3,7 @@
 import html
 from datetime import UTC, datetime
 
+from sandbox.stripe import charges
 from sandbox.stripe.errors import Document
 from sandbox.stripe.world import World
 
@@ -14,17 +15,12 @@ def page(world: World) -> str:
     entries = [entry for books in world.store for entry in books.all("ledger")]
     attempts = [attempt for books in world.store for attempt in books.all("attempt")]
     totals = {
-        currency: sum(_signed(entry) for entry in entries if entry["currency"] == currency)
+        currency: sum(charges.signed(entry) for entry in entries if entry["currency"] == currency)
         for currency in sorted({entry["currency"] for entry in entries})
     }
     money = "".join(f"<li>{total} {html.escape(currency)}</li>" for currency, total in totals.items())
     rows = "".join(_row(attempt) for attempt in reversed(attempts[-_SHOWN:]))
     return _PAGE.format(money=money or "<li>none yet</li>", rows=rows, count=len(attempts))
-
-
-def _signed(entry: Document) -> int:
-    amount: int = entry["amount"]
-    return amount if entry["kind"] == "charge" else -amount
 
 
 def _row(attempt: Document) -> str:

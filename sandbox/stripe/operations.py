@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stripe import params as sdk
+from stripe.params import radar as sdk_radar
 from stripe.params import test_helpers as sdk_clocks
 
-from sandbox.stripe import charges, customers, events, intents, mandates, methods, refunds, setups
+from sandbox.stripe import charges, customers, disputes, events, intents, mandates, methods, refunds, setups
 from sandbox.stripe.errors import Document
 from sandbox.stripe.world import Call
 
@@ -88,6 +89,20 @@ OPERATIONS: tuple[Operation, ...] = (
     _get("refunds", sdk.RefundListParams, _many(refunds.listed)),
     _get("refunds/{id}", sdk.RefundRetrieveParams, _bare(refunds.retrieve)),
     _post("refunds/{id}", sdk.RefundUpdateParams, _one(refunds.update)),
+    _get("disputes", sdk.DisputeListParams, _many(disputes.listed)),
+    _get("disputes/{id}", sdk.DisputeRetrieveParams, _bare(disputes.retrieve)),
+    _post("disputes/{id}", sdk.DisputeUpdateParams, _one(disputes.update)),
+    _post("disputes/{id}/close", sdk.DisputeCloseParams, _bare(disputes.close)),
+    _get(
+        "radar/early_fraud_warnings",
+        sdk_radar.EarlyFraudWarningListParams,
+        _many(disputes.listed_warnings),
+    ),
+    _get(
+        "radar/early_fraud_warnings/{id}",
+        sdk_radar.EarlyFraudWarningRetrieveParams,
+        _bare(disputes.retrieve_warning),
+    ),
     _get("mandates/{id}", sdk.MandateRetrieveParams, _bare(mandates.retrieve)),
     _get("events", sdk.EventListParams, _many(events.list_events)),
     _get("events/{id}", sdk.EventRetrieveParams, _bare(events.retrieve_event)),

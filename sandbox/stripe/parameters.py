@@ -45,6 +45,11 @@ def names(shape: type) -> frozenset[str]:
     return frozenset(_fields(shape))
 
 
+def shape_of(shape: type, name: str) -> type:
+    """The SDK's class behind a parameter that is an object."""
+    return _accepts(_fields(shape)[name]).objects[0]
+
+
 def read(shape: type, raw: Document, *, inside: str = "") -> Document:
     """Turn decoded form parameters into typed ones.
 

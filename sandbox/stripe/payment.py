@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from sandbox.stripe import bank, cards, charges, methods
+from sandbox.stripe import bank, cards, charges, disputes, methods
 from sandbox.stripe.errors import Document
 from sandbox.stripe.outcomes import Decline, Verdict, decline
 from sandbox.stripe.store import new_id
@@ -101,6 +101,10 @@ def _succeed(
     call.books.put("payment_intent", intent)
     _save_for_later(call, intent, method)
     call.emit("payment_intent.succeeded", intent)
+    if method["type"] == "card":
+        follows = cards.card_of(methods.secrets_of(call, method)["number"]).then
+        if follows is not None:
+            disputes.follow(call, charge, follows)
     return intent
 
 

@@ -3,7 +3,7 @@
 Stripe takes the money off the account when a refund is made, also while it is pending; one that fails brings it back.
 """
 
-from sandbox.stripe import cards, charges, methods
+from sandbox.stripe import cards, charges, disputes, methods
 from sandbox.stripe.errors import Document, missing, refused
 from sandbox.stripe.fields import merge_metadata, new_metadata
 from sandbox.stripe.listing import page
@@ -18,7 +18,7 @@ def create(call: Call, params: Document) -> Document:
     """`POST /v1/refunds` of a charge or of a PaymentIntent's successful charge."""
     charge = _charge(call, params)
     left = charge["amount_captured"] - charge["amount_refunded"]
-    if charge["disputed"]:
+    if disputes.forbids_refund(call, charge):
         raise refused(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.", code="charge_disputed"
         )

@@ -7,11 +7,11 @@ import hmac
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 
-from sandbox.stripe import payment, refunds
+from sandbox.stripe import disputes, payment, refunds
 from sandbox.stripe.errors import Document
 from sandbox.stripe.store import Books
 from sandbox.stripe.world import Call, World
@@ -116,8 +116,7 @@ class Timekeeper:
     def _settle(self, books: Books, clock: str | None, now: float) -> None:
         due = [one for one in books.all("settlement") if one["test_clock"] == clock and one["due_at"] <= now]
         for settlement in sorted(due, key=lambda one: int(one["due_at"])):
-            late_word = refunds.settle if "refund" in settlement else payment.settle
-            late_word(Call(self._world, books), settlement)
+            _late_word(settlement)(Call(self._world, books), settlement)
 
     async def _deliver(self, books: Books, clock: Document) -> None:
         """Send all deliveries of a clock that are due and wait for their answers."""
@@ -175,6 +174,13 @@ class Timekeeper:
         else:
             delivery["due_at"] = now + delays[delivery["tries"] - 1]
         books.put("delivery", delivery)
+
+
+def _late_word(settlement: Document) -> Callable[[Call, Document], None]:
+    """Who deals with what has become due."""
+    if "refund" in settlement:
+        return refunds.settle
+    return disputes.settle if "dispute" in settlement else payment.settle
 
 
 def _waiting(books: Books, clock: str | None) -> Iterator[tuple[str, Document]]:

@@ -22,6 +22,7 @@ class Options:
         clock_retry_delays: the same on a test clock, in seconds of that clock.
         sepa_seconds: how long a bank debit is processing when its customer is on no test clock.
         sepa_delayed_seconds: the same for the test accounts that are slow.
+        dispute_fee: what Stripe keeps of each dispute, in minor units of its currency.
         rate_limit: requests a second to one endpoint before it answers 429; None for no limit.
         allow_remote: deliver webhooks to other machines than this one.
     """
@@ -32,6 +33,7 @@ class Options:
     clock_retry_delays: tuple[float, ...] = (3600, 7200, 14400)
     sepa_seconds: float = 2
     sepa_delayed_seconds: float = 180
+    dispute_fee: int = 2000
     rate_limit: int | None = None
     allow_remote: bool = False
 
@@ -89,9 +91,18 @@ class Call:
         clock = clock_of(self.books, customer)
         return int(clock["frozen_time"]) if clock else self.world.wall()
 
-    def emit(self, kind: str, subject: Document, previous: Document | None = None) -> None:
-        """Record an event about `subject` as it is now and send it to every endpoint that wants it."""
-        customer = subject["id"] if subject["object"] == "customer" else subject.get("customer")
+    def emit(
+        self, kind: str, subject: Document, previous: Document | None = None, *, customer: str | None = None
+    ) -> None:
+        """Record an event about `subject` as it is now and send it to every endpoint that wants it.
+
+        Args:
+            kind: Stripe's name for it.
+            subject: what it is about.
+            previous: the fields that changed, as they were.
+            customer: whose clock it lives on, where the object does not name one itself.
+        """
+        customer = customer or (subject["id"] if subject["object"] == "customer" else subject.get("customer"))
         clock = clock_of(self.books, customer)
         data: Document = {"object": snapshot(subject)}
         if previous is not None:

@@ -35,6 +35,9 @@ NOUNS: Final[dict[str, Noun]] = {
     "usage": Noun("starter.cli.usage", "What customers used, to be billed in arrears."),
     "invoice": Noun("starter.cli.invoice", "What was billed, and what was tried to collect it."),
     "dunning": Noun("starter.cli.dunning", "How unpaid invoices are chased, and what comes of it."),
+    "payment": Noun(
+        "starter.cli.payment", "Money without an answer, held, going back, disputed, or fitting nowhere."
+    ),
     "books": Noun("starter.cli.books", "Customers, invoices, payments and the journal as CSV."),
     "tax": Noun("starter.cli.tax", "VAT: who is taxed how and why, VAT numbers, the one stop shop."),
     "clock": Noun("starter.cli.clock", "Test clocks, on which a year is lived in seconds."),

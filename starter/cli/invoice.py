@@ -69,9 +69,10 @@ def show(key: Key, *, as_json: output.JsonFlag = False) -> None:
         return
     view = found.invoice
     payment, arrears = _payment(view.payment_state), "in arrears" if view.in_arrears else ""
+    disputed = "disputed" if view.disputed else ""
     facts: dict[str, object] = {
         "Id": view.id,
-        "Status": ", ".join(filter(None, (view.status, payment and f"payment {payment}", arrears))),
+        "Status": ", ".join(filter(None, (view.status, payment and f"payment {payment}", arrears, disputed))),
         "Customer": found.customer_name,
         "Subscription": found.subscription_reference or found.subscription_id,
         "Period": f"{view.period_start} to {view.period_end} (not included)",

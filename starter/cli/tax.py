@@ -192,6 +192,41 @@ def regime(
     )
 
 
+@app.command()
+def receipts(
+    month: Annotated[str, typer.Argument(metavar="MONTH", help="Such as 2027-01.")],
+    *,
+    entity: Entity = None,
+    clock: Clock = None,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Show the VAT on what was received in a month, less what was given back or taken back by banks.
+
+    It is what a seller of services declares, unless its VAT is due on invoicing.
+    """
+    from billing.money import to_major
+
+    day = read_date(f"{month}-01", field="month")
+    rows = with_client(lambda client: client.taxes.receipts(day, entity=entity, clock=clock))
+    if as_json:
+        output.show_json(rows)
+        return
+    output.show_table(
+        [
+            {
+                "Currency": row.currency,
+                "Category": row.category,
+                "Rate": f"{row.percent.normalize():f} %",
+                "Net": to_major(row.base_minor, row.currency),
+                "VAT": to_major(row.vat_minor, row.currency),
+                "Of it taken back": to_major(row.taken_back_minor, row.currency),
+            }
+            for row in rows
+        ],
+        empty="Nothing was received.",
+    )
+
+
 @app.command("rates-load")
 def load_rates(
     file: Annotated[

@@ -14,8 +14,8 @@ from support.mailroom import LINKS, RULES, queued
 from activities.books.chasing import open_collection
 from activities.books.crediting import credit_in_full
 from activities.books.issuing import write_invoice
-from activities.books.mail_context import Moot, build_context
-from activities.books.mail_facts import describe, label
+from activities.books.mail_context import build_context
+from activities.books.mail_facts import Moot, describe, label
 from billing.calendar import Interval
 from billing.dunning import EndForSubscription
 from billing.lines import LineKind, lines_for

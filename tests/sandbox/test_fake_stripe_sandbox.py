@@ -459,3 +459,154 @@ def test_the_front_page_shows_what_the_bank_answered(fake_stripe: FakeStripe) ->
     assert shown.status_code == 200
     assert "do_not_honor" in shown.text
     assert customer in shown.text
+
+
+# The dashboard: refunds by hand, disputes, warnings of fraud
+
+
+def paid_charge(client: stripe.StripeClient, customer: str | None = None) -> str:
+    """A charge of 58.80."""
+    customer = customer or client.v1.customers.create({}).id
+    assert outcome(client, customer, saved_card(client, customer)) == "succeeded"
+    return client.v1.charges.list({"customer": customer}).data[0].id
+
+
+def told(client: stripe.StripeClient, *prefixes: str) -> list[str]:
+    """Names of the events that were sent, oldest first."""
+    names = [event.type for event in client.v1.events.list({"limit": 100}).data]
+    return [name for name in reversed(names) if name.startswith(prefixes)]
+
+
+def test_a_refund_by_hand_in_the_dashboard_tells_of_itself(fake_stripe: FakeStripe) -> None:
+    client = fake_stripe.client()
+    charge = paid_charge(client)
+    made = fake_stripe.post(f"charge/{charge}/refund", {"amount": 880, "reason": "requested_by_customer"})
+    assert (made["amount"], made["status"], made["metadata"]) == (880, "succeeded", {})
+    assert client.v1.refunds.retrieve(made["id"]).charge == charge
+    intent = client.v1.charges.retrieve(charge).payment_intent
+    assert fake_stripe.post(f"charge/{intent}/refund")["amount"] == 5000
+    assert told(client, "refund.", "charge.refunded") == ["refund.created", "charge.refunded"] * 2
+    refused = httpx.post(f"{fake_stripe.base}/_fake/charge/{charge}/refund", json={})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "charge_already_refunded")
+    assert httpx.post(f"{fake_stripe.base}/_fake/charge/ch_none/refund").status_code == 404
+
+
+def test_a_dispute_takes_the_money_and_a_fee_and_a_won_one_brings_the_money_back(
+    fake_stripe: FakeStripe,
+) -> None:
+    client = fake_stripe.client()
+    charge = paid_charge(client)
+    made = fake_stripe.post(f"charge/{charge}/dispute", {"reason": "product_not_received"})
+    dispute = client.v1.disputes.retrieve(made["id"])
+    assert (dispute.status, dispute.reason, dispute.amount) == (
+        "needs_response",
+        "product_not_received",
+        5880,
+    )
+    assert not dispute.is_charge_refundable
+    moves = [(move.amount, move.fee, move.net) for move in dispute.balance_transactions]
+    assert moves == [(-5880, 2000, -7880)]
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.refunds.create({"charge": charge})
+    assert caught.value.code == "charge_disputed"
+    assert fake_stripe.get("ledger")["totals"] == {"eur": {"charged": 5880, "refunded": 0, "net": -2000}}
+    fake_stripe.post(f"dispute/{made['id']}", {"status": "won"})
+    assert fake_stripe.get("ledger")["totals"]["eur"]["net"] == 3880
+    assert [entry["kind"] for entry in fake_stripe.get("ledger")["disputes"]] == [
+        "dispute",
+        "dispute_fee",
+        "dispute_won",
+    ]
+    assert told(client, "charge.dispute") == [
+        "charge.dispute.created",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.closed",
+        "charge.dispute.funds_reinstated",
+    ]
+    assert client.v1.refunds.create({"charge": charge}).amount == 5880
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [("winning_evidence", "won"), ("losing_evidence", "lost"), ("a letter", "under_review")],
+)
+def test_evidence_decides_as_in_stripes_test_mode(fake_stripe: FakeStripe, said: str, status: str) -> None:
+    client = fake_stripe.client()
+    made = fake_stripe.post(f"charge/{paid_charge(client)}/dispute")
+    answered = client.v1.disputes.update(
+        made["id"], {"evidence": {"uncategorized_text": said}, "submit": True}
+    )
+    assert (answered.status, answered.evidence_details.submission_count) == (status, 1)
+
+
+def test_giving_in_loses_a_dispute_and_nothing_follows_a_lost_one_but_an_appeal(
+    fake_stripe: FakeStripe,
+) -> None:
+    client = fake_stripe.client()
+    dispute = client.v1.disputes.close(fake_stripe.post(f"charge/{paid_charge(client)}/dispute")["id"])
+    assert dispute.status == "lost"
+    refused = httpx.post(f"{fake_stripe.base}/_fake/dispute/{dispute.id}", json={"status": "under_review"})
+    assert refused.status_code == 400
+    assert fake_stripe.post(f"dispute/{dispute.id}", {"status": "won"})["status"] == "won"
+
+
+def test_an_inquiry_moves_nothing_until_it_becomes_a_dispute(fake_stripe: FakeStripe) -> None:
+    client = fake_stripe.client()
+    charge = paid_charge(client)
+    made = fake_stripe.post(f"charge/{charge}/dispute", {"inquiry": True})
+    inquiry = client.v1.disputes.retrieve(made["id"])
+    assert (inquiry.status, inquiry.balance_transactions) == ("warning_needs_response", [])
+    assert client.v1.refunds.create({"charge": charge, "amount": 880}).status == "succeeded"
+    fake_stripe.post(f"dispute/{made['id']}", {"status": "needs_response"})
+    moved = client.v1.disputes.retrieve(made["id"]).balance_transactions
+    assert [move.amount for move in moved] == [-5880]
+
+
+@pytest.mark.parametrize(
+    ("token", "reason", "status"),
+    [
+        ("createDispute", "fraudulent", "needs_response"),
+        ("createDisputeProductNotReceived", "product_not_received", "needs_response"),
+        ("createDisputeInquiry", "fraudulent", "warning_needs_response"),
+    ],
+)
+def test_stripes_dispute_cards_are_disputed_a_day_later(
+    fake_stripe: FakeStripe, token: str, reason: str, status: str
+) -> None:
+    client = fake_stripe.client()
+    customer = customer_on_clock(client, "2027-01-31T08:00:00")
+    card = client.v1.payment_methods.attach(f"pm_card_{token}", {"customer": customer}).id
+    assert outcome(client, customer, card) == "succeeded"
+    assert client.v1.disputes.list().data == []
+    fake_stripe.post("clock/clk_demo", {"to": "2027-02-01T08:00:00+00:00"})
+    (dispute,) = client.v1.disputes.list().data
+    assert (dispute.reason, dispute.status) == (reason, status)
+    assert dispute.created == at("2027-02-01T08:00:00")
+
+
+def test_a_warning_of_fraud_is_actionable_until_the_money_went_back(fake_stripe: FakeStripe) -> None:
+    client = fake_stripe.client()
+    charge = paid_charge(client)
+    made = fake_stripe.post(f"charge/{charge}/fraud_warning", {"fraud_type": "unauthorized_use_of_card"})
+    warnings = client.v1.radar.early_fraud_warnings
+    found = warnings.retrieve(made["id"])
+    assert (found.charge, found.fraud_type, found.actionable) == (charge, "unauthorized_use_of_card", True)
+    client.v1.refunds.create({"charge": charge})
+    assert not warnings.retrieve(made["id"]).actionable
+    assert told(client, "radar") == ["radar.early_fraud_warning.created"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("charge/{}/refund", {"sum": 1}),
+        ("charge/{}/dispute", {"reason": "dislike"}),
+        ("charge/{}/dispute", {"inquiry": "yes"}),
+        ("charge/{}/dispute", "fraudulent"),
+    ],
+)
+def test_the_dashboard_says_what_it_takes(fake_stripe: FakeStripe, path: str, body: object) -> None:
+    charge = paid_charge(fake_stripe.client())
+    answer = httpx.post(f"{fake_stripe.base}/_fake/{path.format(charge)}", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]

@@ -34,7 +34,8 @@ from models.database import Database
 from models.tables import IncomingEvent, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod
 from settings import Settings
 from starter.api import create_app
-from starter.symptoms import Trouble, other_symptoms
+from starter.money_symptoms import money_symptoms
+from starter.symptoms import Trouble
 
 SECRET = "whsec_of_the_endpoint"  # noqa: S105 - a test's own
 LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
@@ -395,9 +396,9 @@ async def test_money_that_comes_after_the_attempt_was_closed_is_shown_by_the_doc
     await door.post("/webhooks/stripe", **signed(event_of("payment_intent.succeeded", intent())))
     assert temporal.told == []
     async with database.read() as session:
-        found = [finding async for finding in other_symptoms(session, datetime.now(UTC))]
+        found = [finding async for finding in money_symptoms(session, datetime.now(UTC))]
     assert [(f.trouble, f.about) for f in found] == [(Trouble.MONEY, "pi_1")]
-    assert found[0].says.startswith(f"unbooked: money for {invoice.id}")
+    assert found[0].says.startswith(f"money came for {invoice.id}")
 
 
 async def test_a_failure_of_an_earlier_try_does_not_disturb_the_present_one(

@@ -1,0 +1,65 @@
+"""An invoice whose payment was taken back is open again: a new, dated fact, with a chase of its own (rules 16, U13)."""
+
+from __future__ import annotations
+
+from activities.books.chasing import open_collection
+from activities.books.notices import emit, write_mail
+from activities.books.rows import customer_of, usable_method
+from activities.books.work import Work
+from billing.calendar import local_date
+from mails.context import TakenBackBy
+from models.tables import Invoice, InvoiceStatus, PaymentState
+
+
+async def reopen(work: Work, invoice: Invoice, amount_minor: int, taken_back_by: TakenBackBy) -> None:
+    """Owe again what a payment had paid; who calls books it, and settles the subscription's standing afterwards.
+
+    What was written off stays so: only the debt is larger. The PaymentIntent that succeeded cannot be confirmed
+    again, so the next charge begins another one (stripe B2).
+
+    Args:
+        work: with the invoice locked.
+        invoice: issued.
+        amount_minor: at most what was paid on it.
+        taken_back_by: for the mail.
+    """
+    was_closed = invoice.status is InvoiceStatus.PAID
+    invoice.paid_minor -= amount_minor
+    invoice.generation += 1
+    invoice.payment_intent = invoice.superseded_intent = None
+    facts = {"invoice": invoice.id, "number": invoice.number, "open_minor": invoice.open_minor}
+    emit(work.session, work.row, "invoice.reopened", facts, work.at, work.rules.access)
+    if not was_closed:
+        return
+    invoice.status, invoice.payment_state = InvoiceStatus.OPEN, PaymentState.NONE
+    invoice.paid_at, invoice.closed_by = None, ""
+    invoice.in_arrears = invoice.open_minor >= work.rules.minimum(invoice.currency)
+    await _begin_chase(work, invoice, taken_back_by)
+
+
+async def _begin_chase(work: Work, invoice: Invoice, taken_back_by: TakenBackBy) -> None:
+    """Its day 0 is today. With a usable method it is charged first; an ended subscription is left to a person (U13)."""
+    invoice.chase += 1
+    invoice.delay_days = 0
+    is_over = work.row.state.is_over
+    invoice.automatic_collecting = not is_over
+    customer = await customer_of(work.session, invoice)
+    has_method = not is_over and await usable_method(work.session, customer) is not None
+    collection = await open_collection(work.session, work.row, invoice, work.at, on_delay=has_method)
+    collection.ended = is_over
+    if not has_method:
+        collection.noticed_through_day = 0  # the mail of today stands for the one about a failed payment
+    await write_mail(
+        work.session,
+        customer,
+        kind="invoice_reopened",
+        step="invoice_reopened",
+        occurrence=str(invoice.chase),
+        at=work.at,
+        subscription=work.row,
+        invoice=invoice,
+        context={
+            "taken_back_by": taken_back_by.value,
+            "next_try_on": str(local_date(work.at, work.row.state.timezone)) if has_method else None,
+        },
+    )
