@@ -162,7 +162,7 @@ async def _netted(
     """A negative total is one credit note, on the newest invoice that has enough left (rules 10)."""
     amounts = [(line.amount_minor, rate) for line, rate in lines]
     wanted = totals_by_rate(amounts, tax_included=tax_included).totals
-    for invoice in dict.fromkeys(item.invoice for item in homes):
+    for invoice in {item.invoice.id: item.invoice for item in homes}.values():
         left = await left_of(work.session, invoice)
         room = {part.rate.group: part for part in left.per_rate}
         if all(
