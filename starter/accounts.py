@@ -14,18 +14,35 @@ from typing import Final
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.journal import BALANCE, CASH, RECEIVABLE, UNAPPLIED
+from activities.books.journal import (
+    APPLIED,
+    BALANCE,
+    BALANCE_USED,
+    BANK,
+    CASH,
+    CREDIT_NOTE,
+    INVOICE,
+    MOVED,
+    PAYMENT,
+    PAYOUT,
+    RECEIVABLE,
+    REFUND,
+    REFUND_FAILED,
+    REFUND_TAKEN,
+    REFUNDS_DUE,
+    UNAPPLIED,
+)
 from billing.payment import AttemptState
 from billing.values import Value
 from models.tables import CreditNote, Invoice, JournalLine, PaymentAttempt
 
-INVOICE: Final = "invoice"
-CREDIT_NOTE: Final = "credit_note"
-PAYMENT: Final = "payment"
-REFUND: Final = "refund"
-"""Kinds of journal entries."""
-
 _TAKEN: Final = (AttemptState.SUCCEEDED, AttemptState.RETURNED)
+_HELD: Final = (RECEIVABLE, BALANCE, UNAPPLIED)
+"""Accounts between the seller and the customer; what is booked elsewhere moved in or out."""
+_MONEY: Final = (CASH, BANK)
+_PAYS: Final = (PAYMENT, BALANCE_USED, APPLIED, MOVED)
+"""Kinds of entries that pay an invoice."""
+_GOES_BACK: Final = (REFUND, REFUND_TAKEN, REFUND_FAILED, PAYOUT)
 
 
 class TakenPayment(Value):
@@ -80,6 +97,7 @@ class CustomerAccount(Value):
     credited_minor: int
     paid_minor: int
     refunded_minor: int
+    """What went back, or is on its way."""
     open_minor: int
     balance_minor: int
     """What is owed to the customer."""
@@ -147,7 +165,7 @@ async def read_accounts(session: AsyncSession, clock_id: str | None) -> Accounts
 
 
 def _payments(attempts: Sequence[PaymentAttempt], lines: Sequence[JournalLine]) -> tuple[TakenPayment, ...]:
-    cash = {line.entry: line.amount_minor for line in lines if line.account == CASH}
+    cash = _cash_by_attempt(lines)
     earlier: defaultdict[str, int] = defaultdict(int)
     taken = []
     for attempt in attempts:
@@ -163,12 +181,21 @@ def _payments(attempts: Sequence[PaymentAttempt], lines: Sequence[JournalLine]) 
                     charge=attempt.charge,
                     currency=attempt.currency,
                     amount_minor=attempt.amount_minor,
-                    booked_minor=cash.get(f"{PAYMENT}/{attempt.id}", 0),
+                    booked_minor=cash[attempt.id],
                     at=attempt.settled_at or attempt.begun_at,
                 )
             )
         earlier[attempt.invoice_id] += attempt.trigger.is_automatic
     return tuple(sorted(taken, key=lambda payment: (payment.at, payment.attempt_id)))
+
+
+def _cash_by_attempt(lines: Sequence[JournalLine]) -> Counter[str]:
+    """What came in by each attempt, also where it paid several invoices: an entry's name begins with its id."""
+    cash: Counter[str] = Counter()
+    for line in lines:
+        if line.kind == PAYMENT and line.account == CASH:
+            cash[line.entry.split("/")[1]] += line.amount_minor
+    return cash
 
 
 def _invoice(invoice: Invoice, lines: Sequence[JournalLine]) -> InvoiceAccount:
@@ -188,7 +215,7 @@ def _invoice(invoice: Invoice, lines: Sequence[JournalLine]) -> InvoiceAccount:
         paid_minor=invoice.paid_minor,
         booked_total_minor=booked[INVOICE],
         booked_credited_minor=-booked[CREDIT_NOTE],
-        booked_paid_minor=-booked[PAYMENT] - booked[REFUND],
+        booked_paid_minor=-sum(booked[kind] for kind in _PAYS),
     )
 
 
@@ -200,20 +227,25 @@ def _customers(lines: Sequence[JournalLine]) -> tuple[CustomerAccount, ...]:
         CustomerAccount(
             customer_id=customer_id,
             currency=currency,
-            invoiced_minor=booked[INVOICE, RECEIVABLE],
-            credited_minor=-booked[CREDIT_NOTE, RECEIVABLE] - booked[CREDIT_NOTE, BALANCE],
-            paid_minor=booked[PAYMENT, CASH],
-            refunded_minor=-booked[REFUND, CASH],
-            open_minor=_total(booked, RECEIVABLE),
-            balance_minor=-_total(booked, BALANCE),
-            unapplied_minor=-_total(booked, UNAPPLIED),
+            invoiced_minor=_total(booked, (INVOICE,), (RECEIVABLE,)),
+            credited_minor=-_total(booked, (CREDIT_NOTE,), _HELD),
+            paid_minor=_total(booked, (PAYMENT,), _MONEY),
+            refunded_minor=-_total(booked, _GOES_BACK, (*_MONEY, REFUNDS_DUE)),
+            open_minor=_total(booked, None, (RECEIVABLE,)),
+            balance_minor=-_total(booked, None, (BALANCE,)),
+            unapplied_minor=-_total(booked, None, (UNAPPLIED,)),
         )
         for (customer_id, currency), booked in sorted(sums.items())
     )
 
 
-def _total(booked: Counter[tuple[str, str]], account: str) -> int:
-    return sum(amount for (_, where), amount in booked.items() if where == account)
+def _total(booked: Counter[tuple[str, str]], kinds: Sequence[str] | None, accounts: Sequence[str]) -> int:
+    """What entries of some kinds, or of all, booked on some accounts."""
+    return sum(
+        amount
+        for (kind, account), amount in booked.items()
+        if account in accounts and (kinds is None or kind in kinds)
+    )
 
 
 def _series(numbered: Iterable[tuple[str, str]]) -> tuple[NumberedSeries, ...]:
