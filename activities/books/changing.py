@@ -83,7 +83,7 @@ async def draw_up_change(work: Work, effect: BillChange, *, but: str | None = No
     Args:
         work: the subscription.
         effect: the change.
-        but: the draft that already carries it, where it was paid first.
+        but: the draft that was paid first: it carries the charges, so that credits which do not stand on it are notes.
     """
     change = effect.change
     billed = (
@@ -99,7 +99,7 @@ async def draw_up_change(work: Work, effect: BillChange, *, but: str | None = No
     )
     given = _Given(billed, found, tuple(billed[place] for place in found.credits))
     treatment = await treatment_now(work.session, work.row, work.at, work.rules)
-    together = await _together(work, effect, given, treatment)
+    together = await _together(work, effect, given, treatment) if but is None else None
     return together or await _apart(work, effect, given, treatment)
 
 

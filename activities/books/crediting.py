@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.balance import held_for
 from activities.books.config import BookRules
-from activities.books.document_lines import WrittenLine, lines_of, write_lines
+from activities.books.document_lines import WrittenLine, lines_of, lines_on, write_lines
 from activities.books.exchanging import freeze_credit
 from activities.books.gate import live_attempt, supersede_payment
 from activities.books.issuing import buyer_of, seller_of
@@ -64,10 +64,10 @@ async def take_all_back(session: AsyncSession, invoice: Invoice) -> tuple[Totals
     """
     left = await left_of(session, invoice)
     credited = credit_all(left)
-    billed = await lines_of(session, invoice.id)
-    for stored in billed:
+    for stored in await lines_on(session, invoice):
         stored.covers_until = stored.line.start if stored.covers_until is not None else None
     invoice.covers_until = invoice.period_start
+    billed = await lines_of(session, invoice.id)
     if left == invoice.totals:
         return credited, [WrittenLine(taken_back(s.line), s.rate, -s.net_minor) for s in billed]
     return credited, lines_per_rate(invoice, billed, credited)

@@ -122,7 +122,7 @@ class Bookkeeping:
     async def _read(self) -> Page:
         async with self.database.read() as session:
             row = await session.get_one(SubscriptionRow, self.subscription_id)
-            invoices = await self._all(session, Invoice, "subscription_id", "issued_at", "id")
+            invoices = await self._all(session, Invoice, "subscription_id", "period_start", "id")
             ids = [invoice.id for invoice in invoices]
             lines = select(InvoiceLine).where(col(InvoiceLine.invoice_id).in_(ids))
             notes = select(CreditNote).where(col(CreditNote.invoice_id).in_(ids))
@@ -215,13 +215,13 @@ class Bookkeeping:
                 at=self.at,
             )
 
-    async def is_paid(self) -> None:
-        """The bank says yes to every charge that waits to be made."""
+    async def is_paid(self, answer: str = "paid") -> None:
+        """The bank says yes, or something else, to every charge that waits to be made."""
         for attempt in (await self.look()).attempts:
             if attempt.state is AttemptState.QUEUED:
                 begun = await self.begins_charge(attempt.invoice_id, Trigger.FIRST)
                 if begun is not None:
-                    await self.hears(begun, "paid")
+                    await self.hears(begun, answer)
 
     async def refunds_are(self, state: RefundState) -> None:
         """What the provider says of every refund that was not settled."""
