@@ -13,7 +13,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.document_lines import lines_of
-from activities.books.journal import BALANCE_USED, MOVED, PAYMENT, RECEIVABLE
+from activities.books.journal import BALANCE_USED, MOVED, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE
 from activities.books.mail_facts import label
 from activities.books.rows import NotFound, get, usable_method
 from billing.lines import LineKind
@@ -33,6 +33,7 @@ from mails.formats import Language
 from models.parties import Buyer
 from models.tables import CreditNote, Customer, Invoice, InvoiceLine, JournalLine, SubscriptionRow
 
+_PAID_BY_ISSUE = (PAYMENT, SMALL_DIFFERENCE, MOVED)
 _FINER_THAN_MINOR = 4
 """Decimals that a unit price without tax gets beyond those of its currency, where the price contains the tax."""
 
@@ -77,7 +78,7 @@ async def _invoice(session: AsyncSession, invoice: Invoice) -> Document:
         exchange_rate=invoice.exchange_rate,
         exchange_rate_on=invoice.exchange_rate_on,
         from_balance_minor=await _settled(session, invoice, (BALANCE_USED,)),
-        paid_minor=await _settled(session, invoice, (PAYMENT, MOVED) if invoice.gated else (MOVED,)),
+        paid_minor=await _settled(session, invoice, _PAID_BY_ISSUE if invoice.gated else (MOVED,)),
         means=means,
         method_label=method,
         is_test=invoice.clock_id is not None,
