@@ -48,8 +48,9 @@ from models.tables import (
 from support import factories
 
 STARTS_ON = date(2027, 1, 1)
-RATES = {"JPY": "163.01", "USD": "1.0823", "KWD": "0.3321", "LYD": "6.9021", "TND": "3.3875"}
+RATES = {"JPY": "163.01", "USD": "1.0823", "KWD": "0.3321", "TND": "3.3875"}
 """Units for one euro, the day before the start."""
+RULES = BookRules(minimum_minor={"EUR": 50, "JPY": 50, "KWD": 10})
 
 
 class Preparing:
@@ -147,15 +148,13 @@ class Bookkeeping:
         """Ask the subscription; answers whether it was done."""
         async with self._write() as session:
             order = CommandOrder(subscription_id=self.subscription_id, command=command, as_of=self.at)
-            return not (await apply_command(session, Preparing(), BookRules(), order)).refused
+            return not (await apply_command(session, Preparing(), RULES, order)).refused
 
     async def corrects(self, correction: Correction) -> bool:
         """Credit, write off or apply money; answers whether it was taken, be it for later."""
         try:
             async with self._write() as session:
-                await begin_correction(
-                    session, Preparing(), BookRules(), correction, at=self.at, may_wait=True
-                )
+                await begin_correction(session, Preparing(), RULES, correction, at=self.at, may_wait=True)
         except (NotNow, InvalidInput):
             return False
         return True
@@ -174,7 +173,7 @@ class Bookkeeping:
             order = StepOrder(
                 subscription_id=self.subscription_id, kind=step.kind, key=step.key, as_of=self.at
             )
-            await take_step(session, Preparing(), BookRules(), order)
+            await take_step(session, Preparing(), RULES, order)
             return step.kind
 
     async def begins_charge(self, invoice_id: str, trigger: Trigger = Trigger.SUPPORT) -> str | None:
@@ -187,7 +186,7 @@ class Bookkeeping:
             begun = await begin_attempt(
                 session,
                 Preparing(),
-                BookRules(),
+                RULES,
                 invoice_id=invoice_id,
                 number=number,
                 trigger=trigger,
@@ -209,7 +208,7 @@ class Bookkeeping:
             await record_outcome(
                 session,
                 Preparing(),
-                BookRules(),
+                RULES,
                 attempt_id=attempt_id,
                 outcome=_outcome(attempt, answer),
                 at=self.at,
@@ -235,7 +234,7 @@ class Bookkeeping:
                     state=state,
                     provider_id=f"re_{refund.id}",
                     at=self.at,
-                    rules=BookRules().access,
+                    rules=RULES.access,
                 )
             self.sent_back_minor += refund.amount_minor if state is RefundState.SUCCEEDED else 0
 
