@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from support.adding_up import assert_adds_up, assert_demo_agrees, left_from, measure, worth
+from support.adding_up import assert_adds_up, assert_demo_agrees, assert_prints, left_from, measure, worth
 from support.bookkeeping import Bookkeeping, Page, load_exchange_rates, signs_up
 from support.happenings import (
     ANSWERS,
@@ -278,6 +278,7 @@ async def live(
     for what, answer in life:
         await walk.happens(what, answer)
     await assert_demo_agrees(walk.books)
+    await assert_prints(walk.books)
 
 
 # A life that fails is short enough to be read as it is: to make it shorter would take minutes.
@@ -295,7 +296,8 @@ BEGINNINGS = {
 }
 
 
-@settings(FEW, max_examples=60)
+@pytest.mark.timeout(300)
+@settings(FEW, max_examples=50)
 @given(**BEGINNINGS)
 async def test_the_books_add_up_whatever_happens(
     sqlite_database: Database, *, plan: str, currency: str, tax_included: bool, first: str, life: Life
@@ -303,8 +305,9 @@ async def test_the_books_add_up_whatever_happens(
     await live(sqlite_database, plan, currency, first, life, tax_included=tax_included)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
-@settings(FEW, max_examples=10)
+@settings(FEW, max_examples=6)
 @given(**BEGINNINGS)
 async def test_they_add_up_on_postgresql(
     database: Database, *, plan: str, currency: str, tax_included: bool, first: str, life: Life

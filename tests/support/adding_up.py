@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from activities.books.journal import balances
+from activities.books.printing import printed_document
 from billing.refund import RefundState
 from models.tables import CreditNote, Invoice
 from sandbox.demo.checking import check
@@ -62,6 +63,17 @@ def _assert_lines_sum(page: Page, document: Invoice | CreditNote, sign: int) -> 
     lines = page.lines_of(document.id)
     assert sum(line.net_minor for line in lines) == sign * document.net_minor
     assert sum(line.line.amount_minor for line in lines) == sign * measure(page, document)
+
+
+async def assert_prints(books: Bookkeeping) -> None:
+    """Each document can be printed with the amounts that it has; a document that does not add up cannot be made."""
+    page = await books.look()
+    documents: list[Invoice | CreditNote] = [*page.issued.values(), *page.notes]
+    async with books.database.read() as session:
+        for document in documents:
+            printed = await printed_document(session, document.id)
+            assert printed.total_minor == document.total_minor
+            assert printed.tax_included is page.state.terms.tax_included
 
 
 async def assert_demo_agrees(books: Bookkeeping) -> None:

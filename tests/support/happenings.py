@@ -170,9 +170,9 @@ ANSWERS = st.sampled_from(["paid", "paid", "paid", "declined", "processing", ""]
 _CHANGES = st.builds(
     Change,
     to=st.sampled_from([*PLANS, "2", "7", "+15", "+50", "+100", "-15", "-50"]),
-    when=st.sampled_from([When.NOW, When.NOW, When.NOW, When.PERIOD_END]),
-    prorate=st.sampled_from([True, True, True, False]),
-    if_paid=st.sampled_from([False, False, True]),
+    when=st.sampled_from([When.NOW, When.NOW, When.NOW, When.NOW, When.PERIOD_END]),
+    prorate=st.sampled_from([True, True, True, True, False]),
+    if_paid=st.sampled_from([False, False, False, True]),
 )
 _CREDITS = st.builds(
     CreditByPerson,
@@ -181,17 +181,23 @@ _CREDITS = st.builds(
     st.integers(1, 1000),
     st.sampled_from(PayBackAs),
 )
-HAPPENINGS = st.one_of(
-    _CHANGES,
-    _CHANGES,
-    st.builds(Pass, st.integers(1, 21)),
-    _CREDITS,
-    st.builds(Pay, st.sampled_from(["paid", "paid", "declined"])),
+_ENDS = st.one_of(
+    st.builds(CancelNow, st.sampled_from(CreditTo)),
+    st.builds(PauseNow, st.booleans()),
+    st.builds(ComeBack),
+)
+_OTHERS = st.one_of(
     st.builds(Settle, st.integers(0, 3), st.sampled_from(["write_off", "apply"])),
     st.builds(Refunds, st.sampled_from([RefundState.SUCCEEDED, RefundState.FAILED])),
     st.builds(Ask, st.sampled_from([UndoChange, KeepSubscription, Cancel, Pause])),
-    st.builds(PauseNow, st.booleans()),
-    st.builds(ComeBack),
-    st.builds(CancelNow, st.sampled_from(CreditTo)),
 )
-LIVES: st.SearchStrategy[Life] = st.lists(st.tuples(HAPPENINGS, ANSWERS), min_size=1, max_size=8)
+_OFTEN: tuple[st.SearchStrategy[Happening], ...] = (
+    *[_CHANGES] * 6,
+    *[st.builds(Pass, st.integers(1, 12))] * 3,
+    *[_CREDITS] * 2,
+    *[st.builds(Pay, st.sampled_from(["paid", "paid", "declined"]))] * 2,
+    *[_ENDS] * 2,
+    _OTHERS,
+)
+HAPPENINGS = st.sampled_from(_OFTEN).flatmap(lambda kind: kind)
+LIVES: st.SearchStrategy[Life] = st.lists(st.tuples(HAPPENINGS, ANSWERS), min_size=4, max_size=9)
