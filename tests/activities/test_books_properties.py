@@ -162,7 +162,7 @@ class Walk:
         before = await self.books.look()
         invoice = list(before.issued.values())[asked.invoice % len(before.issued)]
         if any(a.invoice_id == invoice.id and a.state in UNDER_WAY for a in before.attempts):
-            return  # it would wait for that payment, which is tested elsewhere
+            return  # it would wait for that payment: test_waiting_corrections.py
         left = invoice.total_minor - sum(n.total_minor for n in before.notes if n.invoice_id == invoice.id)
         part = max(1, left * asked.thousandths // 1000)
         done = await self.books.corrects(asked.correction(self._command_id(), invoice.id, part))
