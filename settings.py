@@ -65,8 +65,9 @@ STRIPE_MINIMUM_MINOR: Final[Mapping[str, int]] = {
     "AED": 200, "AUD": 50, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50, "GBP": 30,
     "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50,
     "PLN": 200, "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50,
+    "BHD": 10, "JOD": 10, "KWD": 10, "MGA": 100, "OMR": 10, "TND": 10,
 }  # fmt: skip
-"""The least that Stripe charges, in minor units of each currency."""
+"""The least that Stripe charges, in minor units of each currency; of the last six it takes whole steps only."""
 
 Needed = Literal["stripe_api_key", "sendgrid_api_key", "mail_from", "secret_key", "stripe_webhook_secret"]
 

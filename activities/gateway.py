@@ -57,6 +57,8 @@ class PreparedRequest(Value):
     """The PaymentIntent to confirm; None where the request creates it."""
     params: dict[str, Any]
     """The provider's parameters, ready for JSON."""
+    too_fine_minor: int = 0
+    """The part of the amount that is not asked for, since the provider has no unit small enough."""
 
 
 class NeverRan(Value):

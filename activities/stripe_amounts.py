@@ -28,13 +28,18 @@ class NotChargeable(InvalidInput):
 
     def __init__(self, amount_minor: int, currency: str, step_minor: int) -> None:
         super().__init__(
-            f"Stripe cannot charge {amount_minor} minor units of {currency}: it takes multiples of {step_minor}. "
-            f"Set prices in {currency} so that totals come out in such steps.",
+            f"Stripe cannot move {amount_minor} minor units of {currency}: it takes multiples of {step_minor}. "
+            f"Give an amount in such steps.",
             field="amount_minor",
         )
         self.amount_minor = amount_minor
         self.currency = currency
         self.step_minor = step_minor
+
+
+def too_fine(amount_minor: int, currency: str) -> int:
+    """The part of an amount for which Stripe has no unit small enough: 4 of 5,124 fils. Not negative."""
+    return amount_minor % _step(currency)
 
 
 def to_stripe(amount_minor: int, currency: str) -> int:
@@ -43,10 +48,14 @@ def to_stripe(amount_minor: int, currency: str) -> int:
     Raises:
         NotChargeable: the amount is finer than what Stripe takes.
     """
-    step = _DIVIDED_BY.get(currency, 10 if currency in _STEP_OF_TEN else 1)
+    step = _step(currency)
     if amount_minor % step:
         raise NotChargeable(amount_minor, currency, step)
     return amount_minor * _TIMES.get(currency, 1) // _DIVIDED_BY.get(currency, 1)
+
+
+def _step(currency: str) -> int:
+    return _DIVIDED_BY.get(currency, 10 if currency in _STEP_OF_TEN else 1)
 
 
 def from_stripe(amount: int, currency: str) -> int:

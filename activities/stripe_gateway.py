@@ -30,7 +30,7 @@ from activities.gateway import (
     SetupFacts,
     require_key,
 )
-from activities.stripe_amounts import from_stripe, to_stripe
+from activities.stripe_amounts import from_stripe, to_stripe, too_fine
 from activities.stripe_faults import fault_of, is_replayed_failure
 from activities.stripe_http import HttpxTransport
 from activities.stripe_reading import Json
@@ -368,11 +368,9 @@ def prepare(charge: Charge) -> PreparedRequest:
 
     A generation's first attempt creates and confirms in one call; each later one confirms the same PaymentIntent,
     which can succeed only once. The method is named every time, since a failed try clears it. With the payer
-    there, the bank is asked for consent to later charges without them.
-
-    Raises:
-        NotChargeable: Stripe has no unit small enough for the amount.
+    there, the bank is asked for consent to later charges without them. What is too fine for Stripe is not asked for.
     """
+    fine = too_fine(charge.amount_minor, charge.currency)
     presence: dict[str, Any] = (
         {"setup_future_usage": "off_session"} if charge.on_session else {"off_session": True}
     )
@@ -382,9 +380,10 @@ def prepare(charge: Charge) -> PreparedRequest:
             idempotency_key=f"{charge.invoice_id}:confirm:{charge.generation}:{charge.attempt_number}",
             payment_intent=charge.payment_intent,
             params={"payment_method": charge.payment_method, **presence},
+            too_fine_minor=fine,
         )
     params: dict[str, Any] = {
-        "amount": to_stripe(charge.amount_minor, charge.currency),
+        "amount": to_stripe(charge.amount_minor - fine, charge.currency),
         "currency": charge.currency.lower(),
         "customer": charge.customer,
         "payment_method": charge.payment_method,
@@ -398,6 +397,7 @@ def prepare(charge: Charge) -> PreparedRequest:
         operation="create_and_confirm",
         idempotency_key=f"{charge.invoice_id}:pi:{charge.generation}",
         params=params,
+        too_fine_minor=fine,
     )
 
 

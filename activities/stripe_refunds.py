@@ -8,7 +8,7 @@ import stripe
 
 from activities import stripe_reading as reading
 from activities.gateway import RefundNews, RefundRefused, RefundRequest, require_key
-from activities.stripe_amounts import to_stripe
+from activities.stripe_amounts import NotChargeable, to_stripe
 from activities.stripe_faults import fault_of
 
 if TYPE_CHECKING:
@@ -19,8 +19,12 @@ _MOST_LISTED = 100
 
 async def send(client: stripe.StripeClient, request: RefundRequest) -> RefundNews | RefundRefused:
     """Ask Stripe to send money back; see `PaymentGateway.refund`."""
+    try:
+        amount = to_stripe(request.amount_minor, request.currency)
+    except NotChargeable as fine:
+        return RefundRefused(code=fine.code, message=fine.message)
     params: RefundCreateParams = {
-        "amount": to_stripe(request.amount_minor, request.currency),
+        "amount": amount,
         "metadata": {reading.OUR_REFUND: request.refund_id},
     }
     if request.charge is not None:

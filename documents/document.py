@@ -84,6 +84,10 @@ class DocumentLine(Value):
     list_minor: int
     """Net before discounts."""
     net_minor: int
+    list_gross_minor: int | None = None
+    """With tax, before discounts."""
+    gross_minor: int | None = None
+    """With tax, where the document shows prices with tax."""
     rate: TaxRate
     late: bool = False
     """Usage that came after its period was billed."""
@@ -134,7 +138,7 @@ class Document(Value):
     buyer: Buyer
     currency: str
     tax_included: bool = False
-    """Whether unit amounts contain the tax."""
+    """Whether unit amounts and the amounts of lines are shown with tax."""
     lines: tuple[DocumentLine, ...] = Field(min_length=1)
     per_rate: tuple[RateLine, ...] = Field(min_length=1)
     vat_eur_minor: int | None = None
@@ -162,6 +166,8 @@ class Document(Value):
         check_currency(self.currency)
         if sum(line.net_minor for line in self.lines) != self.net_minor:
             raise ValueError("the lines do not sum to the net total")
+        if self.tax_included and sum(line.gross_minor or 0 for line in self.lines) != self.total_minor:
+            raise ValueError("prices are shown with tax, and the lines do not sum to the total")
         groups = [part.rate.group for part in self.per_rate]
         if len(set(groups)) != len(groups) or {line.rate.group for line in self.lines} != set(groups):
             raise ValueError("every rate of the lines has one total, and no other rate has any")

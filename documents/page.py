@@ -68,7 +68,7 @@ class _Writer:
                 words.quantity,
                 words.unit_price_gross if document.tax_included else words.unit_price,
                 words.rate,
-                words.net,
+                words.gross if document.tax_included else words.net,
             ],
             "lines": [self._line(line) for line in document.lines],
             "rates": self._rates(),
@@ -114,12 +114,12 @@ class _Writer:
         return {
             "what": line_name(line, self._document),
             "details": self._details(line),
-            "quantity": format_number(line.quantity, self._language),
+            "quantity": _printed(format_number(line.quantity, self._language)),
             "unit": ""
             if line.unit_amount is None
             else format_unit_amount(line.unit_amount, self._document.currency, self._language),
             "rate": format_percent(line.rate.percent, self._language),
-            "net": self._amount(line.net_minor),
+            "amount": self._amount(self._shown(line)[1]),
         }
 
     def _details(self, line: DocumentLine) -> list[str]:
@@ -136,13 +136,22 @@ class _Writer:
             details.append(self._say(words.per_package, size=size))
         if line.is_average:
             details.append(words.average)
-        if line.list_minor != line.net_minor:
+        listed, shown = self._shown(line)
+        if listed != shown:
             names = ", ".join(line.discounts) or words.discount_fallback
-            amount, off = self._amount(line.list_minor), self._amount(line.net_minor - line.list_minor)
+            amount, off = self._amount(listed), self._amount(shown - listed)
             details.append(self._say(words.list_price, amount=amount, names=names, off=off))
         if line.late:
             details.append(words.late)
         return details
+
+    def _shown(self, line: DocumentLine) -> tuple[int, int]:
+        """A line's amount before and after discounts, with tax where the unit price is shown with it."""
+        net = line.list_minor, line.net_minor
+        if not self._document.tax_included or line.gross_minor is None:
+            return net
+        listed = line.gross_minor if line.list_gross_minor is None else line.list_gross_minor
+        return listed, line.gross_minor
 
     def _rates(self) -> Json | None:
         """The table by rate, where there is more than one; a single one is told by the totals."""
@@ -229,13 +238,18 @@ class _Writer:
         return [text for _, text in late_payment_terms(self._document)]
 
     def _amount(self, minor: int) -> str:
-        return format_amount(minor, self._document.currency, self._language)
+        return _printed(format_amount(minor, self._document.currency, self._language))
 
     def _date(self, on: date) -> str:
         return format_date(on, self._language)
 
     def _say(self, words: str, **facts: str) -> str:
         return say(self._language, words, **facts)
+
+
+def _printed(number: str) -> str:
+    """A number with a minus as wide as a plus, where a hyphen would be lost before the digits."""
+    return number.replace("-", "\u2212")
 
 
 def _total(label: str, amount: str, *, strong: bool = False) -> Json:

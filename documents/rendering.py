@@ -73,7 +73,9 @@ def declare_facturx(pdf: bytes) -> bytes:
     Raises:
         UnexpectedPdf: there is no place for the declaration.
     """
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf)))
+    reader = PdfReader(io.BytesIO(pdf))
+    writer = PdfWriter(clone_from=reader)
+    writer.pdf_header = reader.pdf_header  # a new file of pypdf's calls itself PDF 1.3
     reference = writer.root_object.raw_get("/Metadata")
     metadata = reference.get_object() if isinstance(reference, IndirectObject) else reference
     if not isinstance(metadata, StreamObject):

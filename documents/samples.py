@@ -219,7 +219,7 @@ def outside_the_union(language: Language = Language.EN) -> Document:
 def consumer(language: Language = Language.FR) -> Document:
     """A consumer's plan at a price with VAT: 9.99, of which 1.66 is VAT (worked example V3)."""
     simple = _simple("consumer", language, _TWENTY, 980)
-    line = _flat(833, _TWENTY, "9.99")
+    line = _flat(833, _TWENTY, "9.99").model_copy(update={"gross_minor": 999})
     return simple.model_copy(
         update={
             "tax_included": True,

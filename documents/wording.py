@@ -33,6 +33,7 @@ class Words:
     unit_price_gross: str
     rate: str
     net: str
+    gross: str
     base: str
     vat: str
     total_net: str
@@ -90,6 +91,7 @@ FR: Final = Words(
     unit_price_gross="Prix unitaire TTC",
     rate="TVA",
     net="Montant HT",
+    gross="Montant TTC",
     base="Base HT",
     vat="Montant TVA",
     total_net="Total HT",
@@ -140,10 +142,10 @@ FR: Final = Words(
     transfer_reference="Référence à rappeler",
     discount_terms="Pas d’escompte pour paiement anticipé.",
     late_penalty="En cas de retard de paiement, des pénalités sont exigibles sans rappel dès le lendemain de "
-    "l’échéance, au taux de refinancement de la Banque centrale européenne majoré de 10 points (art. L441-10 "
-    "du code de commerce).",
+    "l’échéance, au taux de refinancement de la Banque centrale européenne majoré de 10\u00a0points "
+    "(art.\u00a0L441-10 du code de commerce).",
     recovery_costs="Indemnité forfaitaire pour frais de recouvrement en cas de retard : 40 € "
-    "(art. D441-5 du code de commerce).",
+    "(art.\u00a0D441-5 du code de commerce).",
     vat_on_debits="TVA acquittée d’après les débits.",
 )
 
@@ -163,6 +165,7 @@ EN: Final = Words(
     unit_price_gross="Unit price incl. VAT",
     rate="VAT",
     net="Amount excl. VAT",
+    gross="Amount incl. VAT",
     base="Net",
     vat="VAT amount",
     total_net="Total excl. VAT",
@@ -213,9 +216,10 @@ EN: Final = Words(
     transfer_reference="Reference to quote",
     discount_terms="No discount for early payment.",
     late_penalty="Late payment bears interest from the day after the due date, without any reminder, at the "
-    "European Central Bank’s refinancing rate plus 10 percentage points (French commercial code, art. L441-10).",
+    "European Central Bank’s refinancing rate plus 10\u00a0percentage points (French commercial code, "
+    "art.\u00a0L441-10).",
     recovery_costs="Fixed compensation for recovery costs in case of late payment: €40 (French commercial code, "
-    "art. D441-5).",
+    "art.\u00a0D441-5).",
     vat_on_debits="VAT is due on invoicing (option for debits).",
 )
 

@@ -32,6 +32,7 @@ from activities.books.journal import (
     REFUND_FAILED,
     REFUND_TAKEN,
     REFUNDS_DUE,
+    SMALL_DIFFERENCE,
     TAKEN_BACK,
     UNAPPLIED,
 )
@@ -45,6 +46,8 @@ _HELD: Final = (RECEIVABLE, BALANCE, UNAPPLIED)
 _MONEY: Final = (CASH, BANK)
 _PAYS: Final = (PAYMENT, BALANCE_USED, APPLIED, MOVED, TAKEN_BACK)
 """Kinds of entries that pay an invoice, or take a payment of it back."""
+_CLOSES: Final = (CREDIT_NOTE, SMALL_DIFFERENCE)
+"""Kinds of entries that close what is open without money."""
 _GOES_BACK: Final = (REFUND, REFUND_TAKEN, REFUND_FAILED, PAYOUT)
 
 
@@ -79,7 +82,7 @@ class InvoiceAccount(Value):
     status: str
     total_minor: int
     credited_minor: int
-    """Of what was open; what was credited beyond became balance."""
+    """Of what was open, with small differences; what was credited beyond became balance."""
     paid_minor: int
     booked_total_minor: int
     booked_credited_minor: int
@@ -218,7 +221,7 @@ def _invoice(invoice: Invoice, lines: Sequence[JournalLine]) -> InvoiceAccount:
         credited_minor=invoice.credited_minor,
         paid_minor=invoice.paid_minor,
         booked_total_minor=booked[INVOICE],
-        booked_credited_minor=-booked[CREDIT_NOTE],
+        booked_credited_minor=-sum(booked[kind] for kind in _CLOSES),
         booked_paid_minor=-sum(booked[kind] for kind in _PAYS),
     )
 
@@ -232,7 +235,7 @@ def _customers(lines: Sequence[JournalLine]) -> tuple[CustomerAccount, ...]:
             customer_id=customer_id,
             currency=currency,
             invoiced_minor=_total(booked, (INVOICE,), (RECEIVABLE,)),
-            credited_minor=-_total(booked, (CREDIT_NOTE,), _HELD),
+            credited_minor=-_total(booked, _CLOSES, _HELD),
             paid_minor=_total(booked, (PAYMENT,), _MONEY) + _taken_back(booked),
             refunded_minor=-_total(booked, _GOES_BACK, (*_MONEY, REFUNDS_DUE)),
             open_minor=_total(booked, None, (RECEIVABLE,)),

@@ -85,7 +85,7 @@ async def draw_up_change(work: Work, effect: BillChange, *, but: str | None = No
     Args:
         work: the subscription.
         effect: the change.
-        but: the draft that already carries it, where it was paid first.
+        but: the draft that was paid first: it carries the charges, so that credits which do not stand on it are notes.
     """
     change = effect.change
     billed = (
@@ -101,7 +101,7 @@ async def draw_up_change(work: Work, effect: BillChange, *, but: str | None = No
     )
     given = _Given(billed, found, tuple(billed[place] for place in found.credits))
     treatment = await treatment_now(work.session, work.row, work.at, work.rules)
-    together = await _together(work, effect, given, treatment)
+    together = await _together(work, effect, given, treatment) if but is None else None
     return together or await _apart(work, effect, given, treatment)
 
 
@@ -164,7 +164,7 @@ async def _netted(
     """A negative total is one credit note, on the newest invoice that has enough left (rules 10)."""
     amounts = [(line.amount_minor, rate) for line, rate in lines]
     wanted = totals_by_rate(amounts, tax_included=tax_included).totals
-    for invoice in dict.fromkeys(item.invoice for item in homes):
+    for invoice in {item.invoice.id: item.invoice for item in homes}.values():
         left = await left_of(work.session, invoice)
         room = {part.rate.group: part for part in left.per_rate}
         if all(

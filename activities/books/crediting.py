@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.balance import held_for
 from activities.books.config import BookRules
-from activities.books.document_lines import WrittenLine, lines_of, write_lines
+from activities.books.document_lines import WrittenLine, lines_of, lines_on, write_lines
 from activities.books.exchanging import freeze_credit
 from activities.books.gate import live_attempt, supersede_payment
 from activities.books.issuing import buyer_of, seller_of
@@ -63,7 +63,7 @@ async def take_all_back(session: AsyncSession, invoice: Invoice) -> tuple[Totals
         NothingToCredit: nothing is left; field `amount`.
     """
     credited, lines = await all_of(session, invoice, await left_of(session, invoice))
-    for stored in await lines_of(session, invoice.id):
+    for stored in await lines_on(session, invoice):
         stored.covers_until = stored.line.start if stored.covers_until is not None else None
     invoice.covers_until = invoice.period_start
     return credited, lines

@@ -179,8 +179,14 @@ async def add_to_draft(session: AsyncSession, draft: Invoice, more: Sequence[Rat
     await session.flush()
 
 
+async def lines_on(session: AsyncSession, invoice: Invoice) -> list[InvoiceLine]:
+    """The lines of an invoice and of its credit notes: one over a change bills days as well (rules 10)."""
+    query = select(InvoiceLine).where(InvoiceLine.invoice_id == invoice.id)
+    return list((await session.exec(query)).all())
+
+
 async def follow_coverage(session: AsyncSession, invoice: Invoice) -> None:
     """Bring the invoice's own date in line with what its lines still cover."""
-    ends = [row.covers_until for row in await lines_of(session, invoice.id) if row.covers_until is not None]
+    ends = [row.covers_until for row in await lines_on(session, invoice) if row.covers_until is not None]
     if ends:
         invoice.covers_until = max(invoice.period_start, *ends)

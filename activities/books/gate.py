@@ -116,7 +116,7 @@ async def _take_up(
         if await is_in_dispute(session, await session.get_one(PaymentMethod, attempt.method_id)):
             return GateRefused(Refusal.NO_METHOD)
         also = await joined_amounts(session, rules, invoice, attempt.trigger)
-        is_as_written = attempt.also == also and attempt.amount_minor == _sum(invoice, also)
+        is_as_written = attempt.also == also and _asked_for(attempt) == _sum(invoice, also)
         if attempt.generation != invoice.generation or not is_as_written:
             await _ask_for_what_is_left(session, gateway, invoice, attempt, also)
         attempt.state = AttemptState.STARTED
@@ -130,7 +130,8 @@ async def _ask_for_what_is_left(
     customer = await customer_of(session, invoice)
     method = await session.get_one(PaymentMethod, attempt.method_id)
     prepared = _request(gateway, invoice, customer, method, also, attempt.number)
-    attempt.amount_minor, attempt.generation = _sum(invoice, also), invoice.generation
+    attempt.amount_minor = _sum(invoice, also) - prepared.too_fine_minor
+    attempt.generation = invoice.generation
     attempt.also = [dict(one) for one in also]
     attempt.payment_intent = invoice.payment_intent
     attempt.idempotency_key, attempt.request = prepared.idempotency_key, prepared.model_dump(mode="json")
@@ -201,7 +202,7 @@ def _new_attempt(
         state=AttemptState.QUEUED,
         method_id=method.id,
         fingerprint=method.fingerprint,
-        amount_minor=_sum(invoice, also),
+        amount_minor=_sum(invoice, also) - prepared.too_fine_minor,
         also=[dict(one) for one in also],
         currency=invoice.currency,
         idempotency_key=prepared.idempotency_key,
@@ -306,10 +307,19 @@ def _sum(invoice: Invoice, also: list[Joined]) -> int:
     return invoice.open_minor + sum(one["amount_minor"] for one in also)
 
 
+def too_fine_of(attempt: PaymentAttempt) -> int:
+    """What an attempt does not ask for, since the provider has no unit small enough; in minor units."""
+    return int(attempt.request.get("too_fine_minor", 0))
+
+
+def _asked_for(attempt: PaymentAttempt) -> int:
+    return attempt.amount_minor + too_fine_of(attempt)
+
+
 def _follow_amount(invoice: Invoice, attempts: list[PaymentAttempt], also: list[Joined]) -> None:
     """A PaymentIntent keeps its amount: where another one is asked for now, the next generation begins."""
     same = [a for a in attempts if a.generation == invoice.generation]
-    if invoice.payment_intent is not None and same and same[-1].amount_minor != _sum(invoice, also):
+    if invoice.payment_intent is not None and same and _asked_for(same[-1]) != _sum(invoice, also):
         supersede_payment(invoice)
 
 

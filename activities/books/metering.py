@@ -112,23 +112,20 @@ async def record_usage(
         InvalidInput: a quantity or time cannot be, nothing counted that meter then, or an id was used for another
             event; `field` names it.
     """
-    return sum([await _record(session, row, report, now) for report in reports])
+    # Two that report the same at one moment lock the meters in one order, else each could wait for the other.
+    in_order = sorted(reports, key=lambda report: (report.meter, report.at or now, report.event_id))
+    return sum([await _record(session, row, report, now) for report in in_order])
 
 
 async def _record(session: AsyncSession, row: SubscriptionRow, report: UsageReport, now: datetime) -> bool:
     at = report.at or now
     _check(report, at, now)
     event_id = derived_id("use", row.id, report.event_id)
-    known = await session.get(UsageEvent, event_id)
-    if known is not None:
-        same_time = report.at is None or known.at == report.at
-        if known.meter != report.meter or Decimal(known.quantity) != report.quantity or not same_time:
-            raise InvalidInput(
-                f"The event {report.event_id} was reported before with other values. Take a new id.",
-                field="event_id",
-            )
+    if await _is_known(session, event_id, report):
         return False
     stretch = await _stretch_at(session, row.id, report.meter, at)
+    if await _is_known(session, event_id, report):  # whoever held the lock wrote it
+        return False
     before = Decimal(stretch.quantity)
     stretch.quantity = _plain(_aggregated(stretch, before, report))
     session.add(
@@ -144,6 +141,24 @@ async def _record(session: AsyncSession, row: SubscriptionRow, report: UsageRepo
         )
     )
     await session.flush()
+    return True
+
+
+async def _is_known(session: AsyncSession, event_id: str, report: UsageReport) -> bool:
+    """Whether an event was counted before.
+
+    Raises:
+        InvalidInput: with other values; field `event_id`.
+    """
+    known = await session.get(UsageEvent, event_id)
+    if known is None:
+        return False
+    same_time = report.at is None or known.at == report.at
+    if known.meter != report.meter or Decimal(known.quantity) != report.quantity or not same_time:
+        raise InvalidInput(
+            f"The event {report.event_id} was reported before with other values. Take a new id.",
+            field="event_id",
+        )
     return True
 
 

@@ -9,9 +9,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.chasing import ask_others, chase_of, follow_attempt, open_collection, pass_gate
 from activities.books.config import BookRules
 from activities.books.correcting import carry_out_waiting
-from activities.books.gate import Prepares, attempts_of, is_collectable
+from activities.books.gate import Prepares, attempts_of, is_collectable, too_fine_of
 from activities.books.issuing import number_invoice
-from activities.books.journal import CASH, PAYMENT, RECEIVABLE, UNAPPLIED, book
+from activities.books.journal import CASH, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE, UNAPPLIED, book
 from activities.books.notices import emit, write_mail
 from activities.books.rows import customer_of, entity_of, get, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
@@ -187,9 +187,25 @@ async def _apply(work: Work, invoice: Invoice, attempt: PaymentAttempt, share_mi
         at=work.at,
     )
     invoice.paid_minor += applied
+    if is_main and applied:
+        await _close_small_difference(work, invoice, attempt)
     if applied and invoice.open_minor == 0:
         invoice.status, invoice.in_arrears, invoice.paid_at = InvoiceStatus.PAID, False, work.at
     return applied
+
+
+async def _close_small_difference(work: Work, invoice: Invoice, attempt: PaymentAttempt) -> None:
+    """What the provider has no unit for is never asked for again (rules 17): a few fils of a dinar."""
+    small = min(too_fine_of(attempt), invoice.open_minor)
+    book(
+        work.session,
+        await entity_of(work.session, invoice),
+        invoice,
+        entry=f"{SMALL_DIFFERENCE}/{attempt.id}",
+        amounts={SMALL_DIFFERENCE: small, RECEIVABLE: -small},
+        at=work.at,
+    )
+    invoice.credited_minor += small
 
 
 async def _open_gate(work: Work, invoice: Invoice) -> None:

@@ -13,7 +13,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.document_lines import lines_of
-from activities.books.journal import BALANCE_USED, MOVED, PAYMENT, RECEIVABLE
+from activities.books.journal import BALANCE_USED, MOVED, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE
 from activities.books.mail_facts import label
 from activities.books.rows import NotFound, get, usable_method
 from billing.lines import LineKind
@@ -33,6 +33,7 @@ from mails.formats import Language
 from models.parties import Buyer
 from models.tables import CreditNote, Customer, Invoice, InvoiceLine, JournalLine, SubscriptionRow
 
+_PAID_BY_ISSUE = (PAYMENT, SMALL_DIFFERENCE, MOVED)
 _FINER_THAN_MINOR = 4
 """Decimals that a unit price without tax gets beyond those of its currency, where the price contains the tax."""
 
@@ -60,6 +61,7 @@ async def _invoice(session: AsyncSession, invoice: Invoice) -> Document:
     customer = await get(session, Customer, invoice.customer_id, field="customer")
     means, method = await _means(session, invoice, customer)
     rows = await lines_of(session, invoice.id)
+    shows_gross = _shows_gross(invoice, invoice.buyer, rows)
     return Document(
         kind=DocumentKind.INVOICE,
         language=Language.of(customer.locale),
@@ -69,14 +71,14 @@ async def _invoice(session: AsyncSession, invoice: Invoice) -> Document:
         seller=invoice.seller,
         buyer=invoice.buyer,
         currency=invoice.currency,
-        tax_included=_shows_gross(invoice, invoice.buyer),
-        lines=[_line(row, invoice, invoice.buyer, sign=1) for row in rows],
+        tax_included=shows_gross,
+        lines=[_line(row, invoice, sign=1, shows_gross=shows_gross) for row in rows],
         per_rate=_rates(invoice, invoice.totals),
         vat_eur_minor=invoice.vat_eur_minor,
         exchange_rate=invoice.exchange_rate,
         exchange_rate_on=invoice.exchange_rate_on,
         from_balance_minor=await _settled(session, invoice, (BALANCE_USED,)),
-        paid_minor=await _settled(session, invoice, (PAYMENT, MOVED) if invoice.gated else (MOVED,)),
+        paid_minor=await _settled(session, invoice, _PAID_BY_ISSUE if invoice.gated else (MOVED,)),
         means=means,
         method_label=method,
         is_test=invoice.clock_id is not None,
@@ -88,6 +90,8 @@ async def _credit_note(session: AsyncSession, note: CreditNote) -> Document:
     customer = await get(session, Customer, note.customer_id, field="customer")
     if invoice.number is None or invoice.issued_on is None:
         raise NotIssued("A credit note corrects an issued invoice.", field="invoice")
+    rows = await lines_of(session, note.id)
+    shows_gross = _shows_gross(invoice, note.buyer, rows)
     return Document(
         kind=DocumentKind.CREDIT_NOTE,
         language=Language.of(customer.locale),
@@ -96,8 +100,8 @@ async def _credit_note(session: AsyncSession, note: CreditNote) -> Document:
         seller=note.seller,
         buyer=note.buyer,
         currency=note.currency,
-        tax_included=_shows_gross(invoice, note.buyer),
-        lines=await _credited_lines(session, note, invoice),
+        tax_included=shows_gross,
+        lines=_credited_lines(note, invoice, rows, shows_gross=shows_gross),
         per_rate=_rates(invoice, -note.totals),
         vat_eur_minor=None if note.vat_eur_minor is None else abs(note.vat_eur_minor),
         exchange_rate=note.exchange_rate,
@@ -109,13 +113,12 @@ async def _credit_note(session: AsyncSession, note: CreditNote) -> Document:
     )
 
 
-async def _credited_lines(
-    session: AsyncSession, note: CreditNote, invoice: Invoice
+def _credited_lines(
+    note: CreditNote, invoice: Invoice, rows: Sequence[InvoiceLine], *, shows_gross: bool
 ) -> Sequence[DocumentLine]:
     """Its own lines; the first release wrote none for a full credit, then one amount stands for each rate."""
-    rows = await lines_of(session, note.id)
     if rows:
-        return [_line(row, invoice, note.buyer, sign=-1) for row in rows]
+        return [_line(row, invoice, sign=-1, shows_gross=shows_gross) for row in rows]
     return [_amount_at(part) for part in (-note.totals).per_rate]
 
 
@@ -129,18 +132,19 @@ def _amount_at(part: RateTotal) -> DocumentLine:
         end=None,
         list_minor=part.base_minor,
         net_minor=part.base_minor,
+        gross_minor=part.gross_minor,
         rate=part.rate,
     )
 
 
-def _line(row: InvoiceLine, invoice: Invoice, buyer: Buyer, *, sign: int) -> DocumentLine:
+def _line(row: InvoiceLine, invoice: Invoice, *, sign: int, shows_gross: bool) -> DocumentLine:
     line = row.line
     return DocumentLine(
         kind=line.kind,
         name=line.plan_name,
         description=line.description,
         quantity=line.quantity,
-        unit_amount=_unit_amount(line.unit_amount, row.rate, invoice, buyer),
+        unit_amount=line.unit_amount if shows_gross else _unit_amount(line.unit_amount, row.rate, invoice),
         package_size=line.package_size,
         is_average=line.model.has_tiers,
         start=line.start,
@@ -149,6 +153,8 @@ def _line(row: InvoiceLine, invoice: Invoice, buyer: Buyer, *, sign: int) -> Doc
         discounts=line.discounts,
         list_minor=sign * _list_net(row, invoice),
         net_minor=sign * row.net_minor,
+        list_gross_minor=sign * line.list_minor if shows_gross else None,
+        gross_minor=sign * line.amount_minor if shows_gross else None,
         rate=row.rate,
         late=line.late,
     )
@@ -161,13 +167,17 @@ def _list_net(row: InvoiceLine, invoice: Invoice) -> int:
     return round_half_up(row.rate.net_of(line.list_minor)) if invoice.tax_included else line.list_minor
 
 
-def _shows_gross(invoice: Invoice, buyer: Buyer) -> bool:
-    """Whether unit prices are printed with tax: where they contain it, but for a business, which is owed the net."""
-    return invoice.tax_included and buyer.kind not in BUSINESSES
+def _shows_gross(invoice: Invoice, buyer: Buyer, rows: Sequence[InvoiceLine]) -> bool:
+    """Whether prices are printed with tax: where they contain what is charged, but for a business, which wants the net.
+
+    Who is not charged the tax that a price contains pays its net, and is shown that (rules 6).
+    """
+    keeps_gross = all(row.rate.contains_what_it_charges for row in rows)
+    return invoice.tax_included and keeps_gross and buyer.kind not in BUSINESSES
 
 
-def _unit_amount(amount: Decimal, rate: TaxRate, invoice: Invoice, buyer: Buyer) -> Decimal:
-    if not invoice.tax_included or _shows_gross(invoice, buyer):
+def _unit_amount(amount: Decimal, rate: TaxRate, invoice: Invoice) -> Decimal:
+    if not invoice.tax_included:
         return amount
     contained = rate.percent if rate.contained_percent is None else rate.contained_percent
     places = Decimal(1).scaleb(-exponent(invoice.currency) - _FINER_THAN_MINOR)

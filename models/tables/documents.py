@@ -108,6 +108,7 @@ class Invoice(SQLModel, table=True):
     consumed_in: str | None = Field(default=None, index=True)
     """Member state of a buyer who is no business and not in the seller's state; sales of the one stop shop."""
     credited_minor: int = minor()
+    """Of what was open: by credit notes, and what was too little to be asked for (rules 17)."""
     paid_minor: int = minor()
     """By charges, transfers, the customer's balance, or money moved over from the invoice that it replaces. On a
     gated draft what is set aside of the balance."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,13 +17,14 @@ from activities.books.crediting import credit_in_full
 from activities.books.issuing import write_invoice
 from activities.books.mail_context import build_context
 from activities.books.mail_facts import Moot, describe, label
+from billing.announced import Announced
 from billing.calendar import Interval
 from billing.dunning import EndForSubscription
 from billing.lines import LineKind, lines_for
 from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.prices import Price, PricingModel
 from billing.subscription import Status
-from mails.context import CanceledBy, MailContext, MailLine, OpenInvoice, TakenBackBy, TrialEnd
+from mails.context import CanceledBy, MailContext, MailLine, OpenInvoice, PriceLine, TakenBackBy, TrialEnd
 from mails.formats import Language
 from mails.kinds import MailKind
 from mails.render import render
@@ -654,6 +656,70 @@ async def test_renewal_notice(books: Books) -> None:
 async def test_a_kind_that_nobody_knows_is_refused(books: Books) -> None:
     with pytest.raises(ValueError, match="no_such_kind"):
         await books.says("no_such_kind")
+
+
+async def test_promise_noted(books: Books) -> None:
+    invoice = await books.invoice()
+    context = {"promised_on": "2027-01-15", "charged": True}
+    said = {
+        "plan_name": "Pro",
+        "invoice_number": invoice.number,
+        "currency": "EUR",
+        "amount_minor": 3480,
+        "promised_on": date(2027, 1, 15),
+        "pay_url": pay_url(invoice),
+    }
+    assert await books.fields("promise_noted", invoice_id=invoice.id, context=context) == {
+        **said,
+        "method_label": "Visa •••• 4242",
+    }
+    by_transfer = {**context, "charged": False}
+    assert await books.fields("promise_noted", invoice_id=invoice.id, context=by_transfer) == said
+
+
+async def test_price_change(books: Books) -> None:
+    """29.00 becomes 35.00 on 1 March, with 20 % VAT; once it has, there is nothing to announce."""
+    state = books.anna.subscription.state
+    (price,) = state.terms.prices
+    announced = Announced(
+        command_id="m",
+        from_plan_id=state.terms.plan_id,
+        plan_id="plan_pro_2028",
+        plan_name="Pro 2028",
+        prices=(price.model_copy(update={"unit_amount": Decimal("35.00")}),),
+        from_on=date(2027, 3, 1),
+    )
+    await books.subscription(announced=announced)
+    assert await books.fields("price_change", occurrence="2027-03-01:m") == {
+        "plan_name": "Pro 2028",
+        "previous_plan_name": "Pro",
+        "currency": "EUR",
+        "effective_on": date(2027, 3, 1),
+        "deadline_on": date(2027, 2, 28),
+        "previous_amount_minor": 3480,
+        "amount_minor": 4200,
+        "tax_minor": 700,
+        "prices": (
+            PriceLine(
+                description="Prix",
+                before="29,00\N{NO-BREAK SPACE}€ par période",
+                after="35,00\N{NO-BREAK SPACE}€ par période",
+            ),
+        ),
+    }
+    await books.subscription(announced=None)
+    assert isinstance(await books.says("price_change", occurrence="2027-03-01:m"), Moot)
+
+
+async def test_withdrawal_confirmed_without_any_payment(books: Books) -> None:
+    said = await books.fields("withdrawal_confirmed", occurrence="2027-01-05")
+    assert said == {
+        "plan_name": "Pro",
+        "currency": "EUR",
+        "received_at": ISSUED,
+        "ended_on": date(2027, 1, 5),
+        "deadline_on": date(2027, 1, 19),
+    }
 
 
 async def test_the_test_knows_every_kind() -> None:

@@ -68,8 +68,11 @@ def _balance(lines: Sequence[JournalLine], account: str) -> int:
 
 
 def _assert_customer_adds_up(lines: Sequence[JournalLine], invoices: Sequence[Invoice]) -> None:
-    """Invoices - credit notes - payments + refunds = open - balance - unapplied cash (I11)."""
-    turnover = -_balance(lines, "revenue") - _balance(lines, "vat")
+    """Invoices - credit notes - payments + refunds = open - balance - unapplied cash (I11).
+
+    What was too little to be asked for counts as credited (rules 17).
+    """
+    turnover = -_balance(lines, "revenue") - _balance(lines, "vat") - _balance(lines, "small_difference")
     receivable = _balance(lines, "receivable")
     owed = -_balance(lines, "balance") - _balance(lines, "unapplied_cash")
     # Money in the bank's hands, on its way back, or kept by the provider was paid all the same.
