@@ -16,6 +16,7 @@ from support.disputed import Preparing
 from support.factories import NEW_YEAR, Someone
 from support.ledgers import assert_accounts_agree
 from support.provider_post import Post, Started, Told
+from typing_extensions import override
 
 from activities.books.config import BookRules
 from activities.books.correcting import begin_correction
@@ -31,6 +32,7 @@ from billing.dispute import DisputeState
 from billing.payment import AttemptState, Paid
 from billing.refund import MoneySource, RefundState
 from billing.subscription import Status
+from models.boundary import CaseReport, CollectionRun
 from models.database import Database
 from models.tables import (
     Dispute,
@@ -373,6 +375,33 @@ async def test_a_dispute_from_stripe_wakes_whoever_has_to_act_and_starts_the_new
         opened = await session.get_one(Invoice, shop.invoice.id)
     assert (opened.status, opened.open_minor) == (InvoiceStatus.OPEN, 3480)
     assert (await shop.booked())["cash"] == shop.fake.get("ledger")["totals"]["eur"]["net"] == -2000
+
+
+class AwayOnce(Started):
+    """Temporal does not answer the first start."""
+
+    @override
+    async def start_collection(self, run: CollectionRun) -> CaseReport:
+        if not self.runs:
+            self.runs.append(run)
+            raise ConnectionError("Temporal is away")
+        return await super().start_collection(run)
+
+
+async def test_a_chase_that_could_not_be_started_is_started_with_the_next_try(lone_shop: Shop) -> None:
+    """The books were written before Temporal was asked: nothing is booked twice, and nobody is forgotten."""
+    away = lone_shop.post.launcher = AwayOnce()
+    await lone_shop.sells()
+    made = lone_shop.fake.post(f"charge/{lone_shop.charge}/dispute")
+    lone_shop.fake.post(f"dispute/{made['id']}", {"status": "lost"})
+    (*_, closed) = lone_shop.post.letters("charge.dispute.")
+    with pytest.raises(ConnectionError):
+        await lone_shop.post.bring([closed])
+    async with lone_shop.database.read() as session:
+        assert (await session.get_one(IncomingEvent, closed["id"])).handed_on_at is None
+    await lone_shop.post.bring([closed])
+    assert [run.invoice_id for run in away.runs] == [lone_shop.invoice.id] * 2
+    assert (await lone_shop.booked())["receivable"] == 3480
 
 
 async def test_all_events_of_a_dispute_at_once_are_one_dispute(shop: Shop) -> None:

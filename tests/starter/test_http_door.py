@@ -25,6 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.books.chasing import open_collection
 from activities.books.config import BookRules
+from activities.books.inbox import store_event
 from activities.books.issuing import write_invoice
 from activities.incoming import Incoming
 from activities.links import LinkPurpose
@@ -433,6 +434,26 @@ async def test_an_answer_that_is_being_written_is_waited_for(
         (await session.get_one(PaymentAttempt, "att_now")).state = AttemptState.SUCCEEDED
     incoming = Incoming(database, TellsDouble(temporal))
     assert await incoming.hand_on("evt_1") == f"known: the books have it for {invoice.id}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "thing"),
+    [
+        ("refund.created", {"id": "re_1"}),
+        ("charge.refunded", {"id": "ch_1", "amount_refunded": 880, "currency": "eur"}),
+        ("charge.dispute.created", {"id": "dp_1"}),
+        ("radar.early_fraud_warning.created", {"id": "issfr_1"}),
+    ],
+)
+async def test_what_has_to_be_looked_at_at_stripe_is_left_to_the_worker(
+    sqlite_database: Database, kind: str, thing: dict[str, Any]
+) -> None:
+    """The door asks Stripe nothing: the event waits in the inbox."""
+    await store_event(sqlite_database, event_of(kind, thing), received_at=LONG_AGO)
+    incoming = Incoming(sqlite_database, TellsDouble(TemporalDouble()))
+    assert await incoming.hand_on("evt_1") is None
+    (event,) = await stored(sqlite_database)
+    assert event.handed_on_at is None
 
 
 async def test_neither_names_nor_secrets_are_stored(door: httpx.AsyncClient, database: Database) -> None:
