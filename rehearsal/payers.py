@@ -23,8 +23,8 @@ TIMEZONE: Final = "Europe/Paris"
 """In which every payer lives."""
 YEAR: Final = 2027
 """In which every first charge fails."""
-FAILS_EVERY_DAYS: Final = 3
-"""First charges fail on every third day of the year: all days of the month and of the week, yet few enough that many
+FAILS_EVERY_DAYS: Final = 5
+"""First charges fail on every fifth day of the year: all days of the month and of the week, yet few enough that many
 payers share the engine's decisions, which are made once for each day."""
 FAILS_AT_HOUR: Final = 2
 """Local hour of the first charge: the middle of the four hours over which renewals are spread (engine 23)."""
@@ -237,7 +237,7 @@ def _paydays_after(day: date, payday: int) -> Sequence[datetime]:
 
 
 def _fails_on(dice: Dice) -> date:
-    nth = dice.number(0, _DAYS_IN_YEAR // FAILS_EVERY_DAYS)
+    nth = dice.number(0, (_DAYS_IN_YEAR - 1) // FAILS_EVERY_DAYS)
     return date(YEAR, 1, 1) + nth * FAILS_EVERY_DAYS * _DAY
 
 
