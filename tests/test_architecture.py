@@ -126,7 +126,7 @@ def test_workflows_know_boundary_values_only(path: Path) -> None:
     assert {".".join(module.split(".")[:2]) for module in models} <= BOUNDARY
 
 
-@pytest.mark.parametrize("path", sources("billing", "workflows"), ids=name_of)
+@pytest.mark.parametrize("path", sources("billing", "rehearsal", "workflows"), ids=name_of)
 def test_nothing_reads_a_clock_or_rolls_dice(path: Path) -> None:
     never = NEVER_IN_WORKFLOWS if part_of(path) == "workflows" else NEVER_IN_RULES
     assert not {module for module in imports_of(path) if module.split(".")[0] in never}

@@ -63,8 +63,7 @@ def simulate(
     policies = [one for given in (policy, *(against or ())) for one in _policies(given)]
     rehearsal = rehearse(policies, _population(population, preset), invoices=invoices, seed=seed)
     if picture is not None:
-        shown = rehearsal.policies
-        picture.write_text(curve(shown, title=f"Recovered, preset {rehearsal.preset}"), encoding="utf-8")
+        _draw(rehearsal, picture)
     if as_json:
         output.show_json(rehearsal)
     else:
@@ -102,6 +101,15 @@ def _text_of(file: Path, *, field: str) -> str:
         return file.read_text(encoding="utf-8")
     except UnicodeDecodeError as problem:
         raise InvalidInput(f"{file} is no TOML: {problem}", field=field) from None
+
+
+def _draw(rehearsal: Rehearsal, to: Path) -> None:
+    try:
+        to.write_text(
+            curve(rehearsal.policies, title=f"Recovered, preset {rehearsal.preset}"), encoding="utf-8"
+        )
+    except OSError as problem:
+        raise InvalidInput(f"{to} cannot be written: {problem.strerror}.", field="picture") from None
 
 
 def _show(rehearsal: Rehearsal) -> None:

@@ -94,6 +94,8 @@ def test_the_curve_as_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert simulate("--policy", "monthly", "--picture", str(file)) == 0
     assert file.read_text().startswith("<svg")
     assert capsys.readouterr().err == ""
+    assert simulate("--policy", "monthly", "--picture", str(tmp_path / "nowhere" / "curve.svg")) == 1
+    assert "cannot be written: No such file or directory." in capsys.readouterr().err
 
 
 def test_a_population_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
