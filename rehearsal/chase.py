@@ -1,7 +1,6 @@
 """One failed payment, chased to its end by the decisions that run in production.
 
-What comes next is asked of `billing.chase.next_step`, what a step changes of `billing.progress`: this module does
-what a collection's workflow and its books do, against a payer on paper.
+What comes next is asked of `billing.chase.next_step`, as a collection's workflow asks it; the payer is on paper.
 """
 
 from __future__ import annotations
@@ -12,25 +11,16 @@ from heapq import heappop, heappush
 from typing import Final
 
 from billing.asking import may_ask
-from billing.calendar import local_date
-from billing.case import Attempt, Case
+from billing.case import Case
 from billing.chase import NextStep, StepKind, next_step
-from billing.declines import DeclineEvidence, read_decline
-from billing.dunning import DunningPolicy, EndForInvoice, EndForSubscription
-from billing.payment import AttemptState, DeclineClass, Trigger
-from billing.progress import after_charge, after_notice
+from billing.dunning import DunningPolicy, EndForSubscription
+from billing.payment import Trigger
+from rehearsal.books import NOTHING, PAID, UNDER_WAY, answered, carried_out, settled
 from rehearsal.payers import TIMEZONE, YEAR, Payer
 
 OWED_MINOR: Final = 4900
 METHOD: Final = "method"
 NEW_METHOD: Final = "new-method"
-PAID: Final = "paid"
-"""What the bank says when it does not name a code."""
-UNDER_WAY: Final = "processing"
-"""What is known of a debit before its result."""
-AUTHENTICATE: Final = "authentication_required"
-NOTHING: Final = ""
-"""The answer of steps that ask nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +130,11 @@ class Moment:
     def after_step(self, answer: str) -> Moment:
         """The moment after the step was carried out and, where it asked the bank, answered."""
         at = self.due or self.now
-        return self._then(at, answer) or self._keep(
-            at, answer, _carried_out(self.case, self.step, at, answer)
-        )
+        return self._then(at, answer) or self._keep(at, answer, carried_out(self.case, self.step, at, answer))
 
     def after_result(self, at: datetime, answer: str) -> Moment:
         """The moment after the bank's answer to the charge under way came in."""
-        return self._then(at, answer) or self._keep(at, answer, _settled(self.case, at, answer))
+        return self._then(at, answer) or self._keep(at, answer, settled(self.case, at, answer))
 
     def after_coming(self, at: datetime, news: Comes) -> Moment:
         """The moment after a method that works was brought. Where the engine takes no wish now, nothing happens."""
@@ -192,7 +180,7 @@ class Chases:
         known = (payer.failed_at, answer)
         opening = self._openings.get(known)
         if opening is None:
-            first = _answered(1, Trigger.FIRST, payer.failed_at, answer, METHOD)
+            first = answered(1, Trigger.FIRST, payer.failed_at, answer, METHOD)
             case = self._blank.model_copy(update={"day0": payer.day0, "attempts": (first,)})
             opening = self._openings[known] = Moment(case, payer.failed_at)
         return opening
@@ -239,7 +227,8 @@ class _Chase:
         assert self.under_way is not None  # noqa: S101 - a result is of a charge that was made
         charge, self.under_way = self.under_way, None
         self.story.tries.append(Try(charge.trigger, charge.policy_day, charge.begun_at, at, news.answer))
-        self.moment = self.moment.after_result(at, news.answer)
+        if not self._is_paid():
+            self.moment = self.moment.after_result(at, news.answer)
 
     def _take(self, step: NextStep, at: datetime) -> None:
         """Carry out a step: of a charge what the bank says is part of it, all others are our own doing."""
@@ -283,65 +272,3 @@ class _Chase:
         self.story.ended_at = at
         self.story.service_ended = self.policy.end_for_subscription is not EndForSubscription.KEEP
         self.story.mails.append(at)
-
-
-# What the books write down
-
-
-def _carried_out(case: Case, step: NextStep, at: datetime, answer: str) -> Case:
-    """The case once a step was carried out."""
-    if step.kind is StepKind.NOTICE:
-        return after_notice(case, step, local_date(at, case.timezone)).of_case(case)
-    if step.kind is StepKind.END:
-        is_open = case.policy.end_for_invoice is EndForInvoice.LEAVE_OPEN
-        return case.model_copy(update={"ended": True, "is_open": is_open})
-    if step.kind is StepKind.SETTLE:
-        return _abandoned(case, at)
-    number = len(case.attempts) + 1
-    attempt = _answered(number, step.trigger or Trigger.RETRY, at, answer, case.method)
-    return _with(case, attempt)
-
-
-def _abandoned(case: Case, at: datetime) -> Case:
-    """What waited for the payer is closed."""
-    live = case.live_attempt
-    assert live is not None  # noqa: S101 - only a live attempt is settled
-    return _with(case, live.model_copy(update={"state": AttemptState.ABANDONED, "settled_at": at}))
-
-
-def _settled(case: Case, at: datetime, answer: str) -> Case:
-    """The result of a debit is in."""
-    live = case.live_attempt
-    assert live is not None  # noqa: S101 - a result is of a charge under way
-    result = _answered(live.number, live.trigger, live.begun_at, answer, live.payment_method_id)
-    return _with(case, result.model_copy(update={"settled_at": at}))
-
-
-def _with(case: Case, attempt: Attempt) -> Case:
-    progress = after_charge(case, attempt)
-    others = tuple(a for a in case.attempts if a.number != attempt.number)
-    return progress.of_case(case).model_copy(update={"attempts": (*others, attempt)})
-
-
-def _answered(number: int, trigger: Trigger, begun_at: datetime, answer: str, method: str | None) -> Attempt:
-    """A charge and its answer, as its row would have it."""
-    states = {
-        PAID: AttemptState.SUCCEEDED,
-        UNDER_WAY: AttemptState.PROCESSING,
-        AUTHENTICATE: AttemptState.ACTION_REQUIRED,
-    }
-    state = states.get(answer, AttemptState.DECLINED)
-    return Attempt(
-        number=number,
-        trigger=trigger,
-        state=state,
-        begun_at=begun_at,
-        settled_at=None if state.is_live else begun_at,
-        decline_class=_class_of(answer) if state is AttemptState.DECLINED else None,
-        decline_code=None if answer in (PAID, UNDER_WAY) else answer,
-        payment_method_id=method,
-    )
-
-
-def _class_of(code: str) -> DeclineClass:
-    return read_decline(DeclineEvidence(code="card_declined", decline_code=code)).decline_class

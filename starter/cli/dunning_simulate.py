@@ -139,6 +139,7 @@ def _measures(rehearsed: Sequence[Rehearsed]) -> list[output.Row]:
         ("Mails on days", lambda r: ", ".join(map(str, (0, *r.mail_days, r.end_day)))),
         ("Recovered", lambda r: _percent(r.recovered)),
         *((words, lambda r, route=route: _percent(r.routes[route])) for route, words in _ROUTES.items()),
+        ("On the next try, of still unpaid", lambda r: _percent(r.next_try)),
         ("Of the recovered, within 10 days", lambda r: _percent(r.recovered_soon)),
         ("Collected, of all invoices", lambda r: _percent(r.collected)),
         ("Days to cash, median", lambda r: _number(r.days_to_cash)),
