@@ -77,7 +77,6 @@ class Population(Value):
 
     name: str
     title: str
-    method: Literal["card", "sepa"]
     evidence: dict[str, Evidence]
     """By parameter."""
 
@@ -214,7 +213,7 @@ def _flat(name: str, tables: Mapping[str, Any]) -> dict[str, Any]:
     given: dict[str, Any] = {}
     evidence: dict[str, Any] = {}
     for table in reversed(list(_lineage(name, tables))):
-        given |= {key: table[key] for key in ("title", "method") if key in table}
+        given |= {"title": table["title"]} if "title" in table else {}
         for parameter, entry in table.get("parameters", {}).items():
             if not isinstance(entry, dict) or "value" not in entry:
                 raise InvalidInput(

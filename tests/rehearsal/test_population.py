@@ -17,7 +17,7 @@ TEXT = (Path(rehearsal.__file__).parent / "population.toml").read_text(encoding=
 def test_four_presets_come_along_each_parameter_with_what_it_rests_on() -> None:
     known = presets()
     assert list(known) == ["card-global", "hard-consumer", "sepa", "b2b-france"]
-    parameters = set(Population.model_fields) - {"name", "title", "method", "evidence"}
+    parameters = set(Population.model_fields) - {"name", "title", "evidence"}
     for population in known.values():
         assert set(population.evidence) == parameters
         for parameter, evidence in population.evidence.items():
