@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from enum import StrEnum
 from itertools import pairwise
-from typing import Final
+from typing import ClassVar, Final
 
 from pydantic import Field, model_validator
 
@@ -56,6 +56,8 @@ class DunningPolicy(Value):
     Raises:
         InvalidInput: the days contradict each other; `field` names the first that does.
     """
+
+    retries_allowed: ClassVar[int] = MOST_RETRIES
 
     name: str = Field(min_length=1, max_length=80)
     version: int = Field(default=1, ge=1)
@@ -106,7 +108,7 @@ class DunningPolicy(Value):
     @property
     def most_retries(self) -> int:
         """Automatic tries that may follow the first charge; none where no day is named."""
-        return MOST_RETRIES if self.charges and self.retry_days else 0
+        return self.retries_allowed if self.charges and self.retry_days else 0
 
     def past_due_on(self, day0: date) -> date:
         """The first day on which an unpaid invoice makes the subscription past_due (rules 22).
@@ -129,8 +131,8 @@ class DunningPolicy(Value):
         return (
             (
                 "retry_days",
-                len(self.retry_days) > MOST_RETRIES,
-                f"retry_days names {len(self.retry_days)} days. Name at most {MOST_RETRIES}.",
+                len(self.retry_days) > self.retries_allowed,
+                f"retry_days names {len(self.retry_days)} days. Name at most {self.retries_allowed}.",
             ),
             (
                 "retry_days",

@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "settings": {"billing"},
     "mails": {"billing"},
     "documents": {"billing", "mails", "models"},
+    "rehearsal": {"billing"},
     "activities": {"billing", "documents", "mails", "models", "settings"},
     "workflows": {"billing", "models"},
     "portal": {"activities", "billing", "models", "settings", "starter", "workflows"},
@@ -44,6 +45,7 @@ MAY_IMPORT = {
         "mails",
         "models",
         "portal",
+        "rehearsal",
         "settings",
         "worker",
         "workflows",
@@ -125,7 +127,7 @@ def test_workflows_know_boundary_values_only(path: Path) -> None:
     assert {".".join(module.split(".")[:2]) for module in models} <= BOUNDARY
 
 
-@pytest.mark.parametrize("path", sources("billing", "workflows"), ids=name_of)
+@pytest.mark.parametrize("path", sources("billing", "rehearsal", "workflows"), ids=name_of)
 def test_nothing_reads_a_clock_or_rolls_dice(path: Path) -> None:
     never = NEVER_IN_WORKFLOWS if part_of(path) == "workflows" else NEVER_IN_RULES
     assert not {module for module in imports_of(path) if module.split(".")[0] in never}

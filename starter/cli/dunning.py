@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from starter.cli import dunning_policies, dunning_report, dunning_steering
+from starter.cli import dunning_policies, dunning_report, dunning_simulate, dunning_steering
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(dunning_policies.app, name="policy", help="The dunning policies, saved and default.")
 app.command("report")(dunning_report.report)
+app.command("simulate")(dunning_simulate.simulate)
 
 
 @app.callback()
