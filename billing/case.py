@@ -25,6 +25,7 @@ FAILED_STATES: Final = frozenset(
 """No money came and the customer can be told so."""
 UNDER_WAY_STATES: Final = frozenset({AttemptState.STARTED, AttemptState.PROCESSING, AttemptState.UNKNOWN})
 """Money may be moving and no answer of ours changes that."""
+LAST_MINUTE: Final = 59
 
 
 class Role(StrEnum):
@@ -53,7 +54,9 @@ class Attempt(Value):
     decline_code: str | None = None
     payment_method_id: str | None = None
     not_before: datetime | None = None
-    """No automatic try on this method sooner, where the network named a wait."""
+    """No automatic repeat on this card sooner, where the network named a wait."""
+    never_again: bool = False
+    """The network allows no repeat on this card (rules 27)."""
     looked_at: datetime | None = None
     """When the provider was last asked what became of it."""
 
@@ -62,6 +65,12 @@ class Attempt(Value):
         """Whether the provider knows nothing of it: nobody declined anything."""
         said_nothing = self.decline_code is None and self.decline_class is DeclineClass.RETRY
         return self.state is AttemptState.ABANDONED and said_nothing
+
+    @property
+    def is_decline(self) -> bool:
+        """Whether the networks count it: the bank said no, or asked for the payer, who may not have come since."""
+        asked = self.state in (AttemptState.ACTION_REQUIRED, AttemptState.ABANDONED)
+        return self.state is AttemptState.DECLINED or (asked and self.decline_code is not None)
 
     @property
     def verdict(self) -> DeclineClass | None:
@@ -97,9 +106,18 @@ class Case(Value):
     method: str | None = None
     """The usable payment method, if there is one."""
     method_stopped: bool = False
-    """That method was stopped for fraud."""
-    caps_until: datetime | None = None
-    """No automatic charge of that method sooner, where a network's cap is reached (rules 27)."""
+    """Its card was stopped for fraud, with whichever method or customer that came to light."""
+    repeats_forbidden: bool = False
+    """The network allows no repeat on its card, and nothing went through since (rules 27)."""
+    elsewhere: tuple[Attempt, ...] = ()
+    """The latest declines and open tries on its card that are not among `attempts`: those for other invoices, or for an
+    earlier chase of this one (rules 27)."""
+    turn: int = Field(default=0, ge=0)
+    """How many older chases of the same customer go first (rules 26)."""
+    good_days: tuple[date, ...] = ()
+    """Local dates on which a charge of this payer went through after a decline, latest first."""
+    country: str = ""
+    """The customer's, ISO 3166 alpha-2, for its public holidays; empty where it is not known."""
     stopped: bool = False
     """Automatic collecting was stopped by a cancel now (rules 21)."""
     frozen: bool = False
@@ -155,8 +173,8 @@ class Case(Value):
         return self.morning(self.day0 + timedelta(days=day))
 
     def morning(self, on: date) -> datetime:
-        """The instant on `on` at which steps are made."""
-        return at_local_time(on, self.policy.hour, 0, self.timezone)
+        """The instant on `on` at which steps are made: a minute later for each chase that goes first (rules 26)."""
+        return at_local_time(on, self.policy.hour, min(self.turn, LAST_MINUTE), self.timezone)
 
     def first_morning(self, not_before: datetime) -> datetime:
         """The first morning at or after an instant (rules 23: a held-back step)."""
@@ -206,13 +224,13 @@ def ends_on(case: Case, now: datetime) -> date:
 
 def ends_at(case: Case, now: datetime) -> datetime:
     """The instant of `ends_on`: the policy's hour of that date, or a gated draft's deadline."""
-    return case.deadline_at or case.morning(ends_on(case, now))
+    return case.deadline_at or at_local_time(ends_on(case, now), case.policy.hour, 0, case.timezone)
 
 
 def no_automatic_charge(case: Case, trigger: Trigger) -> str | None:
     """Why no automatic charge may be made at all, in words; None where one may (rules 21 to 25, 27).
 
-    Waits are no reason: they only move a charge (`charge_not_before`).
+    Waits are no reason: they only move a charge (`billing.planning`).
     """
     return next(_hindrances(case, trigger), None)
 
@@ -230,6 +248,8 @@ def _hindrances(case: Case, trigger: Trigger) -> Iterator[str]:
             if case.policy.most_retries
             else "no retries"
         )
+    if trigger.is_repeat and case.repeats_forbidden:
+        yield "the card's network allows no repeat"
     yield from _method_hindrances(case)
 
 
@@ -255,9 +275,3 @@ _WHAT_HELPS: Final = {
     DeclineClass.NEW_PAYMENT_METHOD: "needs a new payment method",
     DeclineClass.FRAUD_STOP: "allows no other try",
 }
-
-
-def charge_not_before(case: Case) -> datetime | None:
-    """The instant before which the networks allow no automatic charge of the method; None where any does."""
-    waits = [a.not_before for a in case.attempts if a.payment_method_id == case.method]
-    return max((wait for wait in (*waits, case.caps_until) if wait is not None), default=None)
