@@ -8,16 +8,18 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.cards import Card, allows_no_repeat, as_value, good_days, is_stopped, tries_on, turn_of
 from activities.books.config import BookRules
 from activities.books.gate import attempts_of, is_collectable
 from activities.books.rows import customer_of, insert_unless_there, lock, usable_method
 from activities.books.work import Work
 from billing.calendar import local_date
-from billing.case import Attempt, Case, Role
+from billing.case import Case, Role
 from billing.dunning import DEFAULT_POLICIES, GATED, DunningPolicy, default_policy
 from billing.payment import AttemptState, Trigger
 from billing.progress import Progress, after_charge
 from billing.terms import CollectionMethod
+from billing.timing import NO_MONEY
 from models.boundary import Wish
 from models.ids import derived_id
 from models.tables import (
@@ -26,6 +28,7 @@ from models.tables import (
     Invoice,
     InvoiceStatus,
     PaymentAttempt,
+    PaymentMethod,
     SubscriptionRow,
 )
 
@@ -156,10 +159,11 @@ async def load_case(
 ) -> Case:
     """The chase of an invoice as one value, read from the rows."""
     version = await session.get_one(DunningPolicyVersion, collection.policy_version_id)
-    method = await usable_method(session, await customer_of(session, invoice))
+    customer = await customer_of(session, invoice)
+    method = await usable_method(session, customer)
     attempts = await attempts_of(session, invoice.id)
     is_open = is_collectable(invoice)
-    return Case(
+    case = Case(
         invoice_id=invoice.id,
         role=Role(collection.role),
         is_open=is_open,
@@ -168,10 +172,12 @@ async def load_case(
         policy=version.policy,
         day0=collection.day0,
         timezone=collection.timezone,
-        attempts=tuple(_attempt(attempt) for attempt in attempts if attempt.chase == invoice.chase),
+        attempts=tuple(as_value(attempt) for attempt in attempts if attempt.chase == invoice.chase),
         done_through_day=collection.done_through_day,
         noticed_through_day=collection.noticed_through_day,
         method=method.id if method is not None else None,
+        turn=await turn_of(session, collection, invoice),
+        country=customer.address.country if customer.address is not None else "",
         stopped=not (invoice.automatic_collecting and row.automatic_collecting),
         frozen=invoice.frozen,
         end_held=row.state.parked is not None,
@@ -183,20 +189,22 @@ async def load_case(
         deadline_at=invoice.gate_closes_at if collection.role == Role.GATED.value else None,
         asked=tuple(Trigger(wish["trigger"]) for wish in collection.asked),
     )
+    return case if method is None else await _with_card(session, case, invoice, method)
 
 
-def _attempt(attempt: PaymentAttempt) -> Attempt:
-    return Attempt(
-        number=attempt.number,
-        trigger=attempt.trigger,
-        state=attempt.state,
-        begun_at=attempt.begun_at,
-        settled_at=attempt.settled_at,
-        decline_class=attempt.decline_class,
-        decline_code=attempt.decline_code,
-        payment_method_id=attempt.method_id,
-        not_before=attempt.not_before,
-        looked_at=attempt.looked_at,
+async def _with_card(session: AsyncSession, case: Case, invoice: Invoice, method: PaymentMethod) -> Case:
+    """What was tried on the card for whichever invoices, and on which days this payer has money (rules 26, 27)."""
+    card = Card.of(method, invoice.clock_id)
+    failure = case.last_failure
+    no_money = failure is not None and failure.decline_code == NO_MONEY
+    wanted = no_money and case.policy.good_days
+    return case.model_copy(
+        update={
+            "elsewhere": await tries_on(session, card, but=invoice),
+            "method_stopped": await is_stopped(session, card),
+            "repeats_forbidden": await allows_no_repeat(session, card),
+            "good_days": await good_days(session, invoice.customer_id, case.timezone) if wanted else (),
+        }
     )
 
 
@@ -225,7 +233,7 @@ async def follow_attempt(work: Work, invoice: Invoice, before: Case, attempt: Pa
     collection = await work.session.get(Collection, collection_key(invoice))
     if collection is None:
         return
-    after = _attempt(attempt)
+    after = as_value(attempt)
     store_progress(collection, after_charge(before, after))
     had_begun = any(
         a.number == attempt.number and a.state is not AttemptState.QUEUED for a in before.attempts
