@@ -14,6 +14,7 @@ from activities.books.gate import attempts_of, is_collectable
 from activities.books.rows import customer_of, insert_unless_there, lock, usable_method
 from activities.books.work import Work
 from billing.calendar import local_date
+from billing.caps import on_card
 from billing.case import Case, Role
 from billing.dunning import DEFAULT_POLICIES, GATED, DunningPolicy, default_policy
 from billing.payment import AttemptState, Trigger
@@ -195,15 +196,15 @@ async def load_case(
 async def _with_card(session: AsyncSession, case: Case, invoice: Invoice, method: PaymentMethod) -> Case:
     """What was tried on the card for whichever invoices, and on which days this payer has money (rules 26, 27)."""
     card = Card.of(method, invoice.clock_id)
+    case = case.model_copy(update={"elsewhere": await tries_on(session, card, but=(invoice, method))})
     failure = case.last_failure
-    no_money = failure is not None and failure.decline_code == NO_MONEY
-    wanted = no_money and case.policy.good_days
+    has_no_money = failure is not None and failure.decline_code == NO_MONEY
+    known = has_no_money and case.policy.good_days
     return case.model_copy(
         update={
-            "elsewhere": await tries_on(session, card, but=invoice),
             "method_stopped": await is_stopped(session, card),
-            "repeats_forbidden": await allows_no_repeat(session, card),
-            "good_days": await good_days(session, invoice.customer_id, case.timezone) if wanted else (),
+            "repeats_forbidden": await allows_no_repeat(session, card, on_card(case)),
+            "good_days": await good_days(session, invoice.customer_id, case.timezone) if known else (),
         }
     )
 

@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypedDict
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.cards import Card, allows_no_repeat, is_stopped, lock_card, tries_on
+from activities.books.cards import Card, allows_no_repeat, is_stopped, key_of, lock_card, tries_on
 from activities.books.config import BookRules
 from activities.books.rows import customer_of, lock_with_subscription, usable_method
 from activities.gateway import Charge, PreparedRequest
@@ -168,7 +168,7 @@ async def _card_refusal(
     hold = hold_on(tries, trigger, row.state.timezone)
     if hold is not None and hold.until > at:
         return Refusal.CAP
-    if trigger.is_repeat and await allows_no_repeat(session, card):
+    if trigger.is_repeat and await allows_no_repeat(session, card, tries):
         return Refusal.CAP
     return Refusal.CARD_BUSY if sends and is_busy(tries, trigger, at) else None
 
@@ -250,7 +250,7 @@ def _new_attempt(
         trigger=trigger,
         state=AttemptState.QUEUED,
         method_id=method.id,
-        fingerprint=method.fingerprint,
+        fingerprint=key_of(method),
         amount_minor=_sum(invoice, also),
         also=[dict(one) for one in also],
         currency=invoice.currency,

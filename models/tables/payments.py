@@ -59,6 +59,7 @@ class PaymentAttempt(SQLModel, table=True):
     state: AttemptState = one_of(AttemptState)
     method_id: str = Field(foreign_key="payment_method.id")
     fingerprint: str | None = None
+    """Of the card; where the provider gives none, the method's id."""
     amount_minor: int = minor(None)
     currency: str
     also: list[dict[str, Any]] = json_list()
