@@ -25,7 +25,9 @@ FAILED_STATES: Final = frozenset(
 """No money came and the customer can be told so."""
 UNDER_WAY_STATES: Final = frozenset({AttemptState.STARTED, AttemptState.PROCESSING, AttemptState.UNKNOWN})
 """Money may be moving and no answer of ours changes that."""
-LAST_MINUTE: Final = 59
+TURN: Final = timedelta(minutes=1)
+"""Between the charges of a customer's chases on one morning: longer than the bank takes to answer (rules 26)."""
+MOST_TURNS: Final = 59
 
 
 class Role(StrEnum):
@@ -113,7 +115,7 @@ class Case(Value):
     """The latest declines and open tries on its card that are not among `attempts`: those for other invoices, or for an
     earlier chase of this one (rules 27)."""
     turn: int = Field(default=0, ge=0)
-    """How many older chases of the same customer go first (rules 26)."""
+    """How many older chases of the same customer go first on the same morning (rules 26)."""
     good_days: tuple[date, ...] = ()
     """Local dates on which a charge of this payer went through after a decline, latest first."""
     country: str = ""
@@ -173,8 +175,13 @@ class Case(Value):
         return self.morning(self.day0 + timedelta(days=day))
 
     def morning(self, on: date) -> datetime:
-        """The instant on `on` at which steps are made: a minute later for each chase that goes first (rules 26)."""
-        return at_local_time(on, self.policy.hour, min(self.turn, LAST_MINUTE), self.timezone)
+        """The instant on `on` at which steps are made."""
+        return at_local_time(on, self.policy.hour, 0, self.timezone)
+
+    def in_turn(self, at: datetime) -> datetime:
+        """`at`; where that is a morning, a minute later for each older chase of the customer (rules 26)."""
+        is_morning = at == self.morning(local_date(at, self.timezone))
+        return at + min(self.turn, MOST_TURNS) * TURN if is_morning else at
 
     def first_morning(self, not_before: datetime) -> datetime:
         """The first morning at or after an instant (rules 23: a held-back step)."""
@@ -224,7 +231,7 @@ def ends_on(case: Case, now: datetime) -> date:
 
 def ends_at(case: Case, now: datetime) -> datetime:
     """The instant of `ends_on`: the policy's hour of that date, or a gated draft's deadline."""
-    return case.deadline_at or at_local_time(ends_on(case, now), case.policy.hour, 0, case.timezone)
+    return case.deadline_at or case.morning(ends_on(case, now))
 
 
 def no_automatic_charge(case: Case, trigger: Trigger) -> str | None:

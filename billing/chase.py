@@ -180,7 +180,7 @@ def _candidates(case: Case, now: datetime) -> Iterator[NextStep]:
     if case.role is Role.GATED:
         yield from _gated_steps(case, now)
         return
-    held_to = case.morning(case.hold_on) if case.hold_on is not None else now
+    held_to = case.in_turn(case.morning(case.hold_on)) if case.hold_on is not None else now
     for step in _policy_steps(case, max(now, held_to)):
         held = step.due is not None and step.due < held_to > now
         yield step.model_copy(update={"due": held_to}) if held else step
@@ -239,7 +239,7 @@ def _automatic_charge(case: Case, as_of: datetime) -> Iterator[NextStep]:
 
 
 def _charge(case: Case, planned: Planned, as_of: datetime) -> NextStep:
-    trigger, due = planned.trigger, planned.due
+    trigger, due = planned.trigger, case.in_turn(planned.due)
     is_late = local_date(due, case.timezone) < local_date(as_of, case.timezone)
     day = max(0, case.reached(max(due, as_of), (0, *case.policy.retry_days)))
     left = retries_left(case)
@@ -309,15 +309,27 @@ def _mail(case: Case, mail: Mail, day: int, due: datetime, as_of: datetime) -> N
         Mail.LAST_NOTICE: Because.LAST_NOTICE,
         Mail.PAYMENT_LINK: Because.LINK,
     }[mail]
-    trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY
+    due = case.in_turn(due)
     why = _reason(case, because, due=max(due, as_of)).model_copy(
         update={
             "policy_day": day,
             "decline_code": _last_code(case),
-            "no_charge": None if _was_charged_on(case, day) else no_automatic_charge(case, trigger),
+            **({} if _was_charged_on(case, day) else _without_charge(case, max(due, as_of))),
         }
     )
     return NextStep(kind=StepKind.NOTICE, due=due, policy_day=day, mail=mail, why=why)
+
+
+def _without_charge(case: Case, at: datetime) -> dict[str, object]:
+    """Why no charge goes with a mail: none may be made, or it was put off (rules 24)."""
+    trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY
+    never = no_automatic_charge(case, trigger)
+    planned = None if never else plan_charge(case, at)
+    today = local_date(at, case.timezone)
+    if planned is None or planned.moved_from is None or planned.moved_from > today:
+        return {"no_charge": never}
+    put_off_to = local_date(planned.due, case.timezone)
+    return {"put_off_to": put_off_to, "moves": planned.moves} if put_off_to > today else {}
 
 
 def _was_charged_on(case: Case, day: int) -> bool:

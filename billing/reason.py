@@ -165,8 +165,10 @@ class Reason(Value):
     """For a mail: why no charge goes with it."""
     moved_from: date | None = None
     """The charge's own day, where rules put it on a later one."""
+    put_off_to: date | None = None
+    """For a mail: the later day of the charge that would have gone with it."""
     moves: tuple[Move, ...] = ()
-    """Those rules, the one that decided first."""
+    """The rules that put the charge there, the one that decided first."""
     subscription: str | None = None
     invoice: str | None = None
 
@@ -185,16 +187,24 @@ class Reason(Value):
         when = f" on {_day(self.on)}{self._moved}" if self.on else ""
         day = f"day {self.policy_day} of " if self.policy_day is not None else ""
         where = f" ({day}policy {self.policy})" if self.on else ""
-        not_charged = f"; not charged: {self.no_charge}" if self.no_charge else ""
-        return f"{lead}{words}{when}{where}{not_charged}{self._ends_with}"
+        return f"{lead}{words}{when}{where}{self._not_charged}{self._ends_with}"
 
     @property
     def _moved(self) -> str:
         if self.moved_from is None or self.on is None:
             return ""
-        on = self.on
-        causes = "; ".join(move.words(on) for move in self.moves)
-        return f", moved from {_day(self.moved_from, beside=on)}: {causes}"
+        return f", moved from {_day(self.moved_from, beside=self.on)}: {self._causes(self.on)}"
+
+    def _causes(self, on: date) -> str:
+        return "; ".join(move.words(on) for move in self.moves)
+
+    @property
+    def _not_charged(self) -> str:
+        if self.no_charge:
+            return f"; not charged: {self.no_charge}"
+        if self.put_off_to is None:
+            return ""
+        return f"; not charged before {_day(self.put_off_to)}: {self._causes(self.put_off_to)}"
 
     @property
     def _ends_with(self) -> str:
