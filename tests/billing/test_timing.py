@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from chase_walk import Walk, answered, at, driving
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.case import Attempt, Case
@@ -316,6 +316,7 @@ def test_sundays_and_holidays_are_named() -> None:
 # Whatever the rules and the inputs
 
 
+@settings(deadline=None)
 @given(
     policy=st.sampled_from([MONTHLY, ANNUAL, SHORT]),
     starts=st.integers(0, 800),
