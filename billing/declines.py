@@ -115,14 +115,14 @@ def read_decline(evidence: DeclineEvidence) -> DeclineReading:
     speaking = [*_witnesses(evidence), *([CODES[named]] if named in CODES else [])]
     classes = [row.decline_class for row in speaking] or [DeclineClass.RETRY_LATER]
     network = _network_row(evidence)
-    forbidding = [row for row in (network, CODES.get(named)) if row is not None and row.never_again]
+    named_rows = [row for row in (network, CODES.get(named)) if row is not None]
     return DeclineReading(
         code=named,
         decline_class=DeclineClass.FRAUD_STOP if DeclineClass.FRAUD_STOP in classes else classes[0],
         wait=timedelta(hours=network.wait_hours) if network and network.wait_hours else None,
-        never_again=bool(forbidding),
+        never_again=any(row.never_again for row in named_rows),
         is_known=bool(speaking),
-        alerts_operator=bool(network and network.alerts_operator),
+        alerts_operator=any(row.alerts_operator for row in named_rows),
     )
 
 
