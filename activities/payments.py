@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio import activity
@@ -19,7 +19,14 @@ from activities.books.chasing import (
     to_wake,
 )
 from activities.books.config import BookRules
-from activities.books.gate import GateRefused, attempts_of, begin_attempt, live_attempt, why_shut
+from activities.books.gate import (
+    GateRefused,
+    Refusal,
+    attempts_of,
+    begin_attempt,
+    live_attempt,
+    why_shut,
+)
 from activities.books.outcomes import record_never_ran, record_outcome
 from activities.books.rows import get, lock_with_subscription
 from activities.books.steps import report
@@ -43,6 +50,7 @@ from models.tables import Collection, Customer, Invoice, InvoiceStatus, PaymentA
 
 HEARTBEAT_SECONDS: Final = 0.8
 """Before the first beat: a normal charge sends none (engine 25)."""
+CARD_BUSY_PAUSE: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,8 @@ class Payments:
         Run again it finds the same row and sends the same request with the same key.
 
         Raises:
-            ApplicationError: a transport fault, retried by Temporal; or a request that the provider calls
-                wrong, which is not.
+            ApplicationError: a transport fault, or a card that is being charged for another invoice, retried by
+                Temporal; or a request that the provider calls wrong, which is not.
         """
         begun = await self._begin(order)
         if isinstance(begun, ChargeReport):
@@ -170,8 +178,11 @@ class Payments:
                 asked_by=await first_wish(session, invoice, order.trigger),
             )
             if isinstance(attempt, GateRefused):
+                if attempt.reason is Refusal.CARD_BUSY:
+                    raise _busy(order)
                 if invoice.owner == "subscription":  # which goes on; a collection drops what stays queued
-                    await open_collection(session, row, invoice, work.at)
+                    is_held = attempt.reason is Refusal.CAP
+                    await open_collection(session, row, invoice, work.at, on_delay=is_held)
                 return await _answer(work, order, refused=attempt.reason.value)
             if before is not None:
                 await follow_attempt(work, invoice, before, attempt)
@@ -330,6 +341,12 @@ def _as_of(order: ChargeOrder) -> datetime:
 
 def _outcome_word(state: AttemptState) -> str:
     return "paid" if state is AttemptState.SUCCEEDED else state.value
+
+
+def _busy(order: ChargeOrder) -> ApplicationError:
+    """Charges on one card go one after the other: Temporal asks again in a moment (rules 26)."""
+    message = f"Another charge of the card of {order.invoice_id} is being answered."
+    return ApplicationError(message, type="CardBusy", next_retry_delay=CARD_BUSY_PAUSE)
 
 
 def _fault(fault: ProviderUnavailable) -> ApplicationError:

@@ -100,6 +100,7 @@ def declined(
         code=reading.code,
         decline_class=reading.decline_class,
         not_before=as_of + reading.wait if reading.wait else None,
+        never_again=reading.never_again,
     )
 
 

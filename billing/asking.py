@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from billing.caps import hold_on, on_card
 from billing.case import Case
 from billing.payment import AttemptState, Trigger
 from billing.values import Value
@@ -24,6 +25,7 @@ class Refused(StrEnum):
     NO_METHOD = "no_method"
     METHOD_STOPPED = "method_stopped"
     TOO_MANY = "too_many"
+    CARD_FULL = "card_full"
     EXPIRED = "expired"
 
 
@@ -44,6 +46,7 @@ _MESSAGES: Final = {
     Refused.NO_METHOD: "There is no usable payment method. Add one first.",
     Refused.METHOD_STOPPED: "This payment method cannot be used any more. Add another one.",
     Refused.TOO_MANY: f"There were {MOST_ASKED_PER_DAY} tries within 24 hours. Try again later.",
+    Refused.CARD_FULL: "This card was declined too often lately. Add another one, or try again later.",
     Refused.EXPIRED: "The time to pay this invoice is over. Start again.",
 }
 
@@ -61,9 +64,14 @@ def may_ask(case: Case, trigger: Trigger, now: datetime) -> Refusal | None:
     reason = _obstacle(case, now)
     if reason is not None:
         return Refusal(reason=reason, message=_MESSAGES[reason])
-    allowed_at = now if trigger.is_automatic else asked_from(case, now)
-    if allowed_at > now:
-        return Refusal(reason=Refused.TOO_MANY, message=_MESSAGES[Refused.TOO_MANY], not_before=allowed_at)
+    if trigger.is_automatic:
+        return None
+    for reason, allowed_at in (
+        (Refused.CARD_FULL, _card_rests_until(case)),
+        (Refused.TOO_MANY, _fewer_at(case, now)),
+    ):
+        if allowed_at is not None and allowed_at > now:
+            return Refusal(reason=reason, message=_MESSAGES[reason], not_before=allowed_at)
     return None
 
 
@@ -87,9 +95,19 @@ def can_be_asked(case: Case) -> bool:
 
 
 def asked_from(case: Case, now: datetime) -> datetime:
-    """The earliest instant from `now` on at which a person may cause another attempt (rules 23)."""
+    """The earliest instant from `now` on at which a person may cause another attempt (rules 23, 27)."""
+    return max(now, _card_rests_until(case) or now, _fewer_at(case, now) or now)
+
+
+def _card_rests_until(case: Case) -> datetime | None:
+    hold = hold_on(on_card(case), Trigger.CUSTOMER, case.timezone)
+    return hold.until if hold is not None else None
+
+
+def _fewer_at(case: Case, now: datetime) -> datetime | None:
+    """When the earliest of too many attempts of persons is a day old."""
     day = timedelta(hours=24)
     recent = sorted(
         a.begun_at for a in case.attempts if not a.trigger.is_automatic and a.begun_at > now - day
     )
-    return now if len(recent) < MOST_ASKED_PER_DAY else recent[-MOST_ASKED_PER_DAY] + day
+    return None if len(recent) < MOST_ASKED_PER_DAY else recent[-MOST_ASKED_PER_DAY] + day

@@ -375,6 +375,16 @@ def local_date(at: datetime, timezone: str) -> date:
         raise OutsideCalendar(f"{at} is outside the years 1 to 9999 in {zone}.", field="at") from None
 
 
+def same_hour_next_day(at: datetime, timezone: str) -> datetime:
+    """The full hour in which `at` lies in `timezone`, one date later: of 09:00:05 on Monday, Tuesday 09:00.
+
+    Raises:
+        InvalidInput: the zone does not exist; field `timezone`.
+    """
+    local = Instant(at.astimezone(UTC)).to_tz(check_timezone(timezone))
+    return at_local_time(local.date().add(days=1).to_stdlib(), local.hour, 0, timezone)
+
+
 def first_of_month(day: date) -> date:
     """The first day of the month of `day`."""
     return day.replace(day=1)

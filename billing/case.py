@@ -25,6 +25,9 @@ FAILED_STATES: Final = frozenset(
 """No money came and the customer can be told so."""
 UNDER_WAY_STATES: Final = frozenset({AttemptState.STARTED, AttemptState.PROCESSING, AttemptState.UNKNOWN})
 """Money may be moving and no answer of ours changes that."""
+TURN: Final = timedelta(minutes=1)
+"""Between the charges of a customer's chases on one morning: longer than the bank takes to answer (rules 26)."""
+MOST_TURNS: Final = 59
 
 
 class Role(StrEnum):
@@ -53,7 +56,9 @@ class Attempt(Value):
     decline_code: str | None = None
     payment_method_id: str | None = None
     not_before: datetime | None = None
-    """No automatic try on this method sooner, where the network named a wait."""
+    """No automatic repeat on this card sooner, where the network named a wait."""
+    never_again: bool = False
+    """The network allows no repeat on this card (rules 27)."""
     looked_at: datetime | None = None
     """When the provider was last asked what became of it."""
 
@@ -62,6 +67,12 @@ class Attempt(Value):
         """Whether the provider knows nothing of it: nobody declined anything."""
         said_nothing = self.decline_code is None and self.decline_class is DeclineClass.RETRY
         return self.state is AttemptState.ABANDONED and said_nothing
+
+    @property
+    def is_decline(self) -> bool:
+        """Whether the networks count it: the bank said no, or asked for the payer, who may not have come since."""
+        asked = self.state in (AttemptState.ACTION_REQUIRED, AttemptState.ABANDONED)
+        return self.state is AttemptState.DECLINED or (asked and self.decline_code is not None)
 
     @property
     def verdict(self) -> DeclineClass | None:
@@ -101,9 +112,18 @@ class Case(Value):
     method_disputed: bool = False
     """There is none because the payer disputes a payment with that card, and the bank has yet to decide (U17)."""
     method_stopped: bool = False
-    """That method was stopped for fraud."""
-    caps_until: datetime | None = None
-    """No automatic charge of that method sooner, where a network's cap is reached (rules 27)."""
+    """Its card was stopped for fraud, with whichever method or customer that came to light."""
+    repeats_forbidden: bool = False
+    """The network allows no repeat on its card, and nothing went through since (rules 27)."""
+    elsewhere: tuple[Attempt, ...] = ()
+    """The latest declines and open tries on its card that are not among `attempts`: those for other invoices, or for an
+    earlier chase of this one (rules 27)."""
+    turn: int = Field(default=0, ge=0)
+    """How many older chases of the same customer go first on the same morning (rules 26)."""
+    good_days: tuple[date, ...] = ()
+    """Local dates on which a charge of this payer went through after a decline, latest first."""
+    country: str = ""
+    """The customer's, ISO 3166 alpha-2, for its public holidays; empty where it is not known."""
     stopped: bool = False
     """Automatic collecting was stopped by a cancel now (rules 21)."""
     frozen: bool = False
@@ -162,6 +182,11 @@ class Case(Value):
         """The instant on `on` at which steps are made."""
         return at_local_time(on, self.policy.hour, 0, self.timezone)
 
+    def in_turn(self, at: datetime) -> datetime:
+        """`at`; where that is a morning, a minute later for each older chase of the customer (rules 26)."""
+        is_morning = at == self.morning(local_date(at, self.timezone))
+        return at + min(self.turn, MOST_TURNS) * TURN if is_morning else at
+
     def first_morning(self, not_before: datetime) -> datetime:
         """The first morning at or after an instant (rules 23: a held-back step)."""
         on = local_date(not_before, self.timezone)
@@ -216,7 +241,7 @@ def ends_at(case: Case, now: datetime) -> datetime:
 def no_automatic_charge(case: Case, trigger: Trigger) -> str | None:
     """Why no automatic charge may be made at all, in words; None where one may (rules 21 to 25, 27).
 
-    Waits are no reason: they only move a charge (`charge_not_before`).
+    Waits are no reason: they only move a charge (`billing.planning`).
     """
     return next(_hindrances(case, trigger), None)
 
@@ -238,6 +263,8 @@ def _hindrances(case: Case, trigger: Trigger) -> Iterator[str]:
             if case.policy.most_retries
             else "no retries"
         )
+    if trigger.is_repeat and case.repeats_forbidden:
+        yield "the card's network allows no repeat"
     yield from _method_hindrances(case)
 
 
@@ -263,9 +290,3 @@ _WHAT_HELPS: Final = {
     DeclineClass.NEW_PAYMENT_METHOD: "needs a new payment method",
     DeclineClass.FRAUD_STOP: "allows no other try",
 }
-
-
-def charge_not_before(case: Case) -> datetime | None:
-    """The instant before which the networks allow no automatic charge of the method; None where any does."""
-    waits = [a.not_before for a in case.attempts if a.payment_method_id == case.method]
-    return max((wait for wait in (*waits, case.caps_until) if wait is not None), default=None)

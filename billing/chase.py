@@ -20,13 +20,13 @@ from billing.case import (
     Attempt,
     Case,
     Role,
-    charge_not_before,
     ends_at,
     no_automatic_charge,
     retries_left,
 )
 from billing.dunning import MOST_RETRIES
-from billing.payment import AttemptState, DeclineClass, Trigger
+from billing.payment import AttemptState, Trigger
+from billing.planning import Planned, allowed, plan_charge
 from billing.reason import Because, Reason
 from billing.values import Value
 
@@ -180,7 +180,7 @@ def _candidates(case: Case, now: datetime) -> Iterator[NextStep]:
     if case.role is Role.GATED:
         yield from _gated_steps(case, now)
         return
-    held_to = case.morning(case.hold_on) if case.hold_on is not None else now
+    held_to = case.in_turn(case.morning(case.hold_on)) if case.hold_on is not None else now
     for step in _policy_steps(case, max(now, held_to)):
         held = step.due is not None and step.due < held_to > now
         yield step.model_copy(update={"due": held_to}) if held else step
@@ -228,67 +228,19 @@ def _asked_charge(case: Case, now: datetime) -> Iterator[NextStep]:
             yield NextStep(kind=StepKind.CHARGE, due=due, trigger=person, why=why)
     elif case.asked and no_automatic_charge(case, case.asked[0]) is None:
         held_to = case.morning(case.hold_on) if case.hold_on is not None else now
-        yield _charge(case, case.asked[0], _moved(case, max(now, held_to)), now)
+        yield _charge(case, allowed(case, case.asked[0], max(now, held_to)), now)
 
 
 def _automatic_charge(case: Case, as_of: datetime) -> Iterator[NextStep]:
-    """The next charge of the policy: the promised one, the repeat, or that of a policy day (rules 23, 25)."""
-    held_to = case.morning(case.hold_on) if case.hold_on is not None else None
-    if held_to is not None and _promise_is_due(case, held_to):
-        if no_automatic_charge(case, Trigger.PROMISE) is None:
-            yield _charge(case, Trigger.PROMISE, _moved(case, held_to), as_of)
-        return
-    trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY
-    if no_automatic_charge(case, trigger) is not None:
-        return
-    planned = _planned_charge(case, as_of)
-    repeat = _repeat_at(case, held_to)
-    if repeat is not None and (planned is None or repeat < planned > as_of):
-        yield _charge(case, Trigger.REPEAT, repeat, as_of)
-    elif planned is not None:
-        yield _charge(case, trigger, planned, as_of)
+    """The next charge of the policy."""
+    planned = plan_charge(case, as_of)
+    if planned is not None:
+        yield _charge(case, planned, as_of)
 
 
-def _promise_is_due(case: Case, held_to: datetime) -> bool:
-    """Whether the promised charge is still to be made: none was begun or under way since its instant."""
-    others = (a for a in case.attempts if a.state is not AttemptState.ABANDONED)
-    return case.promise_on == case.hold_on and all((a.settled_at or a.begun_at) < held_to for a in others)
-
-
-def _planned_charge(case: Case, as_of: datetime) -> datetime | None:
-    """The instant of the next charge by the calendar; one stands for all that were missed (rules 4)."""
-    done = max(case.done_through_day, case.dropped_through_day)
-    days = [day for day in (0, *case.policy.retry_days) if day > done]
-    if not days:
-        return None
-    missed = [day for day in days if case.at_day(day) <= as_of]
-    return _moved(case, case.at_day(missed[-1] if missed else days[0]))
-
-
-def _repeat_at(case: Case, held_to: datetime | None) -> datetime | None:
-    """When a technical decline is repeated: hours later, once per chase (rules 23)."""
-    last = case.attempts[-1] if case.attempts else None
-    if (
-        last is None
-        or last.settled_at is None
-        or last.decline_class is not DeclineClass.RETRY
-        or not last.trigger.is_automatic
-        or last.payment_method_id != case.method
-        or any(a.trigger is Trigger.REPEAT for a in case.attempts)
-    ):
-        return None
-    at = last.settled_at + timedelta(hours=case.policy.repeat_after_hours)
-    dropped = held_to is not None and at < held_to
-    return None if dropped or no_automatic_charge(case, Trigger.REPEAT) else _moved(case, at)
-
-
-def _moved(case: Case, at: datetime) -> datetime:
-    """`at`, or the first morning on which the networks allow a charge (rules 23)."""
-    wait = charge_not_before(case)
-    return at if wait is None or wait <= at else case.first_morning(wait)
-
-
-def _charge(case: Case, trigger: Trigger, due: datetime, as_of: datetime) -> NextStep:
+def _charge(case: Case, planned: Planned, as_of: datetime) -> NextStep:
+    trigger, due = planned.trigger, case.in_turn(planned.due)
+    is_late = local_date(due, case.timezone) < local_date(as_of, case.timezone)
     day = max(0, case.reached(max(due, as_of), (0, *case.policy.retry_days)))
     left = retries_left(case)
     extra = (Trigger.REPEAT, Trigger.PROMISE)
@@ -300,6 +252,8 @@ def _charge(case: Case, trigger: Trigger, due: datetime, as_of: datetime) -> Nex
             "decline_code": _last_code(case),
             "number": case.policy.most_retries - left + 1 if is_retry else None,
             "of": min(MOST_RETRIES, len(case.policy.retry_days) + extras) if is_retry else None,
+            "moved_from": None if is_late else planned.moved_from,
+            "moves": () if is_late else planned.moves,
         }
     )
     return NextStep(kind=StepKind.CHARGE, due=due, policy_day=day, trigger=trigger, why=why)
@@ -366,7 +320,9 @@ def _first_failure_at(case: Case) -> datetime | None:
         tried = any(a.trigger.is_automatic and not (held and a.never_ran) for a in case.attempts)
         return None if tried else starts_at(case.day0, case.timezone)
     day0 = case.at_day(0)
-    untried = no_automatic_charge(case, Trigger.FIRST) is not None or _moved(case, day0) > day0
+    untried = (
+        no_automatic_charge(case, Trigger.FIRST) is not None or allowed(case, Trigger.FIRST, day0).due > day0
+    )
     return day0 if untried else None
 
 
@@ -377,15 +333,27 @@ def _mail(case: Case, mail: Mail, day: int, due: datetime, as_of: datetime) -> N
         Mail.LAST_NOTICE: Because.LAST_NOTICE,
         Mail.PAYMENT_LINK: Because.LINK,
     }[mail]
-    trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY
+    due = case.in_turn(due)
     why = _reason(case, because, due=max(due, as_of)).model_copy(
         update={
             "policy_day": day,
             "decline_code": _last_code(case),
-            "no_charge": None if _was_charged_on(case, day) else no_automatic_charge(case, trigger),
+            **({} if _was_charged_on(case, day) else _without_charge(case, max(due, as_of))),
         }
     )
     return NextStep(kind=StepKind.NOTICE, due=due, policy_day=day, mail=mail, why=why)
+
+
+def _without_charge(case: Case, at: datetime) -> dict[str, object]:
+    """Why no charge goes with a mail: none may be made, or it was put off (rules 24)."""
+    trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY
+    never = no_automatic_charge(case, trigger)
+    planned = None if never else plan_charge(case, at)
+    today = local_date(at, case.timezone)
+    if planned is None or planned.moved_from is None or planned.moved_from > today:
+        return {"no_charge": never}
+    put_off_to = local_date(planned.due, case.timezone)
+    return {"put_off_to": put_off_to, "moves": planned.moves} if put_off_to > today else {}
 
 
 def _was_charged_on(case: Case, day: int) -> bool:

@@ -60,6 +60,8 @@ class DeclineRow(Value):
     """The source, where Stripe's own dunning never sends this reason to the bank again."""
     wait_hours: int | None = None
     """No automatic try sooner than this many hours after the decline."""
+    never_again: bool = False
+    """Whether the network forbids every repeat: Visa's category 1, Mastercard's 03 and 21 (rules 27)."""
     alerts_operator: bool = False
 
 
@@ -71,6 +73,8 @@ class DeclineReading(Value):
     decline_class: DeclineClass
     wait: timedelta | None = None
     """No automatic try sooner than this after the decline, where the network named a wait."""
+    never_again: bool = False
+    """The network allows no repeat on this card at all (rules 27)."""
     is_known: bool = True
     """False where nothing in the table spoke: worth a line in the log."""
     alerts_operator: bool = False
@@ -105,18 +109,20 @@ def read_decline(evidence: DeclineEvidence) -> DeclineReading:
     `tries_allowed` says.
 
     Fraud is never softened: advice says whether to repeat, not what the payer may be told. A wait that the
-    network named is kept whatever gave the class.
+    network named, or that it wants no repeat at all, is kept whatever gave the class.
     """
     named = _named_reason(evidence)
     speaking = [*_witnesses(evidence), *([CODES[named]] if named in CODES else [])]
     classes = [row.decline_class for row in speaking] or [DeclineClass.RETRY_LATER]
     network = _network_row(evidence)
+    named_rows = [row for row in (network, CODES.get(named)) if row is not None]
     return DeclineReading(
         code=named,
         decline_class=DeclineClass.FRAUD_STOP if DeclineClass.FRAUD_STOP in classes else classes[0],
         wait=timedelta(hours=network.wait_hours) if network and network.wait_hours else None,
+        never_again=any(row.never_again for row in named_rows),
         is_known=bool(speaking),
-        alerts_operator=bool(network and network.alerts_operator),
+        alerts_operator=any(row.alerts_operator for row in named_rows),
     )
 
 

@@ -19,6 +19,7 @@ from billing.values import Value
 
 MOST_RETRIES: Final = 4
 """Automatic tries after the first charge, whatever the decline class (rules 23)."""
+LAST_DAY_OF_MONTH: Final = 31
 SHORTEST_NOTICE_DAYS: Final = 3
 """No policy may set `minimum_notice_days` below this."""
 
@@ -84,6 +85,17 @@ class DunningPolicy(Value):
     """For transfers: days overdue before the subscription is past_due (rules 22)."""
     hour: int = 9
     """The full hour at which every step is made, in the customer's zone."""
+    good_days: bool = True
+    """After insufficient funds, a retry waits for a day of the month on which this payer's charges went through after
+    a decline before (`billing.timing`)."""
+    paydays: tuple[int, ...] = ()
+    """Days of the month on which payers are paid, for those with no good days of their own; 31 is the last day. French
+    salaries come at the month's end: (28, 31). Empty: no retry waits for them."""
+    payday_within_days: int = 5
+    """How long a retry waits for a payday at most."""
+    avoid_sundays: bool = False
+    avoid_public_holidays: bool = False
+    """Of the customer's country, where it is in `billing/public_holidays.json`."""
 
     @property
     def title(self) -> str:
@@ -197,6 +209,16 @@ class DunningPolicy(Value):
                 "tolerance_days",
                 self.tolerance_days < 0,
                 f"tolerance_days is {self.tolerance_days}. Give 0 or more.",
+            ),
+            (
+                "paydays",
+                any(not 1 <= day <= LAST_DAY_OF_MONTH for day in self.paydays),
+                f"paydays names days of the month: {self.paydays}. Give 1 to {LAST_DAY_OF_MONTH}.",
+            ),
+            (
+                "payday_within_days",
+                self.payday_within_days < 1,
+                f"payday_within_days is {self.payday_within_days}. Give 1 or more, or leave paydays empty.",
             ),
             ("hour", not 0 <= self.hour <= 23, f"hour is {self.hour}. Give 0 to 23."),  # noqa: PLR2004
         )

@@ -83,6 +83,11 @@ class Trigger(StrEnum):
         """Whether it counts against the first charge and four retries of rules 23."""
         return self in (Trigger.FIRST, Trigger.REPEAT, Trigger.RETRY, Trigger.PROMISE)
 
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it tries a card again that was declined, without a person asking (rules 27)."""
+        return self.is_automatic and self is not Trigger.FIRST
+
 
 class Paid(Value):
     """The money was taken."""
@@ -102,6 +107,8 @@ class Declined(Value):
     decline_class: DeclineClass
     not_before: datetime | None = None
     """Earliest instant of another automatic try, where the network named one."""
+    never_again: bool = False
+    """The card's network allows no repeat at all (rules 27)."""
 
 
 class Processing(Value):

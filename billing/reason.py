@@ -83,6 +83,69 @@ _END_WORDS: Final[dict[str, str]] = {
 }
 
 
+class MovedBy(StrEnum):
+    """What put a charge on a later day than its own."""
+
+    NETWORK = "network"
+    CARD_TRIED = "card_tried"
+    CARD_FULL = "card_full"
+    GOOD_DAY = "good_day"
+    PAYDAY = "payday"
+    SUNDAY = "sunday"
+    PUBLIC_HOLIDAY = "public_holiday"
+
+
+_MOVED_WORDS: Final[dict[MovedBy, tuple[str, str]]] = {
+    MovedBy.NETWORK: ("rules 27", "Mastercard asks to wait {wait}"),
+    MovedBy.CARD_TRIED: (
+        "rules 27",
+        "a card is tried again once in 24 hours, and another try was declined on {day}",
+    ),
+    MovedBy.CARD_FULL: ("rules 27", "10 charges of the card were declined within 30 days"),
+    MovedBy.GOOD_DAY: ("policy", "the day of the month on which this customer's card worked in {month}"),
+    MovedBy.PAYDAY: ("policy", "the payday of the policy"),
+    MovedBy.SUNDAY: ("policy", "no charge on a Sunday"),
+    MovedBy.PUBLIC_HOLIDAY: ("policy", "no charge on a public holiday in {country}"),
+}
+_DAY_HOURS: Final = 24
+
+
+class Move(Value):
+    """One rule that put a charge on a later day, with what the rule read."""
+
+    by: MovedBy
+    hours: int | None = None
+    """How long a network asks to wait. Only Mastercard does."""
+    on: date | None = None
+    """The day that the rule looked back to."""
+    country: str = ""
+
+    @property
+    def rule(self) -> str:
+        """Where the rule is written: `rules 27`, or `policy`."""
+        return _MOVED_WORDS[self.by][0]
+
+    def words(self, step_on: date) -> str:
+        """For people; the year is named where it is another than that of the step."""
+        day = _day(self.on, beside=step_on) if self.on else ""
+        month = day.partition(" ")[2]
+        return _MOVED_WORDS[self.by][1].format(
+            wait=_wait(self.hours or 0), day=day, month=month, country=self.country
+        )
+
+
+def _wait(hours: int) -> str:
+    if hours > _DAY_HOURS and hours % _DAY_HOURS == 0:
+        return f"{hours // _DAY_HOURS} days"
+    return "1 hour" if hours == 1 else f"{hours} hours"
+
+
+def _day(day: date, *, beside: date | None = None) -> str:
+    """`8 February 2027`, without the year where it stands beside a day of the same."""
+    same_year = beside is not None and day.year == beside.year
+    return f"{day.day} {day:%B}" if same_year else f"{day.day} {day:%B %Y}"
+
+
 class Reason(Value):
     """Why a step comes. `str` and `sentence` put it in plain English."""
 
@@ -100,6 +163,12 @@ class Reason(Value):
     """How many there are at most."""
     no_charge: str | None = None
     """For a mail: why no charge goes with it."""
+    moved_from: date | None = None
+    """The charge's own day, where rules put it on a later one."""
+    put_off_to: date | None = None
+    """For a mail: the later day of the charge that would have gone with it."""
+    moves: tuple[Move, ...] = ()
+    """The rules that put the charge there, the one that decided first."""
     subscription: str | None = None
     invoice: str | None = None
 
@@ -109,14 +178,33 @@ class Reason(Value):
         return _WORDS[self.because][0]
 
     def sentence(self) -> str:
-        """For people: `insufficient_funds; retry 3 of 4 on 8 February 2027 (day 7 of policy monthly v1)`."""
+        """For people: `insufficient_funds; retry 3 of 4 on 8 February 2027 (day 7 of policy monthly v1)`.
+
+        A charge that was put off says from which day, and by what.
+        """
         words = _WORDS[self.because][1].format(number=self.number, of=self.of)
         lead = f"{self.decline_code}; " if self.decline_code else ""
-        when = f" on {self.on.day} {self.on:%B %Y}" if self.on else ""
+        when = f" on {_day(self.on)}{self._moved}" if self.on else ""
         day = f"day {self.policy_day} of " if self.policy_day is not None else ""
         where = f" ({day}policy {self.policy})" if self.on else ""
-        not_charged = f"; not charged: {self.no_charge}" if self.no_charge else ""
-        return f"{lead}{words}{when}{where}{not_charged}{self._ends_with}"
+        return f"{lead}{words}{when}{where}{self._not_charged}{self._ends_with}"
+
+    @property
+    def _moved(self) -> str:
+        if self.moved_from is None or self.on is None:
+            return ""
+        return f", moved from {_day(self.moved_from, beside=self.on)}: {self._causes(self.on)}"
+
+    def _causes(self, on: date) -> str:
+        return "; ".join(move.words(on) for move in self.moves)
+
+    @property
+    def _not_charged(self) -> str:
+        if self.no_charge:
+            return f"; not charged: {self.no_charge}"
+        if self.put_off_to is None:
+            return ""
+        return f"; not charged before {_day(self.put_off_to)}: {self._causes(self.put_off_to)}"
 
     @property
     def _ends_with(self) -> str:

@@ -8,17 +8,20 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.cards import Card, allows_no_repeat, as_value, good_days, is_stopped, tries_on, turn_of
 from activities.books.config import BookRules
 from activities.books.gate import attempts_of, is_collectable
 from activities.books.policies import policy_for
 from activities.books.rows import customer_of, is_in_dispute, lock, method_on_file
 from activities.books.work import Work
 from billing.calendar import local_date
-from billing.case import Attempt, Case, Role
+from billing.caps import on_card
+from billing.case import Case, Role
 from billing.payment import AttemptState, Trigger
 from billing.policy_choice import MethodKind
 from billing.progress import Progress, after_charge
 from billing.terms import CollectionMethod
+from billing.timing import NO_MONEY
 from models.boundary import Wish
 from models.ids import derived_id
 from models.tables import (
@@ -27,6 +30,7 @@ from models.tables import (
     Invoice,
     InvoiceStatus,
     PaymentAttempt,
+    PaymentMethod,
     SubscriptionRow,
 )
 
@@ -118,11 +122,12 @@ async def load_case(
 ) -> Case:
     """The chase of an invoice as one value, read from the rows."""
     version = await session.get_one(DunningPolicyVersion, collection.policy_version_id)
-    method = await method_on_file(session, await customer_of(session, invoice))
+    customer = await customer_of(session, invoice)
+    method = await method_on_file(session, customer)
     disputed = method is not None and await is_in_dispute(session, method)
     attempts = await attempts_of(session, invoice.id)
     is_open = is_collectable(invoice)
-    return Case(
+    case = Case(
         invoice_id=invoice.id,
         role=Role(collection.role),
         is_open=is_open,
@@ -131,12 +136,14 @@ async def load_case(
         policy=version.policy,
         day0=collection.day0,
         timezone=collection.timezone,
-        attempts=tuple(_attempt(attempt) for attempt in attempts if attempt.chase == invoice.chase),
+        attempts=tuple(as_value(attempt) for attempt in attempts if attempt.chase == invoice.chase),
         done_through_day=collection.done_through_day,
         noticed_through_day=collection.noticed_through_day,
         method=method.id if method is not None and not disputed else None,
         method_disputed=disputed,
         by_direct_debit=method is not None and method.kind == MethodKind.SEPA_DEBIT.value,
+        turn=await turn_of(session, collection, invoice),
+        country=customer.address.country if customer.address is not None else "",
         stopped=not (invoice.automatic_collecting and row.automatic_collecting),
         frozen=invoice.frozen,
         end_held=row.state.parked is not None,
@@ -148,20 +155,22 @@ async def load_case(
         deadline_at=invoice.gate_closes_at if collection.role == Role.GATED.value else None,
         asked=tuple(Trigger(wish["trigger"]) for wish in collection.asked),
     )
+    return case if method is None or disputed else await _with_card(session, case, invoice, method)
 
 
-def _attempt(attempt: PaymentAttempt) -> Attempt:
-    return Attempt(
-        number=attempt.number,
-        trigger=attempt.trigger,
-        state=attempt.state,
-        begun_at=attempt.begun_at,
-        settled_at=attempt.settled_at,
-        decline_class=attempt.decline_class,
-        decline_code=attempt.decline_code,
-        payment_method_id=attempt.method_id,
-        not_before=attempt.not_before,
-        looked_at=attempt.looked_at,
+async def _with_card(session: AsyncSession, case: Case, invoice: Invoice, method: PaymentMethod) -> Case:
+    """What was tried on the card for whichever invoices, and on which days this payer has money (rules 26, 27)."""
+    card = Card.of(method, invoice.clock_id)
+    case = case.model_copy(update={"elsewhere": await tries_on(session, card, but=(invoice, method))})
+    failure = case.last_failure
+    has_no_money = failure is not None and failure.decline_code == NO_MONEY
+    known = has_no_money and case.policy.good_days
+    return case.model_copy(
+        update={
+            "method_stopped": await is_stopped(session, card),
+            "repeats_forbidden": await allows_no_repeat(session, card, on_card(case)),
+            "good_days": await good_days(session, invoice.customer_id, case.timezone) if known else (),
+        }
     )
 
 
@@ -190,7 +199,7 @@ async def follow_attempt(work: Work, invoice: Invoice, before: Case, attempt: Pa
     collection = await work.session.get(Collection, collection_key(invoice))
     if collection is None:
         return
-    after = _attempt(attempt)
+    after = as_value(attempt)
     store_progress(collection, after_charge(before, after))
     had_begun = any(
         a.number == attempt.number and a.state is not AttemptState.QUEUED for a in before.attempts

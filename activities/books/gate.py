@@ -10,10 +10,12 @@ from typing import Final, Protocol, TypedDict
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.cards import Card, allows_no_repeat, is_stopped, key_of, lock_card, tries_on
 from activities.books.config import BookRules
 from activities.books.rows import customer_of, is_in_dispute, lock_with_subscription, usable_method
 from activities.gateway import Charge, PreparedRequest
 from billing.asking import MOST_ASKED_PER_DAY
+from billing.caps import hold_on, is_busy
 from billing.dunning import MOST_RETRIES
 from billing.payment import LIVE_STATES, AttemptState, Trigger
 from models.ids import derived_id
@@ -39,6 +41,9 @@ class Refusal(StrEnum):
     STOPPED = "stopped"
     UNDER_WAY = "under_way"
     CAP = "cap"
+    CARD_BUSY = "card_busy"
+    """Another charge of the card is being answered: ask again in a moment."""
+    CARD_STOPPED = "card_stopped"
     NO_METHOD = "no_method"
     NOT_NEXT = "not_next"
 
@@ -64,7 +69,8 @@ async def begin_attempt(
 ) -> PaymentAttempt | GateRefused:
     """Write the attempt before the charge, or refuse. Asked again for a number it answers the same row.
 
-    A queued attempt has not begun: asked to begin it, the gate looks again whether it still may (engine 1, 4).
+    A queued attempt has not begun: asked to begin it, the gate looks again whether it still may (engine 1, 4). Where
+    its card may not be charged now its row is taken back.
 
     Args:
         session: a transaction of its own, or the one that issues the invoice.
@@ -81,7 +87,7 @@ async def begin_attempt(
     attempts = await attempts_of(session, invoice_id)
     for attempt in attempts:
         if attempt.number == number:
-            return await _take_up(session, gateway, row, invoice, attempt, state=state, rules=rules)
+            return await _take_up(session, gateway, row, invoice, attempt, at, state=state, rules=rules)
     refusal = _refusal(row, invoice, attempts, number, trigger, at)
     if refusal is not None:
         return GateRefused(refusal)
@@ -90,6 +96,11 @@ async def begin_attempt(
     also = await joined_amounts(session, rules, invoice, trigger)
     if method is None or _sum(invoice, also) < rules.minimum(invoice.currency):
         return GateRefused(Refusal.NO_METHOD if method is None else Refusal.NOT_OPEN)
+    refusal = await _card_refusal(
+        session, row, invoice, method, trigger, at, sends=state is AttemptState.STARTED
+    )
+    if refusal is not None:
+        return GateRefused(refusal)
     _follow_amount(invoice, attempts, also)
     attempt = _new_attempt(gateway, invoice, customer, method, also, number=number, trigger=trigger, at=at)
     attempt.state = state
@@ -105,6 +116,7 @@ async def _take_up(
     row: SubscriptionRow,
     invoice: Invoice,
     attempt: PaymentAttempt,
+    at: datetime,
     *,
     state: AttemptState,
     rules: BookRules,
@@ -113,14 +125,54 @@ async def _take_up(
         refusal = why_shut(row, invoice, attempt.trigger)
         if refusal is not None:
             return GateRefused(refusal)
-        if await is_in_dispute(session, await session.get_one(PaymentMethod, attempt.method_id)):
+        method = await session.get_one(PaymentMethod, attempt.method_id)
+        if await is_in_dispute(session, method):
             return GateRefused(Refusal.NO_METHOD)
+        refusal = await _card_refusal(session, row, invoice, method, attempt.trigger, at, sends=True)
+        if refusal is not None:
+            return await _taken_back(session, attempt, refusal)
         also = await joined_amounts(session, rules, invoice, attempt.trigger)
         is_as_written = attempt.also == also and _asked_for(attempt) == _sum(invoice, also)
         if attempt.generation != invoice.generation or not is_as_written:
             await _ask_for_what_is_left(session, gateway, invoice, attempt, also)
         attempt.state = AttemptState.STARTED
     return attempt
+
+
+async def _taken_back(session: AsyncSession, attempt: PaymentAttempt, refusal: Refusal) -> GateRefused:
+    """What waited in the queue was never sent: where its card may not be charged now, it is as if it had not been."""
+    if refusal is not Refusal.CARD_BUSY:
+        await session.delete(attempt)
+        await session.flush()
+    return GateRefused(refusal)
+
+
+async def _card_refusal(
+    session: AsyncSession,
+    row: SubscriptionRow,
+    invoice: Invoice,
+    method: PaymentMethod,
+    trigger: Trigger,
+    at: datetime,
+    *,
+    sends: bool,
+) -> Refusal | None:
+    """What the networks and fraud say about the card, over all invoices (rules 27).
+
+    What is about to be sent is decided under the card's lock; what is only queued will be asked again.
+    """
+    card = Card.of(method, invoice.clock_id)
+    if sends:
+        await lock_card(session, card)
+    if await is_stopped(session, card):
+        return Refusal.CARD_STOPPED
+    tries = await tries_on(session, card)
+    hold = hold_on(tries, trigger, row.state.timezone)
+    if hold is not None and hold.until > at:
+        return Refusal.CAP
+    if trigger.is_repeat and await allows_no_repeat(session, card, tries):
+        return Refusal.CAP
+    return Refusal.CARD_BUSY if sends and is_busy(tries, trigger, at) else None
 
 
 async def _ask_for_what_is_left(
@@ -201,7 +253,7 @@ def _new_attempt(
         trigger=trigger,
         state=AttemptState.QUEUED,
         method_id=method.id,
-        fingerprint=method.fingerprint,
+        fingerprint=key_of(method),
         amount_minor=_sum(invoice, also) - prepared.too_fine_minor,
         also=[dict(one) for one in also],
         currency=invoice.currency,

@@ -218,7 +218,7 @@ async def _open_gate(work: Work, invoice: Invoice) -> None:
 async def _write_declined(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome: Declined) -> None:
     attempt.state, attempt.settled_at = AttemptState.DECLINED, work.at
     attempt.decline_code, attempt.decline_class = outcome.code, outcome.decline_class
-    attempt.not_before = outcome.not_before
+    attempt.not_before, attempt.never_again = outcome.not_before, outcome.never_again
     invoice.payment_state = PaymentState.DECLINED
     if outcome.payment_intent is None and attempt.payment_intent is None:
         invoice.generation += 1  # nothing was created under this key, and Stripe would replay its refusal

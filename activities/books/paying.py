@@ -152,4 +152,5 @@ _AS_SEEN = {
     Refused.FROZEN: Standing.NOT_NOW,
     Refused.BELOW_MINIMUM: Standing.NOT_NOW,
     Refused.TOO_MANY: Standing.NOT_NOW,
+    Refused.CARD_FULL: Standing.NO_METHOD,
 }

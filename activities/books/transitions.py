@@ -22,7 +22,7 @@ from activities.books.changing import (
 )
 from activities.books.chasing import collection_key, open_collection
 from activities.books.config import BookRules
-from activities.books.gate import amount_asked, begin_attempt
+from activities.books.gate import GateRefused, Refusal, amount_asked, begin_attempt
 from activities.books.issuing import number_invoice, write_invoice
 from activities.books.metering import close_usage, turn_meters
 from activities.books.notices import emit, write_mail
@@ -180,10 +180,11 @@ async def collect_invoice(work: Work, invoice: Invoice) -> None:
     by_charge = work.row.state.terms.collection_method is CollectionMethod.CHARGE
     asked = await amount_asked(work.session, work.rules, invoice)
     charged = by_charge and asked >= work.rules.minimum(invoice.currency)
+    is_held = False
     if charged and invoice.delay_days == 0:
         customer = await customer_of(work.session, work.row)
         if await usable_method(work.session, customer) is not None:
-            await begin_attempt(
+            queued = await begin_attempt(
                 work.session,
                 work.gateway,
                 work.rules,
@@ -193,10 +194,13 @@ async def collect_invoice(work: Work, invoice: Invoice) -> None:
                 at=work.at,
                 state=AttemptState.QUEUED,
             )
-            return
+            if not isinstance(queued, GateRefused):
+                return
+            is_held = queued.reason is Refusal.CAP
     below_minimum = by_charge and not charged
     if not below_minimum:
-        await open_collection(work.session, work.row, invoice, work.at, on_delay=invoice.delay_days > 0)
+        on_delay = is_held or invoice.delay_days > 0
+        await open_collection(work.session, work.row, invoice, work.at, on_delay=on_delay)
 
 
 async def _bill_change(work: Work, effect: BillChange) -> None:

@@ -39,6 +39,8 @@ class PaymentAttempt(SQLModel, table=True):
             sqlite_where=_SUCCEEDED,
             postgresql_where=_SUCCEEDED,
         ),
+        # Rules 27: what was tried on a card, whichever invoice it was for.
+        Index("tries_of_a_card", "fingerprint", "begun_at"),
         is_one_of("trigger", Trigger),
         is_one_of("state", AttemptState),
         is_one_of("decline_class", DeclineClass),
@@ -56,7 +58,8 @@ class PaymentAttempt(SQLModel, table=True):
     trigger: Trigger = one_of(Trigger)
     state: AttemptState = one_of(AttemptState)
     method_id: str = Field(foreign_key="payment_method.id")
-    fingerprint: str | None = Field(default=None, index=True)
+    fingerprint: str | None = None
+    """Of the card; where the provider gives none, the method's id."""
     amount_minor: int = minor(None)
     currency: str
     also: list[dict[str, Any]] = json_list()
@@ -70,6 +73,8 @@ class PaymentAttempt(SQLModel, table=True):
     decline_code: str | None = None
     decline_class: DeclineClass | None = one_of_or_none(DeclineClass)
     not_before: datetime | None = instant()
+    never_again: bool = False
+    """The card's network allows no repeat on it (rules 27)."""
     asked_by: str = ""
     """The command that asked for it, where a person did."""
     begun_at: datetime = instant(nullable=False)

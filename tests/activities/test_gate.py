@@ -51,8 +51,11 @@ async def _begin(
 
 
 async def _owing(database: Database, **changes: Any) -> tuple[Someone, Invoice]:  # noqa: ANN401 - of the row
+    """Somebody with a card of their own and an open invoice."""
     async with database.write() as session:
         anna = await factories.someone(session)
+        assert anna.method is not None
+        anna.method.fingerprint = f"fingerprint-{anna.customer.id}"
         invoice = factories.invoice(anna, **changes)
         session.add(invoice)
     return anna, invoice
@@ -101,7 +104,8 @@ async def test_an_attempt_is_written_with_the_request_that_will_be_sent(database
     (attempt,) = await _attempts(database, invoice)
     assert (attempt.number, attempt.trigger, attempt.state) == (1, Trigger.FIRST, AttemptState.STARTED)
     assert (attempt.amount_minor, attempt.currency, attempt.begun_at) == (3480, "EUR", NEW_YEAR)
-    assert (attempt.chase, attempt.generation, attempt.fingerprint) == (1, 1, "fingerprint-4242")
+    assert (attempt.chase, attempt.generation) == (1, 1)
+    assert attempt.fingerprint == f"fingerprint-{anna.customer.id}"
     assert attempt.idempotency_key == attempt.request["idempotency_key"] == f"{invoice.id}:pi:1"
     assert attempt.request["params"]["amount"] == 3480
     assert attempt.request["params"]["customer"] == "cus_anna"
@@ -296,7 +300,8 @@ async def _storm(number: int, url: str, invoice_id: str, turns: int) -> list[str
                     invoice_id=invoice_id,
                     number=len(before) + 1,
                     trigger=Trigger.CUSTOMER if number == 0 else Trigger.RETRY,
-                    at=NEW_YEAR,
+                    # A card is tried again once in 24 hours: each retry has a day of its own.
+                    at=NEW_YEAR if number == 0 else NEW_YEAR + timedelta(days=1 + len(before)),
                 )
                 said.append(answer.reason.value if isinstance(answer, GateRefused) else answer.id)
             if isinstance(answer, PaymentAttempt) and turn % 2 == 0:

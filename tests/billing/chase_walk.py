@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from billing.calendar import local_date
 from billing.case import Attempt, Case, Role
@@ -76,6 +76,12 @@ def driving(
         done_through_day=0,
         method=None if first is None else "pm_1",
     )
+
+
+def ten_declines(until: str) -> tuple[Attempt, ...]:
+    """First charges of other invoices on the same card, thirty days before `until`."""
+    begun = at(until) - timedelta(days=30)
+    return tuple(answered(1, Trigger.FIRST, begun, "do_not_honor") for _ in range(10))
 
 
 class Walk:

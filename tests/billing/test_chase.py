@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from chase_walk import Walk, answered, at, automatic_attempts, driving
+from chase_walk import Walk, answered, at, automatic_attempts, driving, ten_declines
 
 from billing.asking import Refused, may_ask
 from billing.calendar import local_date
@@ -239,7 +239,7 @@ def test_a_technical_decline_is_repeated_once_in_a_chase() -> None:
     assert walk.until("2027-03-01") == [
         "02-01 00:30 mail payment_failed",
         "02-02 08:00 retry: processing_error",
-        "02-02 10:00 repeat: processing_error",
+        "02-03 08:00 repeat: processing_error",
         "02-04 08:00 retry: processing_error",
         "02-04 08:00 mail reminder:3",
         "02-08 08:00 retry: processing_error",
@@ -354,7 +354,8 @@ def test_a_missed_repeat_and_a_missed_retry_are_one_charge() -> None:
     assert walk.until("2027-03-01") == [
         "02-01 00:30 mail payment_failed",
         "02-03 15:00 retry: processing_error",
-        "02-03 17:00 repeat: paid",
+        "02-04 08:00 mail reminder:3",
+        "02-05 08:00 retry: paid",
     ]
 
 
@@ -514,7 +515,7 @@ def test_after_the_end_a_customer_can_still_pay() -> None:
 
 def test_a_held_back_charge_moves_and_the_mails_and_the_end_do_not() -> None:
     walk = Walk(driving("insufficient_funds"), "2027-02-01T00:30", ["insufficient_funds"] * 4)
-    walk.change("2027-02-05T12:00", caps_until=at("2027-02-10T08:30"))
+    walk.change("2027-02-05T12:00", elsewhere=ten_declines("2027-02-10T08:30"))
     assert walk.until("2027-04-01") == [
         *NEVER_PAYS[:4],
         "02-08 08:00 mail reminder:7",
@@ -525,13 +526,13 @@ def test_a_held_back_charge_moves_and_the_mails_and_the_end_do_not() -> None:
 
 def test_two_steps_that_a_cap_brings_to_one_day_are_one() -> None:
     walk = Walk(driving("insufficient_funds"), "2027-02-01T00:30", ["insufficient_funds"] * 4)
-    walk.change("2027-02-05T12:00", caps_until=at("2027-02-15T08:00"))
+    walk.change("2027-02-05T12:00", elsewhere=ten_declines("2027-02-15T08:00"))
     assert walk.until("2027-04-01") == [*NEVER_PAYS[:4], "02-08 08:00 mail reminder:7", *NEVER_PAYS[6:]]
 
 
 def test_a_charge_that_a_cap_brings_to_the_end_is_not_made() -> None:
     walk = Walk(driving("insufficient_funds"), "2027-02-01T00:30", ["insufficient_funds"] * 3)
-    walk.change("2027-02-09T12:00", caps_until=at("2027-02-22T08:00"))
+    walk.change("2027-02-09T12:00", elsewhere=ten_declines("2027-02-22T08:00"))
     assert walk.until("2027-04-01") == [
         *NEVER_PAYS[:6],
         "02-15 08:00 mail last_notice",
@@ -541,7 +542,7 @@ def test_a_charge_that_a_cap_brings_to_the_end_is_not_made() -> None:
 
 def test_a_cap_on_day_0_is_told_and_moves_the_first_charge() -> None:
     case = driving("paid").model_copy(
-        update={"attempts": (), "done_through_day": -1, "caps_until": at("2027-02-03T00:00")}
+        update={"attempts": (), "done_through_day": -1, "elsewhere": ten_declines("2027-02-03T00:00")}
     )
     walk = Walk(case, "2027-02-01T00:30", ["insufficient_funds", "paid"])
     assert walk.until("2027-04-01") == [

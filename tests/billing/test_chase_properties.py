@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from chase_walk import CLASS_OF, Walk, answered, at, automatic_attempts, driving
+from chase_walk import CLASS_OF, Walk, answered, at, automatic_attempts, driving, ten_declines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
@@ -68,7 +68,8 @@ class Storm(Walk):
             ahead = timedelta(days=self.data.draw(st.integers(1, 30)))
             update = {"promise_on": local_date(self.now, self.case.timezone) + ahead}
         elif news == "cap":
-            update = {"caps_until": self.now + timedelta(hours=self.data.draw(st.integers(1, 300)))}
+            until = self.now + timedelta(hours=self.data.draw(st.integers(1, 300)))
+            update = {"elsewhere": ten_declines(f"{until:%Y-%m-%dT%H:%M}")}
         elif news == "stop":
             update = {"stopped": True}
         elif news == "method":

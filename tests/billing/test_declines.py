@@ -15,43 +15,51 @@ NEW = DeclineClass.NEW_PAYMENT_METHOD
 FRAUD = DeclineClass.FRAUD_STOP
 
 
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        ("processing_error", RETRY),
-        ("issuer_not_available", RETRY),
-        ("reenter_transaction", RETRY),
-        ("approve_with_id", RETRY),
-        ("insufficient_funds", LATER),
-        ("generic_decline", LATER),
-        ("do_not_honor", LATER),
-        ("call_issuer", LATER),
-        ("card_velocity_exceeded", LATER),
-        ("withdrawal_count_limit_exceeded", LATER),
-        ("invalid_business_account", LATER),
-        ("authentication_required", CUSTOMER),
-        ("incorrect_cvc", CUSTOMER),
-        ("incorrect_zip", CUSTOMER),
-        ("not_permitted", CUSTOMER),
-        ("security_violation", CUSTOMER),
-        ("payment_disputed", CUSTOMER),
-        ("expired_card", NEW),
-        ("incorrect_number", NEW),
-        ("invalid_account", NEW),
-        ("transaction_not_allowed", NEW),
-        ("revocation_of_authorization", NEW),
-        ("stop_payment_order", NEW),
-        ("restricted_card", NEW),
-        ("invalid_billing_agreement", NEW),
-        ("fraudulent", FRAUD),
-        ("lost_card", FRAUD),
-        ("stolen_card", FRAUD),
-        ("pickup_card", FRAUD),
-        ("merchant_blacklist", FRAUD),
-    ],
-)
+TABLE = {
+    RETRY: """
+        approve_with_id issuer_not_available processing_error reenter_transaction try_again_later
+        partner_processing_error
+    """,
+    LATER: """
+        call_issuer card_velocity_exceeded do_not_honor duplicate_transaction generic_decline insufficient_funds
+        no_action_taken withdrawal_count_limit_exceeded
+        card_decline_rate_limit_exceeded partner_generic_decline partner_insufficient_funds invalid_business_account
+        partner_payment_not_found partner_duplicate_transaction
+    """,
+    CUSTOMER: """
+        authentication_required authentication_not_handled incorrect_address incorrect_cvc incorrect_pin incorrect_zip
+        invalid_amount invalid_cvc invalid_pin mobile_device_authentication_required not_permitted
+        offline_pin_required online_or_offline_pin_required security_violation service_not_allowed
+        payment_intent_authentication_failure invalid_customer_account payment_limit_exceeded payment_disputed
+    """,
+    NEW: """
+        card_not_supported currency_not_supported do_not_try_again expired_card incorrect_number invalid_account
+        invalid_expiry_month invalid_expiry_year invalid_number new_account_information_available pin_try_exceeded
+        restricted_card revocation_of_all_authorizations revocation_of_authorization stop_payment_order
+        testmode_decline transaction_not_allowed
+        previously_declined_do_not_retry invalid_billing_agreement partner_expired_card partner_invalid_currency
+        partner_invalid_amount compliance_violation invalid_authorization invalid_payment_information
+        expired_payment_information recurring_not_supported_by_bank partner_action_not_supported
+        payment_method_missing
+    """,
+    FRAUD: """
+        fraudulent lost_card merchant_blacklist pickup_card stolen_card
+        highest_risk_level partner_high_risk_customer lost_or_stolen_card
+    """,
+}
+"""Every code that is known, by what it allows next."""
+CODES = [(code, expected) for expected, codes in TABLE.items() for code in codes.split()]
+
+
+def test_the_table_knows_these_codes_and_no_others() -> None:
+    assert len(CODES) == 76
+    assert set(declines.CODES) == {code for code, _ in CODES}
+
+
+@pytest.mark.parametrize(("code", "expected"), CODES)
 def test_a_decline_code_has_its_class(code: str, expected: DeclineClass) -> None:
     assert classify(DeclineEvidence(code="card_declined", decline_code=code)) is expected
+    assert classify(DeclineEvidence(code=code)) is expected
 
 
 @pytest.mark.parametrize(
@@ -163,6 +171,94 @@ def test_mastercard_names_a_wait(advice: str, wait: timedelta | None) -> None:
     assert read_decline(evidence.model_copy(update={"network": "visa"})).wait is None
 
 
+MASTERCARD = {
+    LATER: "02 04 24 25 26 27 28 29 30",
+    NEW: "01 03 21 22 40 41 43",
+    FRAUD: "42",
+}
+VISA = {FRAUD: "04 07 41 43", NEW: "12 14 15 46 57 R0 R1 R3"}
+
+
+def test_every_advice_of_mastercard_and_ban_of_visa_has_its_class() -> None:
+    for expected, codes in MASTERCARD.items():
+        for code in codes.split():
+            advice = DeclineEvidence(
+                decline_code="do_not_honor", network_advice_code=code, network="mastercard"
+            )
+            assert classify(advice) is expected, code
+    for expected, codes in VISA.items():
+        for code in codes.split():
+            ban = DeclineEvidence(decline_code="do_not_honor", network_decline_code=code, network="visa")
+            assert classify(ban) is expected, code
+    assert set(declines.MASTERCARD_ADVICE) == set(" ".join(MASTERCARD.values()).split())
+    assert set(declines.VISA_NEVER_AGAIN) == set(" ".join(VISA.values()).split())
+
+
+@pytest.mark.parametrize(
+    ("evidence", "never_again"),
+    [
+        *(
+            (DeclineEvidence(decline_code="do_not_honor", network_decline_code=code, network="visa"), True)
+            for code in ["04", "07", "12", "14", "15", "41", "43", "46", "57", "R0", "R1", "R3"]
+        ),
+        *(
+            (DeclineEvidence(decline_code="do_not_honor", network_decline_code=code, network="visa"), False)
+            for code in ["05", "51", "61", "65", "91"]
+        ),
+        *(
+            (
+                DeclineEvidence(decline_code="do_not_honor", network_advice_code=code, network="mastercard"),
+                code in ("03", "21"),
+            )
+            for code in ["01", "02", "03", "04", "21", "22", "24", "30", "40", "41", "42", "43", "99"]
+        ),
+        # Each network numbers its own way.
+        (DeclineEvidence(decline_code="do_not_honor", network_advice_code="03", network="visa"), False),
+        (
+            DeclineEvidence(decline_code="do_not_honor", network_decline_code="R1", network="mastercard"),
+            False,
+        ),
+        (DeclineEvidence(decline_code="do_not_honor", network_decline_code="R1"), False),
+        # Stripe's own words for the cardholder's orders to the bank, whoever carried them.
+        (DeclineEvidence(code="card_declined", decline_code="revocation_of_authorization"), True),
+        (DeclineEvidence(code="card_declined", decline_code="revocation_of_all_authorizations"), True),
+        (DeclineEvidence(code="card_declined", decline_code="stop_payment_order"), True),
+        (DeclineEvidence(code="card_declined", decline_code="expired_card"), False),
+        (DeclineEvidence(code="card_declined", decline_code="do_not_try_again"), False),
+        # Kept whatever gave the class.
+        (
+            DeclineEvidence(
+                decline_code="do_not_honor",
+                advice_code="try_again_later",
+                network_advice_code="03",
+                network="mastercard",
+            ),
+            True,
+        ),
+    ],
+)
+def test_what_a_network_forbids_for_ever_is_kept(evidence: DeclineEvidence, never_again: bool) -> None:  # noqa: FBT001
+    assert read_decline(evidence).never_again is never_again
+
+
+@pytest.mark.parametrize(
+    ("evidence", "alerts"),
+    [
+        (DeclineEvidence(decline_code="invalid_business_account"), True),
+        (DeclineEvidence(decline_code="insufficient_funds"), False),
+        *(
+            (
+                DeclineEvidence(decline_code="do_not_honor", network_advice_code=code, network="mastercard"),
+                code in ("04", "22", "42"),
+            )
+            for code in ["03", "04", "22", "24", "42"]
+        ),
+    ],
+)
+def test_what_is_not_the_payers_fault_calls_a_person(evidence: DeclineEvidence, alerts: bool) -> None:  # noqa: FBT001
+    assert read_decline(evidence).alerts_operator is alerts
+
+
 def test_an_unknown_code_is_tried_twice_in_all_and_stands_out() -> None:
     reading = read_decline(DeclineEvidence(code="card_declined", decline_code="quantum_decline"))
     assert reading.code == "quantum_decline"
@@ -214,6 +310,17 @@ def test_the_payer_never_hears_of_fraud() -> None:
     assert declines.hides_reason("do_not_honor", FRAUD)
     assert not declines.hides_reason("insufficient_funds", LATER)
     assert not declines.hides_reason("quantum_decline", LATER)
+    assert {code for code, row in declines.CODES.items() if row.hides_reason} == {
+        "fraudulent",
+        "lost_card",
+        "merchant_blacklist",
+        "pickup_card",
+        "restricted_card",
+        "stolen_card",
+        "highest_risk_level",
+        "partner_high_risk_customer",
+        "lost_or_stolen_card",
+    }
 
 
 def test_every_row_has_a_class_words_and_a_source() -> None:
