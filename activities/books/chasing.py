@@ -165,6 +165,7 @@ async def load_case(
         is_open=is_open,
         due_minor=max(0, invoice.open_minor) if is_open else 0,
         minimum_minor=rules.minimum(invoice.currency),
+        in_arrears=invoice.in_arrears,
         policy=version.policy,
         day0=collection.day0,
         timezone=collection.timezone,

@@ -34,6 +34,6 @@ async def test_a_transfer_is_past_due_only_after_the_tolerance(life: Begins) -> 
         await world.until("2041-03-18")
         assert await anna.diary() == [
             *late,
-            "2041-03-17 status past_due",
+            "2041-03-13 status past_due",
             "2041-03-17 mail payment_reminder",
         ]
