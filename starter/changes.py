@@ -12,6 +12,7 @@ from billing.commands import ChangePlan, Command, When
 from models.tables import Plan, SubscriptionRow
 from starter.connections import Connections
 from starter.finding import find
+from starter.payment_terms import check_changed_payment_terms
 
 
 class How(TypedDict, total=False):
@@ -45,5 +46,6 @@ class Previews:
                 plan = await find(session, Plan, command.plan_id, field="plan", entity_id=row.entity_id)
                 command = command.model_copy(update={"plan_id": plan.id})
             command = await with_terms(session, row, command)
+            await check_changed_payment_terms(session, row, command)
             work = Work(session, self._to.gateway(), self._to.rules, row, now, command.command_id)
             return await preview(work, command)

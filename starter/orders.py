@@ -15,6 +15,7 @@ from billing.discounts import MAX_DISCOUNTS, Discount
 from billing.errors import InvalidInput
 from billing.features import Feature
 from billing.money import check_currency, check_unit_amount
+from billing.payment_terms import PaymentTerms, TypedPaymentTerms, one_of_both
 from billing.prices import Price, PricingModel
 from billing.subscription import CustomerKind
 from billing.taxation import LocationEvidence
@@ -140,6 +141,8 @@ class NewPlan(Value):
     dunning_policy: str | None = None
     collection_method: CollectionMethod = CollectionMethod.CHARGE
     payment_terms_days: int = 0
+    payment_terms: TypedPaymentTerms | None = None
+    """In place of the days alone, as `30 days` or `45 days, then end of month`."""
     custom: Custom = Field(default_factory=dict)
 
     def terms(self, plan_id: str) -> Terms:
@@ -155,6 +158,7 @@ class NewPlan(Value):
             raise InvalidInput("Give either one amount or a list of prices.", field="amount")
         # Refuses an interval that has no place in the calendar, before the first subscription does.
         Schedule(anchor=date(2027, 1, 1), interval=self.every, timezone="UTC", alignment=self.alignment)
+        payment_terms = one_of_both(self.payment_terms, self.payment_terms_days or None) or PaymentTerms()
         return Terms(
             plan_id=plan_id,
             plan_name=self.name,
@@ -173,7 +177,8 @@ class NewPlan(Value):
             without_method_at_trial_end=self.without_method_at_trial_end,
             dunning_policy=self.dunning_policy,
             collection_method=self.collection_method,
-            payment_terms_days=self.payment_terms_days,
+            payment_terms_days=payment_terms.days,
+            payment_terms_month_end=payment_terms.month_end,
         )
 
     def _single_price(self) -> Price:

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.errors import RelanceError
 from billing.subscription import Status
-from models.tables import Customer, Invoice, LegalEntity, PaymentMethod, SubscriptionRow
+from models.tables import Customer, Invoice, LegalEntity, PaymentMethod, Plan, SubscriptionRow
 
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -78,7 +78,7 @@ async def customer_of(session: AsyncSession, row: SubscriptionRow | Invoice) -> 
     return await get(session, Customer, row.customer_id, field="customer")
 
 
-async def entity_of(session: AsyncSession, row: SubscriptionRow | Invoice) -> LegalEntity:
+async def entity_of(session: AsyncSession, row: SubscriptionRow | Invoice | Plan) -> LegalEntity:
     """The legal entity that sells."""
     return await get(session, LegalEntity, row.entity_id, field="entity")
 
