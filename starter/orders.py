@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
-from billing import tax_numbers
+from billing import bank_accounts, tax_numbers
 from billing.agreed import Agreed
 from billing.calendar import Alignment, Interval, Schedule, check_timezone
 from billing.discounts import MAX_DISCOUNTS, Discount
@@ -34,6 +34,8 @@ Custom = dict[str, JsonValue]
 VatNumber = Annotated[str, AfterValidator(tax_numbers.vat_number)]
 """As typed; kept without spaces, its check digits right."""
 Siren = Annotated[str, AfterValidator(tax_numbers.siren)]
+Iban = Annotated[str, AfterValidator(bank_accounts.iban)]
+Bic = Annotated[str, AfterValidator(bank_accounts.bic)]
 Zone = Annotated[str, AfterValidator(check_timezone)]
 Currency = Annotated[str, AfterValidator(check_currency)]
 
@@ -58,7 +60,9 @@ class NewEntity(Value):
     """Its VAT is due on invoicing and not when it is paid (option for debits)."""
     address: Address
     timezone: Zone = "Europe/Paris"
-    iban: str = Field(default="", max_length=34)
+    iban: Iban = ""
+    """Of the account to which transfers go."""
+    bic: Bic = ""
     invoice_series: str = Field(default="F", pattern="^[A-Za-z0-9+_/-]{1,12}$")
     credit_series: str = Field(default="A", pattern="^[A-Za-z0-9+_/-]{1,12}$")
     vat_percent: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=3)
@@ -99,7 +103,8 @@ class EntityChange(Value):
     vat_number: VatNumber | None = None
     vat_on_debits: bool | None = None
     address: Address | None = None
-    iban: str | None = Field(default=None, max_length=34)
+    iban: Iban | None = None
+    bic: Bic | None = None
     sender: str | None = Field(default=None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
     def given(self) -> dict[str, object]:

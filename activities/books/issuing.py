@@ -46,6 +46,7 @@ def seller_of(entity: LegalEntity) -> Seller:
         vat_on_debits=entity.vat_on_debits,
         address=entity.address,
         iban=entity.iban,
+        bic=entity.bic,
         sender=entity.sender,
         locale=entity.locale,
     )

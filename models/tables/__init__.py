@@ -18,6 +18,7 @@ from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refu
 from models.tables.rendering import RenderedDocument, RenderingState
 from models.tables.subscriptions import CommandRow, SubscriptionRow
 from models.tables.taxes import ExchangeRate, RegisterAnswer, VatCheck
+from models.tables.transfers import LateClaim, Transfer, TransferShare
 from models.tables.usage import MeterStretch, UsageEvent
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceStatus",
     "JournalLine",
+    "LateClaim",
     "LegalEntity",
     "Message",
     "MessageState",
@@ -50,6 +52,8 @@ __all__ = [
     "RenderingState",
     "SubscriptionRow",
     "TestClock",
+    "Transfer",
+    "TransferShare",
     "UsageEvent",
     "VatCheck",
 ]
