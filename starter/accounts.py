@@ -14,16 +14,38 @@ from typing import Final
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.journal import BALANCE, CASH, RECEIVABLE, UNAPPLIED
+from activities.books.journal import (
+    APPLIED,
+    BALANCE,
+    BALANCE_USED,
+    BANK,
+    CASH,
+    CREDIT_NOTE,
+    INVOICE,
+    LATE_INTEREST,
+    LATE_RECEIVABLE,
+    MOVED,
+    PAYMENT,
+    PAYMENT_TAKEN_BACK,
+    PAYOUT,
+    RECEIVABLE,
+    RECOVERY_COSTS,
+    REFUND,
+    REFUND_FAILED,
+    REFUND_TAKEN,
+    REFUNDS_DUE,
+    SMALL_DIFFERENCE,
+    UNAPPLIED,
+)
 from billing.payment import AttemptState
 from billing.values import Value
 from models.tables import CreditNote, Invoice, JournalLine, PaymentAttempt
 
-INVOICE: Final = "invoice"
-CREDIT_NOTE: Final = "credit_note"
-PAYMENT: Final = "payment"
-REFUND: Final = "refund"
-"""Kinds of journal entries."""
+_PAID: Final = (PAYMENT, PAYMENT_TAKEN_BACK)
+_REFUNDED: Final = (REFUND, REFUND_TAKEN, REFUND_FAILED, PAYOUT)
+_PAYS_INVOICES: Final = (*_PAID, APPLIED, BALANCE_USED, MOVED)
+_MONEY: Final = (CASH, BANK, REFUNDS_DUE)
+"""Accounts of money that is here, or on its way out."""
 
 _TAKEN: Final = (AttemptState.SUCCEEDED, AttemptState.RETURNED)
 
@@ -61,6 +83,8 @@ class InvoiceAccount(Value):
     credited_minor: int
     """Of what was open; what was credited beyond became balance."""
     paid_minor: int
+    small_difference_minor: int = 0
+    """What closed it without having been paid (rules 17)."""
     booked_total_minor: int
     booked_credited_minor: int
     booked_paid_minor: int
@@ -68,7 +92,7 @@ class InvoiceAccount(Value):
     @property
     def open_minor(self) -> int:
         """What is still owed."""
-        return self.total_minor - self.credited_minor - self.paid_minor
+        return self.total_minor - self.credited_minor - self.paid_minor - self.small_difference_minor
 
 
 class CustomerAccount(Value):
@@ -80,7 +104,14 @@ class CustomerAccount(Value):
     credited_minor: int
     paid_minor: int
     refunded_minor: int
+    small_differences_minor: int = 0
+    """Let go since they were too small to be asked for (rules 17)."""
+    claimed_minor: int = 0
+    """Interest and costs of late payment, less what was waived (rules 31)."""
+    claims_open_minor: int = 0
+    """What of it is still owed."""
     open_minor: int
+    """On invoices."""
     balance_minor: int
     """What is owed to the customer."""
     unapplied_minor: int
@@ -88,9 +119,13 @@ class CustomerAccount(Value):
 
     @property
     def adds_up(self) -> bool:
-        """Whether invoices - credit notes - payments + refunds = open - balance - unapplied cash (I11)."""
-        moved = self.invoiced_minor - self.credited_minor - self.paid_minor + self.refunded_minor
-        return moved == self.open_minor - self.balance_minor - self.unapplied_minor
+        """Whether invoices - credit notes - payments + refunds = open - balance - unapplied cash (I11).
+
+        What was claimed for late payment counts with the invoices, a small difference with the credit notes.
+        """
+        asked = self.invoiced_minor + self.claimed_minor - self.credited_minor - self.small_differences_minor
+        moved = asked - self.paid_minor + self.refunded_minor
+        return moved == self.open_minor + self.claims_open_minor - self.balance_minor - self.unapplied_minor
 
 
 class NumberedSeries(Value):
@@ -186,9 +221,10 @@ def _invoice(invoice: Invoice, lines: Sequence[JournalLine]) -> InvoiceAccount:
         total_minor=invoice.total_minor,
         credited_minor=invoice.credited_minor,
         paid_minor=invoice.paid_minor,
+        small_difference_minor=invoice.small_difference_minor,
         booked_total_minor=booked[INVOICE],
         booked_credited_minor=-booked[CREDIT_NOTE],
-        booked_paid_minor=-booked[PAYMENT] - booked[REFUND],
+        booked_paid_minor=-sum(booked[kind] for kind in _PAYS_INVOICES),
     )
 
 
@@ -201,9 +237,14 @@ def _customers(lines: Sequence[JournalLine]) -> tuple[CustomerAccount, ...]:
             customer_id=customer_id,
             currency=currency,
             invoiced_minor=booked[INVOICE, RECEIVABLE],
-            credited_minor=-booked[CREDIT_NOTE, RECEIVABLE] - booked[CREDIT_NOTE, BALANCE],
-            paid_minor=booked[PAYMENT, CASH],
-            refunded_minor=-booked[REFUND, CASH],
+            credited_minor=-sum(
+                booked[CREDIT_NOTE, account] for account in (RECEIVABLE, BALANCE, UNAPPLIED, SMALL_DIFFERENCE)
+            ),
+            paid_minor=_moved(booked, _PAID),
+            refunded_minor=-_moved(booked, _REFUNDED),
+            small_differences_minor=_total(booked, SMALL_DIFFERENCE),
+            claimed_minor=-_total(booked, LATE_INTEREST) - _total(booked, RECOVERY_COSTS),
+            claims_open_minor=_total(booked, LATE_RECEIVABLE),
             open_minor=_total(booked, RECEIVABLE),
             balance_minor=-_total(booked, BALANCE),
             unapplied_minor=-_total(booked, UNAPPLIED),
@@ -214,6 +255,11 @@ def _customers(lines: Sequence[JournalLine]) -> tuple[CustomerAccount, ...]:
 
 def _total(booked: Counter[tuple[str, str]], account: str) -> int:
     return sum(amount for (_, where), amount in booked.items() if where == account)
+
+
+def _moved(booked: Counter[tuple[str, str]], kinds: Sequence[str]) -> int:
+    """Money that came in, less what went out, by entries of these kinds."""
+    return sum(amount for (kind, account), amount in booked.items() if kind in kinds and account in _MONEY)
 
 
 def _series(numbered: Iterable[tuple[str, str]]) -> tuple[NumberedSeries, ...]:

@@ -36,7 +36,13 @@ def collection_key(invoice: Invoice) -> str:
 
 
 async def open_collection(
-    session: AsyncSession, row: SubscriptionRow, invoice: Invoice, at: datetime, *, on_delay: bool = False
+    session: AsyncSession,
+    row: SubscriptionRow,
+    invoice: Invoice,
+    at: datetime,
+    *,
+    on_delay: bool = False,
+    reopened: bool = False,
 ) -> Collection:
     """Hand an invoice over to a collection; the row is there before its workflow starts (engine 24).
 
@@ -46,6 +52,7 @@ async def open_collection(
         invoice: becomes owned by the collection.
         at: the business instant.
         on_delay: no first charge was tried on day 0 (catch-up): the collection makes it.
+        reopened: it was paid, and is not any more: days count from now (rules 22).
     """
     key = collection_key(invoice)
     existing = await session.get(Collection, key)
@@ -61,7 +68,7 @@ async def open_collection(
         chase=invoice.chase,
         role=await _role(session, row, invoice),
         policy_version_id=version.id,
-        day0=_day0(row, invoice, at),
+        day0=_day0(row, invoice, at, reopened=reopened),
         timezone=row.state.timezone,
         done_through_day=-1 if on_delay else 0,
     )
@@ -71,11 +78,14 @@ async def open_collection(
     return collection
 
 
-def _day0(row: SubscriptionRow, invoice: Invoice, at: datetime) -> date:
-    """Rules 22: the customer's date at the issue for a card, the due date for a transfer."""
+def _day0(row: SubscriptionRow, invoice: Invoice, at: datetime, *, reopened: bool = False) -> date:
+    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; never past once reopened."""
     by_transfer = row.state.terms.collection_method is CollectionMethod.TRANSFER
+    today = local_date(at, row.state.timezone)
     if by_transfer and invoice.due_on is not None:
-        return invoice.due_on
+        return max(invoice.due_on, today) if reopened else invoice.due_on
+    if reopened:
+        return today
     return local_date(invoice.issued_at or at, row.state.timezone) + timedelta(days=invoice.delay_days)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activities.books.notices import AccessRules
+from billing.money import to_minor
 from billing.taxation import RateTable
 from billing.vat_rates import UnusableRates, default_rates, read_rates
 
@@ -27,6 +29,7 @@ class BookRules:
         catch_up_limit: periods that may fall due at once (rules 4).
         unpaid_cancel_days: after how many days unpaid a subscription is cancelled (U10).
         minimum_minor: the least that can be charged, per currency (rules 10).
+        small_difference: what a transfer may be short of, in major units of its currency (rules 17).
         rates: of VAT.
         exchange_rate_days: how old the exchange rate of a document in another currency may be.
         vat_number_days: for how long a register's answer holds while it does not answer again.
@@ -39,6 +42,7 @@ class BookRules:
     catch_up_limit: int = 2
     unpaid_cancel_days: int = 90
     minimum_minor: Mapping[str, int] = field(default_factory=lambda: {"EUR": 50})
+    small_difference: Decimal = Decimal("1.00")
     rates: RateTable = field(default_factory=default_rates)
     exchange_rate_days: int = 7
     vat_number_days: int = 30
@@ -53,6 +57,7 @@ class BookRules:
             catch_up_limit=settings.catch_up_limit,
             unpaid_cancel_days=settings.unpaid_cancel_days,
             minimum_minor=settings.minimum_charge_minor,
+            small_difference=settings.small_difference,
             rates=_rates(settings.vat_rates),
             exchange_rate_days=settings.exchange_rate_days,
             vat_number_days=settings.vat_number_days,
@@ -61,6 +66,10 @@ class BookRules:
     def minimum(self, currency: str) -> int:
         """The least that can be charged in this currency, in minor units; 1 where none is known."""
         return self.minimum_minor.get(currency, 1)
+
+    def tolerance(self, currency: str) -> int:
+        """What a transfer may be short of and closes its invoice all the same, in minor units (rules 17)."""
+        return to_minor(self.small_difference, currency)
 
 
 @lru_cache(maxsize=4)

@@ -28,6 +28,10 @@ REFUNDS_DUE: Final = "refunds_due"
 """Money on its way back: taken from balance or unapplied cash, and not yet taken by the payment provider."""
 SMALL_DIFFERENCE: Final = "small_difference"
 """What was too little to be asked for, and closed an invoice (rules 17)."""
+LATE_RECEIVABLE: Final = "late_receivable"
+"""What was claimed from a business for late payment, beside the invoice and outside VAT (rules 31)."""
+LATE_INTEREST: Final = "late_interest"
+RECOVERY_COSTS: Final = "recovery_costs"
 
 # Kinds of entries, named so that their amounts can be told apart in the sums of I11.
 INVOICE: Final = "invoice"
@@ -46,6 +50,11 @@ APPLIED: Final = "applied"
 """A person had an invoice paid with money that we held."""
 MOVED: Final = "moved"
 """What was paid on an invoice pays the one that replaces it."""
+PAYMENT_TAKEN_BACK: Final = "payment_taken_back"
+"""A payment that was recorded by mistake, or for the wrong invoice: a fact of its own date (rules 16)."""
+DIFFERENCE: Final = "difference"
+"""A small difference closed an invoice (rules 17)."""
+DIFFERENCE_TAKEN_BACK: Final = "difference_taken_back"
 
 
 class UnbalancedEntry(ValueError):

@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("interest_minor", sa.BigInteger(), nullable=False),
         sa.Column("recovery_minor", sa.BigInteger(), nullable=False),
         sa.Column("paid_minor", sa.BigInteger(), nullable=False),
+        sa.Column("waived_minor", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(), nullable=False),
         sa.Column("parts", JSON, nullable=False),
         sa.Column("by", sa.String(), nullable=False),
@@ -101,11 +102,12 @@ def upgrade() -> None:
         sa.Column("closed_at", INSTANT, nullable=True),
         sa.CheckConstraint("state IN ('open', 'paid', 'waived')", name=op.f("ck_late_claim_state")),
         sa.CheckConstraint(
-            "interest_minor >= 0 AND recovery_minor >= 0 AND paid_minor >= 0",
+            "interest_minor >= 0 AND recovery_minor >= 0 AND paid_minor >= 0 AND waived_minor >= 0",
             name=op.f("ck_late_claim_amounts"),
         ),
         sa.CheckConstraint(
-            "paid_minor <= interest_minor + recovery_minor", name=op.f("ck_late_claim_no_more_than_claimed")
+            "paid_minor + waived_minor <= interest_minor + recovery_minor",
+            name=op.f("ck_late_claim_no_more_than_claimed"),
         ),
         sa.ForeignKeyConstraint(
             ["customer_id"],

@@ -90,8 +90,10 @@ class LateClaim(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("invoice_id", "command_id"),
         is_one_of("state", ClaimState),
-        never_negative("interest_minor", "recovery_minor", "paid_minor"),
-        CheckConstraint("paid_minor <= interest_minor + recovery_minor", name="no_more_than_claimed"),
+        never_negative("interest_minor", "recovery_minor", "paid_minor", "waived_minor"),
+        CheckConstraint(
+            "paid_minor + waived_minor <= interest_minor + recovery_minor", name="no_more_than_claimed"
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -106,6 +108,8 @@ class LateClaim(SQLModel, table=True):
     recovery_minor: int = minor(None)
     """The fixed compensation for recovery costs, once per invoice."""
     paid_minor: int = minor()
+    waived_minor: int = minor()
+    """What a person let go of."""
     currency: str
     parts: list[dict[str, Any]] = json_list()
     """How the interest to that day was worked out, stretch by stretch."""
@@ -118,5 +122,4 @@ class LateClaim(SQLModel, table=True):
     @property
     def open_minor(self) -> int:
         """What of it is still owed."""
-        is_open = self.state is ClaimState.OPEN
-        return self.interest_minor + self.recovery_minor - self.paid_minor if is_open else 0
+        return self.interest_minor + self.recovery_minor - self.paid_minor - self.waived_minor

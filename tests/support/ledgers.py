@@ -54,10 +54,12 @@ def _balance(lines: Sequence[JournalLine], account: str) -> int:
 
 def _assert_customer_adds_up(lines: Sequence[JournalLine], invoices: Sequence[Invoice]) -> None:
     """Invoices - credit notes - payments + refunds = open - balance - unapplied cash (I11)."""
-    turnover = -_balance(lines, "revenue") - _balance(lines, "vat")
+    earned = ("revenue", "vat", "small_difference", "late_interest", "recovery_costs")
+    turnover = -sum(_balance(lines, account) for account in earned)
     receivable = _balance(lines, "receivable")
     owed = -_balance(lines, "balance") - _balance(lines, "unapplied_cash")
-    assert turnover - _balance(lines, "cash") == receivable - owed
+    money = sum(_balance(lines, account) for account in ("cash", "bank", "refunds_due"))
+    assert turnover - money == receivable + _balance(lines, "late_receivable") - owed
     claims = (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
     assert receivable == sum(invoice.open_minor for invoice in invoices if invoice.status in claims)
 
