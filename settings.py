@@ -197,6 +197,9 @@ class Settings(BaseSettings):
     small_difference: Decimal = Field(default=Decimal("1.00"), ge=0, le=100)
     """What a transfer may be short of and pays its invoice all the same, in major units of its currency (rules 17)."""
 
+    interest_rates: Path | None = None
+    """CSV file that replaces our table of interest rates on late payment; docs/transfers.md says what is in it."""
+
     # Taxes
 
     vat_rates: Path | None = None

@@ -32,8 +32,10 @@ from starter.coupons import Coupons
 from starter.customers import Customers, MethodSet
 from starter.diary import Fact
 from starter.documents import Documents
+from starter.late_payments import LatePayments
 from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
+from starter.payments import Payments
 from starter.plan_migrations import PlanMigrations
 from starter.reading import (
     WAIT_SECONDS,
@@ -57,7 +59,8 @@ class RelanceClient(Commands):
     Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
     your own to be able to repeat it after a lost answer. What concerns VAT alone is in `taxes`, files
     of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices in
-    `corrections`, the books as files in `books`, discounts on offer in `coupons`,
+    `corrections`, transfers that came in `payments`, what late ones cost in `late_payments`,
+    the books as files in `books`, discounts on offer in `coupons`,
     what was used in `usage`, other prices for those who have a plan in `plan_migrations`.
     """
 
@@ -88,6 +91,8 @@ class RelanceClient(Commands):
         self.taxes = Taxes(self.connections)
         self.documents = Documents(self.connections)
         self.corrections = Corrections(self.connections)
+        self.payments = Payments(self.connections)
+        self.late_payments = LatePayments(self.connections)
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)

@@ -87,6 +87,7 @@ class Payments:
         amount_minor: int,
         received_on: date,
         customer: str | None = None,
+        currency: str | None = None,
         bank_reference: str = "",
         command_id: str | None = None,
         by: str = "api",
@@ -101,6 +102,7 @@ class Payments:
             amount_minor: what came, in minor units of the invoices' currency.
             received_on: the day on which the bank booked it.
             customer: instead of invoices: pays what is open, by id or reference.
+            currency: of the amount, where the customer has open invoices in several.
             bank_reference: the bank's own reference, by which the bank's file finds it again.
             command_id: makes asking twice asking once.
             by: who recorded it.
@@ -113,7 +115,7 @@ class Payments:
         command = command_id or new_id("cmd")
 
         async def work(session: AsyncSession) -> Booked:
-            chosen = await _chosen(session, invoices, customer)
+            chosen = await _chosen(session, invoices, customer, currency)
             asked = RecordPayment(
                 command_id=command,
                 invoices=tuple(invoice.id for invoice in chosen),
@@ -200,7 +202,8 @@ class Payments:
             InvalidInput: the invoices do not go together, or nothing is open.
         """
         async with self._to.database.write() as session:
-            chosen = await _chosen(session, invoices, customer)
+            known = await get(session, Transfer, transfer, field="transfer")
+            chosen = await _chosen(session, invoices, customer, known.currency)
             ids = tuple(invoice.id for invoice in chosen)
             desk = await self._desk(session, chosen[0].clock_id)
             asked = MatchTransfer(transfer_id=transfer, invoices=ids, by=by)
@@ -318,8 +321,10 @@ class Payments:
             return await session.get_one(Collection, collection_key(invoice))
 
 
-async def _chosen(session: AsyncSession, invoices: Sequence[str], customer: str | None) -> list[Invoice]:
-    """What a transfer is to pay.
+async def _chosen(
+    session: AsyncSession, invoices: Sequence[str], customer: str | None, currency: str | None
+) -> list[Invoice]:
+    """What a transfer is to pay: the invoices that are named, or what is open for a customer in its currency.
 
     Raises:
         NotFound: there is no such invoice or customer.
@@ -331,6 +336,8 @@ async def _chosen(session: AsyncSession, invoices: Sequence[str], customer: str 
         return [await _invoice(session, key) for key in invoices]
     owner = await find(session, Customer, customer, field="customer")
     query = select(Invoice).where(Invoice.customer_id == owner.id, Invoice.status == InvoiceStatus.OPEN)
+    if currency is not None:
+        query = query.where(Invoice.currency == currency)
     is_open = oldest_first((await session.exec(query)).all())
     if not is_open:
         raise InvalidInput(

@@ -236,6 +236,7 @@ def _mail_facts(case: Case, at: datetime) -> dict[str, Any]:
         "attempted_on": str(local_date(failure.begun_at, case.timezone)) if failure else None,
         "next_try_on": str(local_date(next_try, case.timezone)) if next_try else None,
         "ends_on": str(ends_on(case, at)),
+        "reminder": sum(day <= case.noticed_through_day for day in case.policy.mail_days),
         "consequence": case.policy.end_for_subscription.value,
     }
 

@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activities.books.notices import AccessRules
+from billing.interest import (
+    InterestRates,
+    UnusableInterestRates,
+    default_interest_rates,
+    read_interest_rates,
+)
 from billing.money import to_minor
 from billing.taxation import RateTable
 from billing.vat_rates import UnusableRates, default_rates, read_rates
@@ -31,6 +37,7 @@ class BookRules:
         minimum_minor: the least that can be charged, per currency (rules 10).
         small_difference: what a transfer may be short of, in major units of its currency (rules 17).
         rates: of VAT.
+        interest: statutory rates on late payment, by half-year (rules 31).
         exchange_rate_days: how old the exchange rate of a document in another currency may be.
         vat_number_days: for how long a register's answer holds while it does not answer again.
     """
@@ -44,6 +51,7 @@ class BookRules:
     minimum_minor: Mapping[str, int] = field(default_factory=lambda: {"EUR": 50})
     small_difference: Decimal = Decimal("1.00")
     rates: RateTable = field(default_factory=default_rates)
+    interest: InterestRates = field(default_factory=default_interest_rates)
     exchange_rate_days: int = 7
     vat_number_days: int = 30
 
@@ -59,6 +67,7 @@ class BookRules:
             minimum_minor=settings.minimum_charge_minor,
             small_difference=settings.small_difference,
             rates=_rates(settings.vat_rates),
+            interest=_interest(settings.interest_rates),
             exchange_rate_days=settings.exchange_rate_days,
             vat_number_days=settings.vat_number_days,
         )
@@ -83,4 +92,18 @@ def _rates(path: Path | None) -> RateTable:
         raise UnusableRates(
             f"The table of VAT rates {path} can't be read: {problem}. Mend RELANCE_VAT_RATES, or unset it.",
             field="RELANCE_VAT_RATES",
+        ) from None
+
+
+@lru_cache(maxsize=4)
+def _interest(path: Path | None) -> InterestRates:
+    """The seller's own table of interest rates, else ours."""
+    if path is None:
+        return default_interest_rates()
+    try:
+        return read_interest_rates(path.read_text(encoding="utf-8-sig").splitlines())
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UnusableInterestRates(
+            f"The table of interest rates {path} can't be read: {problem}. Mend RELANCE_INTEREST_RATES, or unset it.",
+            field="RELANCE_INTEREST_RATES",
         ) from None

@@ -55,6 +55,9 @@ PAYMENT_TAKEN_BACK: Final = "payment_taken_back"
 DIFFERENCE: Final = "difference"
 """A small difference closed an invoice (rules 17)."""
 DIFFERENCE_TAKEN_BACK: Final = "difference_taken_back"
+LATE_CLAIM: Final = "late_claim"
+"""A person asked a business for what its late payment costs (rules 31)."""
+LATE_CLAIM_WAIVED: Final = "late_claim_waived"
 
 
 class UnbalancedEntry(ValueError):

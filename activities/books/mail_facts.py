@@ -237,6 +237,7 @@ class MailFacts:
                 currency=invoice.currency,
                 open_minor=invoice.open_minor,
                 subscription_reference=references[invoice.subscription_id],
+                due_on=invoice.due_on if invoice.due_on != invoice.issued_on else None,
             )
             for invoice in invoices
         )

@@ -34,6 +34,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "subscription": Noun("starter.cli.subscription", "Start subscriptions, steer them, see how they stand."),
     "usage": Noun("starter.cli.usage", "What customers used, to be billed in arrears."),
     "invoice": Noun("starter.cli.invoice", "What was billed, and what was tried to collect it."),
+    "payment": Noun("starter.cli.payment", "Payments by bank transfer: what came, and what it pays."),
     "books": Noun("starter.cli.books", "Customers, invoices, payments and the journal as CSV."),
     "tax": Noun("starter.cli.tax", "VAT: who is taxed how and why, VAT numbers, the one stop shop."),
     "clock": Noun("starter.cli.clock", "Test clocks, on which a year is lived in seconds."),
