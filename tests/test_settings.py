@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,8 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
     assert settings.unpaid_cancel_days == 90
     assert settings.minimum_charge_minor["EUR"] == 50
     assert settings.minimum_charge_minor["GBP"] == 30
+    assert settings.small_difference == Decimal("1.00")
+    assert settings.interest_rates is None
     assert "XXX" not in settings.minimum_charge_minor
     assert settings.clock_peers == ()
     assert settings.sandbox is None
@@ -70,6 +73,8 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
             "RELANCE_ACCESS_GRACE_HOURS": "48",
             "RELANCE_UNPAID_CANCEL_DAYS": "0",
             "RELANCE_MINIMUM_CHARGE_MINOR": "eur=100, JPY=80",
+            "RELANCE_SMALL_DIFFERENCE": "0.50",
+            "RELANCE_INTEREST_RATES": "/etc/relance/rates.csv",
             "RELANCE_CLOCK_PEERS": "http://127.0.0.1:12111, http://127.0.0.1:9999/",
         },
     )
@@ -86,6 +91,8 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
     assert settings.minimum_charge_minor["EUR"] == 100
     assert settings.minimum_charge_minor["JPY"] == 80
     assert settings.minimum_charge_minor["USD"] == 50
+    assert settings.small_difference == Decimal("0.50")
+    assert settings.interest_rates == Path("/etc/relance/rates.csv")
     assert settings.clock_peers == ("http://127.0.0.1:12111", "http://127.0.0.1:9999")
     assert connect_config(settings, environ={}) == {
         "target_host": "temporal:7233",
