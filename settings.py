@@ -18,6 +18,7 @@ import binascii
 import difflib
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from email.utils import parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -203,6 +204,12 @@ class Settings(BaseSettings):
     )
     """Least amount that is charged, in minor units per currency, as `EUR=50,USD=50`; what is not named keeps
     Stripe's own minimum (rules 10)."""
+
+    small_difference: Decimal = Field(default=Decimal("1.00"), ge=0, le=100)
+    """What a transfer may be short of and pays its invoice all the same, in major units of its currency (rules 17)."""
+
+    interest_rates: Path | None = None
+    """CSV file that replaces our table of interest rates on late payment; docs/transfers.md says what is in it."""
 
     # Taxes
 

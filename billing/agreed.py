@@ -10,6 +10,7 @@ from pydantic import Field
 from billing.calendar import Alignment, Interval
 from billing.errors import InvalidInput
 from billing.features import Feature, overridden
+from billing.payment_terms import TypedPaymentTerms, one_of_both
 from billing.prices import Price, UnitAmount
 from billing.terms import CollectionMethod, Terms, WithoutMethod
 from billing.values import Value
@@ -33,6 +34,8 @@ class Agreed(Value):
     """Each in place of the plan's feature with the same key, or beside them."""
     collection_method: CollectionMethod | None = None
     payment_terms_days: int | None = Field(default=None, ge=0, le=365)
+    payment_terms: TypedPaymentTerms | None = None
+    """In place of the days alone, as `30 days` or `45 days, then end of month`."""
     dunning_policy: str | None = Field(default=None, max_length=80)
     commitment_periods: int | None = Field(default=None, ge=0, le=120)
     early_exit_percent: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=3)
@@ -42,12 +45,13 @@ def terms_agreed(offered: Terms, agreed: Agreed) -> Terms:
     """The plan's terms with what was agreed in their place.
 
     Raises:
-        InvalidInput: an amount was agreed for a plan with several prices or with tiers (field `amount`), or a value
-            is out of range or does not fit the others; `field` names it.
+        InvalidInput: an amount was agreed for a plan with several prices or with tiers (field `amount`), payment terms
+            were agreed in both ways, or a value is out of range or does not fit the others; `field` names it.
     """
     changes: dict[str, Any] = {
         name: value for name in _SIMPLE if (value := getattr(agreed, name)) is not None
     }
+    changes |= _payment_terms(agreed)
     if agreed.prices:
         changes["prices"] = agreed.prices
     if agreed.amount is not None:
@@ -66,11 +70,17 @@ _SIMPLE = (
     "trial_needs_method",
     "without_method_at_trial_end",
     "collection_method",
-    "payment_terms_days",
     "dunning_policy",
     "commitment_periods",
     "early_exit_percent",
 )
+
+
+def _payment_terms(agreed: Agreed) -> dict[str, Any]:
+    given = one_of_both(agreed.payment_terms, agreed.payment_terms_days)
+    if given is None:
+        return {}
+    return {"payment_terms_days": given.days, "payment_terms_month_end": given.month_end}
 
 
 def _single_price(offered: Terms, amount: Decimal) -> Price:

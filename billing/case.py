@@ -96,6 +96,8 @@ class Case(Value):
     due_minor: int = Field(ge=0)
     minimum_minor: int = 0
     """Below this the invoice is not dunned; it waits for the next one (rules 10)."""
+    in_arrears: bool = False
+    """Of a transfer: the tolerance is over (rules 20)."""
     policy: DunningPolicy
     day0: date
     timezone: str

@@ -43,6 +43,8 @@ class StepKind(StrEnum):
 
     CHARGE = "charge"
     """Make an attempt with the step's trigger, or the queued one whose number it names."""
+    LATE = "late"
+    """The tolerance for a transfer is over: from now on the invoice is in arrears (rules 20, 22)."""
     NOTICE = "notice"
     """Write the mail's row."""
     END = "end"
@@ -65,7 +67,7 @@ class Mail(StrEnum):
     PAYMENT_LINK = "payment_link"
 
 
-_ORDER: Final = (StepKind.SETTLE, StepKind.CHARGE, StepKind.NOTICE, StepKind.END)
+_ORDER: Final = (StepKind.SETTLE, StepKind.CHARGE, StepKind.LATE, StepKind.NOTICE, StepKind.END)
 _ASKED: Final = {
     Trigger.CUSTOMER: Because.ASKED_BY_CUSTOMER,
     Trigger.METHOD_REPLACED: Because.METHOD_REPLACED,
@@ -192,6 +194,7 @@ def _policy_steps(case: Case, as_of: datetime) -> Iterator[NextStep]:
     for charge in _automatic_charge(case, as_of):
         if end is None or charge.due is None or end.due is None or charge.due < end.due:
             yield charge
+    yield from _falling_late(case)
     yield from _notice(case, as_of)
     if end is not None and not case.end_held:
         yield end
@@ -203,7 +206,7 @@ def _earliest(steps: Iterator[NextStep], now: datetime) -> NextStep | None:
 
 def _close_first(case: Case, live: Attempt | None, step: NextStep | None) -> NextStep | None:
     """Puts the closing of an attempt that waits for the payer before another attempt and before the end."""
-    if live is None or step is None or step.kind is StepKind.NOTICE:
+    if live is None or step is None or step.kind in (StepKind.LATE, StepKind.NOTICE):
         return step
     return _settle(case, live, Because.CLOSE_FOR_NEXT, step.due)
 
@@ -259,7 +262,17 @@ def _charge(case: Case, planned: Planned, as_of: datetime) -> NextStep:
     return NextStep(kind=StepKind.CHARGE, due=due, policy_day=day, trigger=trigger, why=why)
 
 
-# Mails and the end
+# Falling late, mails and the end
+
+
+def _falling_late(case: Case) -> Iterator[NextStep]:
+    """A transfer that did not come is tolerated for a while; then its invoice is in arrears, once (rules 22)."""
+    if case.policy.charges or case.in_arrears:
+        return
+    late_on = case.policy.past_due_on(case.day0)
+    due, day = case.morning(late_on), (late_on - case.day0).days
+    why = _reason(case, Because.LATE, due=due).model_copy(update={"policy_day": day})
+    yield NextStep(kind=StepKind.LATE, due=due, policy_day=day, why=why)
 
 
 def _notice(case: Case, as_of: datetime) -> Iterator[NextStep]:

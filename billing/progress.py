@@ -135,6 +135,8 @@ def timeline(case: Case, now: datetime) -> tuple[NextStep, ...]:
 
 
 def _if_it_fails(case: Case, step: NextStep, at: datetime) -> Case:
+    if step.kind is StepKind.LATE:
+        return case.model_copy(update={"in_arrears": True})
     if step.kind is StepKind.NOTICE:
         return after_notice(case, step, local_date(at, case.timezone)).of_case(case)
     attempt = _failed(case, step, at)

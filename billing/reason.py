@@ -23,6 +23,7 @@ class Because(StrEnum):
     METHOD_REPLACED = "method_replaced"
     ASKED_BY_SUPPORT = "asked_by_support"
     QUEUED = "queued"
+    LATE = "late"
     FIRST_FAILURE = "first_failure"
     LINK = "link"
     REMINDER = "reminder"
@@ -51,6 +52,7 @@ _WORDS: Final[dict[Because, tuple[str, str]]] = {
     Because.METHOD_REPLACED: ("rules 23", "charge of the new payment method"),
     Because.ASKED_BY_SUPPORT: ("rules 23", "support asked for a try"),
     Because.QUEUED: ("engine 5", "the attempt was written and not yet begun"),
+    Because.LATE: ("rules 22", "late transfers are tolerated no longer"),
     Because.FIRST_FAILURE: ("rules 24", "mail about the failed payment"),
     Because.LINK: ("engine 5", "mail with the link to pay"),
     Because.REMINDER: ("rules 24", "reminder"),

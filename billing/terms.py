@@ -16,6 +16,7 @@ from billing.calendar import Alignment, Interval, Schedule
 from billing.errors import InvalidInput
 from billing.features import MAX_FEATURES, Feature, check_keys
 from billing.money import MAX_AMOUNT_MINOR, check_currency, to_exact_minor
+from billing.payment_terms import MonthEnd, PaymentTerms
 from billing.prices import Price, PricingModel
 from billing.values import Value
 
@@ -112,6 +113,8 @@ class Terms(Value):
     collection_method: CollectionMethod = CollectionMethod.CHARGE
     payment_terms_days: int = Field(default=0, ge=0, le=365)
     """Days from issue to the due date, for transfers."""
+    payment_terms_month_end: MonthEnd = MonthEnd.NONE
+    """How the end of a month comes into the due date."""
 
     @model_validator(mode="after")
     def _prices_are_told_apart(self) -> Self:
@@ -160,6 +163,13 @@ class Terms(Value):
     def has_unit_price(self) -> bool:
         """Whether any price depends on the quantity."""
         return any(not price.is_metered and price.model is not PricingModel.FLAT for price in self.prices)
+
+    @property
+    def payment_terms(self) -> PaymentTerms:
+        """By when an invoice is to be paid: at once, but for transfers."""
+        if self.collection_method is CollectionMethod.CHARGE:
+            return PaymentTerms()
+        return PaymentTerms(days=self.payment_terms_days, month_end=self.payment_terms_month_end)
 
     @property
     def metered_prices(self) -> tuple[Price, ...]:

@@ -230,6 +230,7 @@ class _Writer:
         if document.means is PaymentMeans.TRANSFER and document.seller.iban:
             bank = [
                 (words.iban, grouped(document.seller.iban, _IBAN_GROUP)),
+                *([(words.bic, document.seller.bic)] if document.seller.bic else []),
                 (words.transfer_reference, document.number),
             ]
         return {"heading": words.payment, "sentence": sentence_, "bank": bank}

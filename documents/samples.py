@@ -23,6 +23,7 @@ SELLER: Final = Seller(
     vat_number="FR44732829320",
     address=Address(line1="12 rue des Tanneurs", postal_code="59000", city="Lille", country="FR"),
     iban="FR7630006000011234567890189",
+    bic="AGRIFRPP",
     sender="facturation@ateliernord.example",
 )
 _BUYERS: Final = {

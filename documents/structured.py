@@ -184,6 +184,7 @@ def _payment(document: Document) -> Terms:
     terms |= {"BT-81": _MEANS[means], "BT-82": sentence, "BT-83": document.number}
     if means is PaymentMeans.TRANSFER:
         terms |= {"BT-84": "".join(iban.split()), "BT-85": document.seller.name}
+        terms["BT-86"] = document.seller.bic or None
     return terms
 
 

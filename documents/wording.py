@@ -68,6 +68,7 @@ class Words:
     means: dict[PaymentMeans, str]
     method: str
     iban: str
+    bic: str
     transfer_reference: str
     discount_terms: str
     late_penalty: str
@@ -139,6 +140,7 @@ FR: Final = Words(
     },
     method=" ({label})",
     iban="IBAN",
+    bic="BIC",
     transfer_reference="Référence à rappeler",
     discount_terms="Pas d’escompte pour paiement anticipé.",
     late_penalty="En cas de retard de paiement, des pénalités sont exigibles sans rappel dès le lendemain de "
@@ -213,6 +215,7 @@ EN: Final = Words(
     },
     method=" ({label})",
     iban="IBAN",
+    bic="BIC",
     transfer_reference="Reference to quote",
     discount_terms="No discount for early payment.",
     late_penalty="Late payment bears interest from the day after the due date, without any reminder, at the "

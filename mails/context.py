@@ -83,6 +83,8 @@ class TakenBackBy(StrEnum):
     """A returned direct debit."""
     DISPUTE = "dispute"
     """A dispute that was decided for the payer."""
+    MISTAKE = "mistake"
+    """A transfer that the seller had recorded by mistake."""
 
 
 class MailMerchant(Value):
@@ -121,6 +123,17 @@ class OpenInvoice(Value):
     open_minor: int = Field(gt=0)
     """What is left to pay."""
     subscription_reference: str
+    due_on: date | None = None
+    """Of one that is paid by transfer."""
+
+
+class BankAccount(Value):
+    """Where a transfer goes."""
+
+    holder: str
+    iban: str
+    """In groups, as people read it."""
+    bic: str | None = None
 
 
 class MailContext(Value):
@@ -164,6 +177,24 @@ class MailContext(Value):
     """What is left to pay of an invoice after the balance; without it, all of `amount_minor`."""
     due_on: date | None = None
     """When the invoice is due: the day of the charge, or the last day for a transfer."""
+
+    by_transfer: bool = False
+    """Whether the customer pays by bank transfer, and is never charged."""
+    bank: BankAccount | None = None
+    """Where to; None where the seller has named no account."""
+    transfer_reference: str | None = None
+    """What to quote with the transfer: the numbers of the invoices."""
+    reminder: int | None = None
+    """Which reminder of a chase it is, from 1: a later one is firmer."""
+    interest_minor: int | None = None
+    """Interest on late payment, in EUR cents; None where it is not known, or none may be asked for."""
+    recovery_minor: int | None = None
+    """Fixed costs of recovery, in EUR cents; None for everybody but businesses."""
+    days_late: int | None = None
+    unapplied_minor: int | None = None
+    """Of a payment, what no invoice asked for."""
+    claim_minor: int | None = None
+    """Of a payment, what paid a claim for late payment."""
 
     method_label: str | None = None
     """The payment method as the customer knows it, for example `Visa •••• 4242`. None where there is none."""

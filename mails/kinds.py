@@ -32,6 +32,7 @@ class MailKind(StrEnum):
     INVOICE_REOPENED = "invoice_reopened"
     CREDIT_NOTE_ISSUED = "credit_note_issued"
     CHANGE_NOT_MADE = "change_not_made"
+    LATE_INTEREST_CLAIMED = "late_interest_claimed"
 
 
 class MailSpec(Value):
@@ -141,5 +142,9 @@ KINDS: dict[MailKind, MailSpec] = {
     MailKind.CHANGE_NOT_MADE: MailSpec(
         purpose="A change that waited for its payment was dropped: nothing was billed, the plan stays.",
         requires=("plan_name",),
+    ),
+    MailKind.LATE_INTEREST_CLAIMED: MailSpec(
+        purpose="A person claimed interest and recovery costs from a business that paid late (rules 31).",
+        requires=(*_MONEY, "invoice_number"),
     ),
 }

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from billing.dunning import EndForSubscription
 from billing.payment import DeclineClass
 from mails.context import (
+    BankAccount,
     CanceledBy,
     MailContext,
     MailLine,
@@ -105,6 +106,23 @@ _CHASED: dict[str, object] = {
     "deadline_on": date(2027, 2, 20),
     "consequence": EndForSubscription.SUSPEND,
 }
+_BY_TRANSFER: dict[str, object] = {
+    "by_transfer": True,
+    "bank": BankAccount(
+        holder="Atelier Nord",
+        iban="FR76\u00a03000\u00a06000\u00a00112\u00a03456\u00a07890\u00a0189",
+        bic="AGRIFRPP",
+    ),
+    "transfer_reference": "2027-000131",
+    "due_on": date(2027, 3, 2),
+}
+_LATE: dict[str, object] = {
+    **_BY_TRANSFER,
+    "open_invoices": (_OLDER.model_copy(update={"due_on": date(2027, 3, 2)}),),
+    "deadline_on": date(2027, 4, 15),
+    "consequence": EndForSubscription.SUSPEND,
+}
+_LATE_BUSINESS: dict[str, object] = {**_LATE, "interest_minor": 29, "recovery_minor": 4000}
 _NO_LINKS: dict[str, object] = {"pay_url": None, "portal_url": None, "cancel_url": None}
 _NEXT: dict[str, object] = {"next_charge_on": date(2027, 3, 1), "next_amount_minor": 11880}
 _STOPPED: dict[str, object] = {
@@ -116,6 +134,7 @@ _STOPPED: dict[str, object] = {
 _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
     MailKind.INVOICE_ISSUED: {
         "typical": {"due_on": date(2027, 3, 2)},
+        "transfer": {**_BY_TRANSFER},
         "charged": {"due_on": date(2027, 2, 3), "method_label": "SEPA •••• 7061"},
         "balance": {"balance_applied_minor": 5880, "due_minor": 0},
         "no_links": {**_NO_LINKS, "due_on": date(2027, 3, 2)},
@@ -124,6 +143,13 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
         "typical": {"paid_on": date(2027, 1, 31), "method_label": "Visa •••• 4242", **_NEXT},
         "restored": {"paid_on": date(2027, 2, 25), "service_restored": True, "open_invoices": (_NEWER,)},
         "test": {"paid_on": date(2027, 1, 31), "test": True, **_NO_LINKS},
+        "transfer": {
+            "paid_on": date(2027, 3, 1),
+            "by_transfer": True,
+            "amount_minor": 12678,
+            "claim_minor": 5798,
+            "unapplied_minor": 1000,
+        },
     },
     MailKind.PAYMENT_FAILED: {
         "typical": {
@@ -142,8 +168,18 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
         "typical": {**_CHASED, "next_try_on": date(2027, 2, 14)},
         "several": {**_CHASED, **_STOPPED, "open_invoices": (_OLDER, _NEWER)},
         "no_links": {**_CHASED, **_NO_LINKS, "consequence": EndForSubscription.CANCEL},
+        "transfer": {**_LATE, "reminder": 1},
+        "transfer_again": {**_LATE_BUSINESS, "reminder": 2},
+        "transfer_no_account": {**_LATE, "reminder": 2, "bank": None, **_NO_LINKS},
     },
     MailKind.LAST_NOTICE: {
+        "transfer": {**_LATE, "reminder": 3},
+        "transfer_business": {
+            **_LATE_BUSINESS,
+            "reminder": 3,
+            "interest_minor": None,
+            "consequence": EndForSubscription.CANCEL,
+        },
         "typical": {**_CHASED, "attempted_on": date(2027, 2, 14)},
         "cancels": {**_CHASED, "consequence": EndForSubscription.CANCEL, "open_invoices": (_OLDER, _NEWER)},
         "keeps": {**_CHASED, **_STOPPED, **_NO_LINKS, "consequence": EndForSubscription.KEEP},
@@ -343,6 +379,29 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
             "occurred_on": date(2027, 3, 20),
             "taken_back_by": TakenBackBy.DISPUTE,
             **_NO_LINKS,
+        },
+        "mistake": {
+            "invoice_number": "2027-000131",
+            "occurred_on": date(2027, 3, 20),
+            "taken_back_by": TakenBackBy.MISTAKE,
+            **_BY_TRANSFER,
+        },
+    },
+    MailKind.LATE_INTEREST_CLAIMED: {
+        "typical": {
+            "invoice_number": "2027-000131",
+            "amount_minor": 5798,
+            "interest_minor": 1798,
+            "recovery_minor": 4000,
+            "days_late": 45,
+            **_BY_TRANSFER,
+        },
+        "further_interest": {
+            "invoice_number": "2027-000131",
+            "amount_minor": 12,
+            "interest_minor": 12,
+            "days_late": 1,
+            **_BY_TRANSFER,
         },
     },
 }

@@ -41,6 +41,7 @@ class Seller(Value):
     """Its VAT is due on invoicing and not, as for services by default, when it is paid."""
     address: Address
     iban: str = ""
+    bic: str = ""
     sender: str
     """Mail address that mails come from and answers go to."""
     locale: str = "fr"

@@ -21,13 +21,18 @@ from activities.books.journal import (
     BANK,
     CASH,
     CREDIT_NOTE,
+    DIFFERENCE,
+    DIFFERENCE_TAKEN_BACK,
     DISPUTE_WON,
     DISPUTED,
     INVOICE,
+    LATE_INTEREST,
+    LATE_RECEIVABLE,
     MOVED,
     PAYMENT,
     PAYOUT,
     RECEIVABLE,
+    RECOVERY_COSTS,
     REFUND,
     REFUND_FAILED,
     REFUND_TAKEN,
@@ -44,10 +49,13 @@ _TAKEN: Final = (AttemptState.SUCCEEDED, AttemptState.RETURNED)
 _HELD: Final = (RECEIVABLE, BALANCE, UNAPPLIED)
 """Accounts between the seller and the customer; what is booked elsewhere moved in or out."""
 _MONEY: Final = (CASH, BANK)
-_PAYS: Final = (PAYMENT, BALANCE_USED, APPLIED, MOVED, TAKEN_BACK)
+_PAID: Final = (PAYMENT, TAKEN_BACK)
+_PAYS: Final = (*_PAID, BALANCE_USED, APPLIED, MOVED)
 """Kinds of entries that pay an invoice, or take a payment of it back."""
 _CLOSES: Final = (CREDIT_NOTE, SMALL_DIFFERENCE)
 """Kinds of entries that close what is open without money."""
+_LET_GO: Final = (DIFFERENCE, DIFFERENCE_TAKEN_BACK)
+"""Kinds of entries that close what a transfer left open, too small to be asked for (rules 17)."""
 _GOES_BACK: Final = (REFUND, REFUND_TAKEN, REFUND_FAILED, PAYOUT)
 
 
@@ -84,6 +92,8 @@ class InvoiceAccount(Value):
     credited_minor: int
     """Of what was open, with small differences; what was credited beyond became balance."""
     paid_minor: int
+    small_difference_minor: int = 0
+    """What closed it without having been paid (rules 17)."""
     booked_total_minor: int
     booked_credited_minor: int
     booked_paid_minor: int
@@ -91,7 +101,7 @@ class InvoiceAccount(Value):
     @property
     def open_minor(self) -> int:
         """What is still owed."""
-        return self.total_minor - self.credited_minor - self.paid_minor
+        return self.total_minor - self.credited_minor - self.paid_minor - self.small_difference_minor
 
 
 class CustomerAccount(Value):
@@ -105,7 +115,14 @@ class CustomerAccount(Value):
     """Without what a bank took back for good; with what it gave back after that, on appeal."""
     refunded_minor: int
     """What went back, or is on its way."""
+    small_differences_minor: int = 0
+    """Let go since they were too small to be asked for (rules 17)."""
+    claimed_minor: int = 0
+    """Interest and costs of late payment, less what was waived (rules 31)."""
+    claims_open_minor: int = 0
+    """What of it is still owed."""
     open_minor: int
+    """On invoices."""
     balance_minor: int
     """What is owed to the customer."""
     unapplied_minor: int
@@ -113,9 +130,13 @@ class CustomerAccount(Value):
 
     @property
     def adds_up(self) -> bool:
-        """Whether invoices - credit notes - payments + refunds = open - balance - unapplied cash (I11)."""
-        moved = self.invoiced_minor - self.credited_minor - self.paid_minor + self.refunded_minor
-        return moved == self.open_minor - self.balance_minor - self.unapplied_minor
+        """Whether invoices - credit notes - payments + refunds = open - balance - unapplied cash (I11).
+
+        What was claimed for late payment counts with the invoices, a small difference with the credit notes.
+        """
+        asked = self.invoiced_minor + self.claimed_minor - self.credited_minor - self.small_differences_minor
+        moved = asked - self.paid_minor + self.refunded_minor
+        return moved == self.open_minor + self.claims_open_minor - self.balance_minor - self.unapplied_minor
 
 
 class NumberedSeries(Value):
@@ -220,6 +241,7 @@ def _invoice(invoice: Invoice, lines: Sequence[JournalLine]) -> InvoiceAccount:
         total_minor=invoice.total_minor,
         credited_minor=invoice.credited_minor,
         paid_minor=invoice.paid_minor,
+        small_difference_minor=invoice.small_difference_minor,
         booked_total_minor=booked[INVOICE],
         booked_credited_minor=-sum(booked[kind] for kind in _CLOSES),
         booked_paid_minor=-sum(booked[kind] for kind in _PAYS),
@@ -236,8 +258,11 @@ def _customers(lines: Sequence[JournalLine]) -> tuple[CustomerAccount, ...]:
             currency=currency,
             invoiced_minor=_total(booked, (INVOICE,), (RECEIVABLE,)),
             credited_minor=-_total(booked, _CLOSES, _HELD),
-            paid_minor=_total(booked, (PAYMENT,), _MONEY) + _taken_back(booked),
+            paid_minor=_total(booked, _PAID, _MONEY) + _taken_back(booked),
             refunded_minor=-_total(booked, _GOES_BACK, (*_MONEY, REFUNDS_DUE)),
+            small_differences_minor=-_total(booked, _LET_GO, (RECEIVABLE,)),
+            claimed_minor=-_total(booked, None, (LATE_INTEREST, RECOVERY_COSTS)),
+            claims_open_minor=_total(booked, None, (LATE_RECEIVABLE,)),
             open_minor=_total(booked, None, (RECEIVABLE,)),
             balance_minor=-_total(booked, None, (BALANCE,)),
             unapplied_minor=-_total(booked, None, (UNAPPLIED,)),

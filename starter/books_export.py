@@ -14,7 +14,17 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.values import Value
-from models.tables import CreditNote, Customer, Invoice, JournalLine, PaymentAttempt, Refund
+from models.tables import (
+    CreditNote,
+    Customer,
+    Invoice,
+    JournalLine,
+    LateClaim,
+    PaymentAttempt,
+    Refund,
+    Transfer,
+    TransferShare,
+)
 from starter.connections import Connections
 
 COLUMNS: Final[dict[str, tuple[type[SQLModel], tuple[str, ...]]]] = {
@@ -49,6 +59,27 @@ COLUMNS: Final[dict[str, tuple[type[SQLModel], tuple[str, ...]]]] = {
         (
             "id", "invoice_id", "customer_id", "credit_note_id", "source", "state", "amount_minor", "currency",
             "provider_id", "at", "settled_at",
+        ),
+    ),
+    "transfers": (
+        Transfer,
+        (
+            "id", "entity_id", "customer_id", "source", "state", "amount_minor", "currency", "received_on", "value_on",
+            "bank_reference", "payer_name", "payer_account", "remittance", "why",
+        ),
+    ),
+    "transfer_shares": (
+        TransferShare,
+        (
+            "id", "transfer_id", "invoice_id", "pays_minor", "small_difference_minor", "claim_minor",
+            "unapplied_minor", "at", "taken_back_at",
+        ),
+    ),
+    "late_claims": (
+        LateClaim,
+        (
+            "id", "invoice_id", "customer_id", "state", "until_on", "interest_minor", "recovery_minor", "paid_minor",
+            "waived_minor", "currency", "at", "closed_at",
         ),
     ),
     "journal": (

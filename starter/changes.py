@@ -12,6 +12,7 @@ from billing.commands import ChangePlan, ChangeTerms, Command, When
 from models.tables import Plan, SubscriptionRow
 from starter.connections import Connections
 from starter.finding import find
+from starter.payment_terms import check_changed_payment_terms
 from starter.policies import check_policy_name
 
 
@@ -48,5 +49,6 @@ class Previews:
             if isinstance(command, ChangeTerms):
                 await check_policy_name(session, command.agreed.dunning_policy)
             command = await looked_up(session, row, command, now)
+            await check_changed_payment_terms(session, row, command)
             work = Work(session, self._to.gateway(), self._to.rules, row, now, command.command_id)
             return await preview(work, command)

@@ -42,6 +42,7 @@ from starter.customers import Customers, MethodSet
 from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
+from starter.late_payments import LatePayments
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
 from starter.payments import Payments
@@ -60,6 +61,7 @@ from starter.settling import Settled, Settling
 from starter.steering import Steering
 from starter.subscriptions import Started, Subscriptions
 from starter.taxes import Taxes
+from starter.transfers import Transfers
 from starter.usage import UsageDoor
 
 if TYPE_CHECKING:
@@ -75,7 +77,8 @@ class RelanceClient(Commands):
     invoices in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in
     `usage`, what a customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`,
     what a person decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`,
-    money that is held, goes back or is disputed in `payments`.
+    money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late payment costs
+    in `late_payments`.
     """
 
     def __init__(
@@ -105,6 +108,8 @@ class RelanceClient(Commands):
         self.taxes = Taxes(self.connections)
         self.documents = Documents(self.connections)
         self.corrections = Corrections(self.connections)
+        self.payments = Payments(self.connections)
+        self.late_payments = LatePayments(self.connections)
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)
@@ -114,7 +119,7 @@ class RelanceClient(Commands):
         self.policies = Policies(self.connections)
         self.reports = Reports(self.connections)
         self.entitlements = Entitlements(self.connections)
-        self.payments = Payments(self.connections)
+        self.transfers = Transfers(self.connections)
 
     @classmethod
     @asynccontextmanager

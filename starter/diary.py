@@ -24,12 +24,14 @@ from models.tables import (
     CreditNote,
     Dispute,
     Invoice,
+    LateClaim,
     Message,
     MessageState,
     OutgoingEvent,
     PaymentAttempt,
     Refund,
     SubscriptionRow,
+    TransferShare,
 )
 
 
@@ -40,6 +42,7 @@ class FactKind(StrEnum):
     INVOICE = "invoice"
     DISPUTE = "dispute"
     CHARGE = "charge"
+    TRANSFER = "transfer"
     CREDIT = "credit"
     DUNNING = "dunning"
     STATUS = "status"
@@ -111,6 +114,8 @@ async def diary_of(session: AsyncSession, subscriptions: Sequence[SubscriptionRo
         periods = {invoice.id: invoice.period_start for invoice in invoices}
         told += writer.attempts(await _rows(session, PaymentAttempt, row), periods)
         told += writer.disputes(await _disputes(session, row))
+        told += writer.transfers(await _of_invoices(session, TransferShare, periods), invoices)
+        told += writer.claims(await _of_invoices(session, LateClaim, periods), periods)
         told += writer.credits(await _of_invoices(session, CreditNote, periods), periods)
         told += writer.refunds(await _of_invoices(session, Refund, periods), periods)
         told += writer.events(await _rows(session, OutgoingEvent, row))
@@ -133,7 +138,9 @@ async def _disputes(session: AsyncSession, row: SubscriptionRow) -> Sequence[Dis
 
 
 async def _of_invoices(
-    session: AsyncSession, table: type[CreditNote] | type[Refund], invoice_ids: Iterable[str]
+    session: AsyncSession,
+    table: type[CreditNote] | type[Refund] | type[TransferShare] | type[LateClaim],
+    invoice_ids: Iterable[str],
 ) -> Sequence[Any]:
     return (await session.exec(select(table).where(col(table.invoice_id).in_(list(invoice_ids))))).all()
 
@@ -197,6 +204,35 @@ class _Writer:
                 word != "opened",
             )
             for at, row, word in told
+        ]
+
+    def transfers(self, rows: Sequence[TransferShare], invoices: Sequence[Invoice]) -> list[Keyed]:
+        """What came by transfer, and what was taken back of it."""
+        by_id = {invoice.id: invoice for invoice in invoices}
+        facts = []
+        for row in rows:
+            invoice = by_id[row.invoice_id]
+            amount = _amount(row.pays_minor + row.claim_minor + row.unapplied_minor, invoice.currency)
+            order = (invoice.period_start, 0)
+            came = f"transfer {amount} received{_beside(row, invoice.currency)}"
+            facts.append(self._fact(row.at, FactKind.TRANSFER, came, *order))
+            if row.taken_back_at is not None:
+                back = f"transfer {amount} taken back"
+                facts.append(self._fact(row.taken_back_at, FactKind.TRANSFER, back, *order))
+        return facts
+
+    def claims(self, rows: Sequence[LateClaim], periods: dict[str, date]) -> list[Keyed]:
+        """What was claimed for late payment."""
+        return [
+            self._fact(
+                row.at,
+                FactKind.TRANSFER,
+                f"late interest {_amount(row.interest_minor, row.currency)} and costs "
+                f"{_amount(row.recovery_minor, row.currency)} claimed",
+                periods[row.invoice_id],
+                1,
+            )
+            for row in rows
         ]
 
     def credits(self, rows: Sequence[CreditNote], periods: dict[str, date]) -> list[Keyed]:
@@ -266,6 +302,16 @@ _MAIL_STATES: Final = {
     MessageState.DELIVERY_UNKNOWN: ", delivery unknown",
     MessageState.REFUSED: ", refused",
 }
+
+
+def _beside(row: TransferShare, currency: str) -> str:
+    """What else became of a transfer than to pay its invoice."""
+    parts = (
+        (row.small_difference_minor, "small difference"),
+        (row.claim_minor, "late claim"),
+        (row.unapplied_minor, "unapplied"),
+    )
+    return "".join(f", {words} {_amount(minor, currency)}" for minor, words in parts if minor)
 
 
 def _amount(amount_minor: int, currency: str) -> str:

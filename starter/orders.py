@@ -8,13 +8,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
-from billing import tax_numbers
+from billing import bank_accounts, tax_numbers
 from billing.agreed import Agreed
 from billing.calendar import Alignment, Interval, Schedule, check_timezone
 from billing.discounts import MAX_DISCOUNTS, Discount
 from billing.errors import InvalidInput
 from billing.features import Feature
 from billing.money import check_currency, check_unit_amount
+from billing.payment_terms import PaymentTerms, TypedPaymentTerms, one_of_both
 from billing.prices import Price, PricingModel
 from billing.subscription import CustomerKind
 from billing.taxation import LocationEvidence
@@ -33,6 +34,8 @@ Custom = dict[str, JsonValue]
 VatNumber = Annotated[str, AfterValidator(tax_numbers.vat_number)]
 """As typed; kept without spaces, its check digits right."""
 Siren = Annotated[str, AfterValidator(tax_numbers.siren)]
+Iban = Annotated[str, AfterValidator(bank_accounts.iban)]
+Bic = Annotated[str, AfterValidator(bank_accounts.bic)]
 Zone = Annotated[str, AfterValidator(check_timezone)]
 Segment = Annotated[str, Field(max_length=60)]
 """The seller's own word for a group of customers; empty is none."""
@@ -59,7 +62,9 @@ class NewEntity(Value):
     """Its VAT is due on invoicing and not when it is paid (option for debits)."""
     address: Address
     timezone: Zone = "Europe/Paris"
-    iban: str = Field(default="", max_length=34)
+    iban: Iban = ""
+    """Of the account to which transfers go."""
+    bic: Bic = ""
     invoice_series: str = Field(default="F", pattern="^[A-Za-z0-9+_/-]{1,12}$")
     credit_series: str = Field(default="A", pattern="^[A-Za-z0-9+_/-]{1,12}$")
     vat_percent: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=3)
@@ -100,7 +105,8 @@ class EntityChange(Value):
     vat_number: VatNumber | None = None
     vat_on_debits: bool | None = None
     address: Address | None = None
-    iban: str | None = Field(default=None, max_length=34)
+    iban: Iban | None = None
+    bic: Bic | None = None
     sender: str | None = Field(default=None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
     def given(self) -> dict[str, object]:
@@ -142,6 +148,8 @@ class NewPlan(Value):
     dunning_policy: str | None = None
     collection_method: CollectionMethod = CollectionMethod.CHARGE
     payment_terms_days: int = 0
+    payment_terms: TypedPaymentTerms | None = None
+    """In place of the days alone, as `30 days` or `45 days, then end of month`."""
     custom: Custom = Field(default_factory=dict)
 
     def terms(self, plan_id: str) -> Terms:
@@ -157,6 +165,7 @@ class NewPlan(Value):
             raise InvalidInput("Give either one amount or a list of prices.", field="amount")
         # Refuses an interval that has no place in the calendar, before the first subscription does.
         Schedule(anchor=date(2027, 1, 1), interval=self.every, timezone="UTC", alignment=self.alignment)
+        payment_terms = one_of_both(self.payment_terms, self.payment_terms_days or None) or PaymentTerms()
         return Terms(
             plan_id=plan_id,
             plan_name=self.name,
@@ -175,7 +184,8 @@ class NewPlan(Value):
             without_method_at_trial_end=self.without_method_at_trial_end,
             dunning_policy=self.dunning_policy,
             collection_method=self.collection_method,
-            payment_terms_days=self.payment_terms_days,
+            payment_terms_days=payment_terms.days,
+            payment_terms_month_end=payment_terms.month_end,
         )
 
     def _single_price(self) -> Price:

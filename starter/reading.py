@@ -13,7 +13,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.service import RPCError
 
-from activities.books.rows import get
+from activities.books.late_payment import LatePayment, late_payment_of
+from activities.books.rows import entity_of, get
+from billing.calendar import local_date
 from billing.declines import support_words
 from billing.errors import InvalidInput
 from billing.payment import LIVE_STATES, AttemptState
@@ -38,6 +40,7 @@ from starter.diary import Fact, diary_of
 from starter.finding import find, find_invoice
 from starter.overview import InvoiceView, Overview, invoice_view, overview_of
 from starter.problems import TookTooLong
+from starter.transfer_views import TransferView, transfers_of
 from workflows.details import subscription_step
 
 QUERY_PATIENCE: Final = timedelta(seconds=2)
@@ -119,6 +122,9 @@ class InvoiceDocument(Value):
     net_minor: int
     vat_minor: int
     lines: tuple[LineView, ...]
+    transfers: tuple[TransferView, ...] = ()
+    late: LatePayment | None = None
+    """How late it was paid, or is, and what that costs; None where it is not late."""
 
 
 class Reading:
@@ -247,7 +253,14 @@ class Reading:
                 net_minor=row.net_minor,
                 vat_minor=row.vat_minor,
                 lines=tuple(_line_view(line) for line in lines.all()),
+                transfers=await transfers_of(session, row),
+                late=await self._late(session, row),
             )
+
+    async def _late(self, session: AsyncSession, invoice: Invoice) -> LatePayment | None:
+        now = await self._to.now(session, invoice.clock_id)
+        entity = await entity_of(session, invoice)
+        return await late_payment_of(session, invoice, self._to.rules, local_date(now, entity.timezone))
 
     async def wait_for(self, command_id: str, *, seconds: float = WAIT_SECONDS) -> CommandOutcome:
         """Wait until a command was carried out, and say what became of it.

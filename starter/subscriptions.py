@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.coupons import redeem_at_start, with_coupon
+from activities.books.rows import entity_of
 from activities.books.standing import method_facts
 from activities.books.transitions import store
 from billing.agreed import terms_agreed
@@ -37,6 +38,7 @@ from starter.executions import start_subscription
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.hints import COLLECTION, SUBSCRIPTION, tell
 from starter.orders import NewSubscription
+from starter.payment_terms import check_changed_payment_terms, check_payment_terms
 from starter.policies import check_policy_name
 from starter.problems import AlreadyExists, CommandRefused
 from starter.sending import send_command
@@ -107,7 +109,9 @@ class Subscriptions:
         if plan.archived_at is not None:
             raise InvalidInput(f"The plan {order.plan} is no longer on offer.", field="plan")
         await check_policy_name(session, order.dunning_policy or order.agreed.dunning_policy)
-        row = await self._new_row(session, order, customer, agreed_terms(plan.terms, order), now)
+        terms = agreed_terms(plan.terms, order)
+        check_payment_terms(terms, await entity_of(session, plan), customer)
+        row = await self._new_row(session, order, customer, terms, now)
         session.add(
             CommandRow(
                 id=_start_id(row.id),
@@ -197,6 +201,8 @@ class Subscriptions:
             command = await _with_terms(session, row, command, is_new=known is None)
             if known is None and not row.state.is_over:
                 command = await self._with_discount(session, row, command)
+            if known is None:
+                await check_changed_payment_terms(session, row, command)
         if known is not None:
             return _answered_before(row, known, command)
         if row.state.is_over:
@@ -241,6 +247,7 @@ class Subscriptions:
             row = await find(session, SubscriptionRow, key, field="subscription")
             command = command.model_copy(update={"as_of": await self._clock_now(session, row)})
             command = await _with_terms(session, row, command, is_new=True)
+            await check_changed_payment_terms(session, row, command)
         if row.state.is_over:
             raise AlreadyEnded(row.state)
         await tell(await self._to.temporal(), f"{SUBSCRIPTION}{row.id}", command.kind, command)

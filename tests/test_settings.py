@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
     assert settings.usage_wait_hours == 24
     assert settings.minimum_charge_minor["EUR"] == 50
     assert settings.minimum_charge_minor["GBP"] == 30
+    assert settings.small_difference == Decimal("1.00")
+    assert settings.interest_rates is None
     assert "XXX" not in settings.minimum_charge_minor
     assert settings.clock_peers == ()
     assert settings.sandbox is None
@@ -72,6 +75,8 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
             "RELANCE_UNPAID_CANCEL_DAYS": "0",
             "RELANCE_USAGE_WAIT_HOURS": "48",
             "RELANCE_MINIMUM_CHARGE_MINOR": "eur=100, JPY=80",
+            "RELANCE_SMALL_DIFFERENCE": "0.50",
+            "RELANCE_INTEREST_RATES": "/etc/relance/rates.csv",
             "RELANCE_CLOCK_PEERS": "http://127.0.0.1:12111, http://127.0.0.1:9999/",
         },
     )
@@ -89,6 +94,8 @@ def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:
     assert settings.minimum_charge_minor["EUR"] == 100
     assert settings.minimum_charge_minor["JPY"] == 80
     assert settings.minimum_charge_minor["USD"] == 50
+    assert settings.small_difference == Decimal("0.50")
+    assert settings.interest_rates == Path("/etc/relance/rates.csv")
     assert settings.clock_peers == ("http://127.0.0.1:12111", "http://127.0.0.1:9999")
     assert connect_config(settings, environ={}) == {
         "target_host": "temporal:7233",

@@ -122,7 +122,7 @@ class CollectionWorkflow(CollectionDoors):
                 await self._settle()
             case StepKind.END if self.case is not None and self.case.role is Role.GATED:
                 await self._close_gate(step)
-            case StepKind.NOTICE | StepKind.END:
+            case StepKind.LATE | StepKind.NOTICE | StepKind.END:
                 await self._write(step)
             case StepKind.REST | StepKind.CLOSED:
                 self._adopt(await calls.look_at_case(self.run_input.invoice_id, self.clock.now))

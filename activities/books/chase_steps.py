@@ -41,6 +41,8 @@ MAIL_KINDS = {
     Mail.LAST_NOTICE: "last_notice",
     Mail.PAYMENT_LINK: "complete_payment",
 }
+_BOOKS_ALONE = (StepKind.LATE, StepKind.NOTICE)
+"""Steps that anybody may take who looks after they came due."""
 
 
 async def open_case(
@@ -82,8 +84,8 @@ async def case_report(work: Work, invoice: Invoice, collection: Collection) -> C
     nothing is owed any more.
     """
     case, step = await _what_comes_next(work, invoice, collection)
-    while step.kind is StepKind.NOTICE and step.due is not None and step.due <= work.at:
-        await _write_notice(work, invoice, collection, case, step)
+    while step.kind in _BOOKS_ALONE and step.due is not None and step.due <= work.at:
+        await _take(work, invoice, collection, case, step)
         case, step = await _what_comes_next(work, invoice, collection)
     wake: tuple[str, ...] = ()
     if step.kind is StepKind.CLOSED and collection.closed_at is None:
@@ -159,17 +161,33 @@ async def ask(
 async def take_case_step(
     session: AsyncSession, gateway: Prepares, rules: BookRules, order: CaseStepOrder
 ) -> CaseReport:
-    """Carry out a notice or the end, if it is still what comes next and due."""
+    """Carry out what needs the books alone, if it is still what comes next and due."""
     work, invoice, collection = await _locked(session, gateway, rules, order.invoice_id, order.as_of)
     case = await load_case(session, work.row, invoice, collection, rules)
     step = next_step(case, order.as_of)
     is_it = step.kind == order.kind and (step.key or "") == order.key
     if is_it and step.due is not None and step.due <= order.as_of:
-        if step.kind is StepKind.NOTICE:
-            await _write_notice(work, invoice, collection, case, step)
-        elif step.kind is StepKind.END:
-            await _end(work, invoice, collection, case)
+        await _take(work, invoice, collection, case, step)
     return await case_report(work, invoice, collection)
+
+
+async def _take(work: Work, invoice: Invoice, collection: Collection, case: Case, step: NextStep) -> None:
+    match step.kind:
+        case StepKind.LATE:
+            await _fall_late(work, invoice, step)
+        case StepKind.NOTICE:
+            await _write_notice(work, invoice, collection, case, step)
+        case StepKind.END:
+            await _end(work, invoice, collection, case)
+        case _:
+            pass  # a charge is the payments' own
+
+
+async def _fall_late(work: Work, invoice: Invoice, step: NextStep) -> None:
+    invoice.in_arrears = True
+    facts = {"invoice": invoice.id, "step": step.kind.value, "why": step.why.because.value}
+    emit(work.session, work.row, "dunning.step", facts, work.at, work.rules.access)
+    await settle_standing(work)
 
 
 async def _write_notice(
@@ -218,6 +236,7 @@ def _mail_facts(case: Case, at: datetime) -> dict[str, Any]:
         "attempted_on": str(local_date(failure.begun_at, case.timezone)) if failure else None,
         "next_try_on": str(local_date(next_try, case.timezone)) if next_try else None,
         "ends_on": str(ends_on(case, at)),
+        "reminder": sum(day <= case.noticed_through_day for day in case.policy.mail_days),
         "consequence": case.policy.end_for_subscription.value,
     }
 

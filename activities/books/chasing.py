@@ -41,7 +41,12 @@ def collection_key(invoice: Invoice) -> str:
 
 
 async def open_collection(
-    session: AsyncSession, row: SubscriptionRow, invoice: Invoice, at: datetime, *, on_delay: bool = False
+    session: AsyncSession,
+    row: SubscriptionRow,
+    invoice: Invoice,
+    at: datetime,
+    *,
+    on_delay: bool = False,
 ) -> Collection:
     """Hand an invoice over to a collection; the row is there before its workflow starts (engine 24).
 
@@ -77,12 +82,13 @@ async def open_collection(
 
 
 def _day0(row: SubscriptionRow, invoice: Invoice, at: datetime) -> date:
-    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; the day of opening again."""
-    if invoice.chase > 1:
-        return local_date(at, row.state.timezone)
+    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; never past once reopened."""
     by_transfer = row.state.terms.collection_method is CollectionMethod.TRANSFER
+    was_reopened, today = invoice.chase > 1, local_date(at, row.state.timezone)
     if by_transfer and invoice.due_on is not None:
-        return invoice.due_on
+        return max(invoice.due_on, today) if was_reopened else invoice.due_on
+    if was_reopened:
+        return today
     return local_date(invoice.issued_at or at, row.state.timezone) + timedelta(days=invoice.delay_days)
 
 
@@ -133,6 +139,7 @@ async def load_case(
         is_open=is_open,
         due_minor=max(0, invoice.open_minor) if is_open else 0,
         minimum_minor=rules.minimum(invoice.currency),
+        in_arrears=invoice.in_arrears,
         policy=version.policy,
         day0=collection.day0,
         timezone=collection.timezone,

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from activities.books.notices import AccessRules
+from billing.interest import (
+    InterestRates,
+    UnusableInterestRates,
+    default_interest_rates,
+    read_interest_rates,
+)
+from billing.money import to_minor
 from billing.taxation import RateTable
 from billing.vat_rates import UnusableRates, default_rates, read_rates
 
@@ -28,7 +36,9 @@ class BookRules:
         unpaid_cancel_days: after how many days unpaid a subscription is cancelled (U10).
         promise_days: how far ahead a promise to pay may be (rules 25).
         minimum_minor: the least that can be charged, per currency (rules 10).
+        small_difference: what a transfer may be short of, in major units of its currency (rules 17).
         rates: of VAT.
+        interest: statutory rates on late payment, by half-year (rules 31).
         exchange_rate_days: how old the exchange rate of a document in another currency may be.
         vat_number_days: for how long a register's answer holds while it does not answer again.
     """
@@ -41,7 +51,9 @@ class BookRules:
     unpaid_cancel_days: int = 90
     promise_days: int = 30
     minimum_minor: Mapping[str, int] = field(default_factory=lambda: {"EUR": 50})
+    small_difference: Decimal = Decimal("1.00")
     rates: RateTable = field(default_factory=default_rates)
+    interest: InterestRates = field(default_factory=default_interest_rates)
     exchange_rate_days: int = 7
     vat_number_days: int = 30
 
@@ -56,7 +68,9 @@ class BookRules:
             unpaid_cancel_days=settings.unpaid_cancel_days,
             promise_days=settings.promise_days,
             minimum_minor=settings.minimum_charge_minor,
+            small_difference=settings.small_difference,
             rates=_rates(settings.vat_rates),
+            interest=_interest(settings.interest_rates),
             exchange_rate_days=settings.exchange_rate_days,
             vat_number_days=settings.vat_number_days,
         )
@@ -64,6 +78,10 @@ class BookRules:
     def minimum(self, currency: str) -> int:
         """The least that can be charged in this currency, in minor units; 1 where none is known."""
         return self.minimum_minor.get(currency, 1)
+
+    def tolerance(self, currency: str) -> int:
+        """What a transfer may be short of and closes its invoice all the same, in minor units (rules 17)."""
+        return to_minor(self.small_difference, currency)
 
 
 @lru_cache(maxsize=4)
@@ -77,4 +95,18 @@ def _rates(path: Path | None) -> RateTable:
         raise UnusableRates(
             f"The table of VAT rates {path} can't be read: {problem}. Mend RELANCE_VAT_RATES, or unset it.",
             field="RELANCE_VAT_RATES",
+        ) from None
+
+
+@lru_cache(maxsize=4)
+def _interest(path: Path | None) -> InterestRates:
+    """The seller's own table of interest rates, else ours."""
+    if path is None:
+        return default_interest_rates()
+    try:
+        return read_interest_rates(path.read_text(encoding="utf-8-sig").splitlines())
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UnusableInterestRates(
+            f"The table of interest rates {path} can't be read: {problem}. Mend RELANCE_INTEREST_RATES, or unset it.",
+            field="RELANCE_INTEREST_RATES",
         ) from None

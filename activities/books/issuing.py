@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -23,7 +23,6 @@ from billing.effects import InvoiceReason, Issue
 from billing.lines import Line, lines_for
 from billing.tax import TaxedLines, totals_by_rate
 from billing.taxation import TaxTreatment
-from billing.terms import CollectionMethod
 from models.ids import derived_id
 from models.parties import Buyer, Seller
 from models.tables import (
@@ -47,6 +46,7 @@ def seller_of(entity: LegalEntity) -> Seller:
         vat_on_debits=entity.vat_on_debits,
         address=entity.address,
         iban=entity.iban,
+        bic=entity.bic,
         sender=entity.sender,
         locale=entity.locale,
     )
@@ -254,7 +254,7 @@ async def number_invoice(
     issued = await next_number(session, entity, series_name(entity.invoice_series, row.clock_id), at)
     invoice.series, invoice.number, invoice.issued_on = issued.series, issued.number, issued.on
     invoice.status = InvoiceStatus.OPEN
-    invoice.due_on = issued.on + timedelta(days=_payment_days(row))
+    invoice.due_on = row.state.terms.payment_terms.due_on(issued.on)
     await freeze_rate(session, invoice)
     book(
         session,
@@ -290,8 +290,3 @@ async def number_invoice(
         subscription=row,
         invoice=invoice,
     )
-
-
-def _payment_days(row: SubscriptionRow) -> int:
-    terms = row.state.terms
-    return terms.payment_terms_days if terms.collection_method is CollectionMethod.TRANSFER else 0

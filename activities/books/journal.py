@@ -32,6 +32,10 @@ PROVIDER_FEES: Final = "provider_fees"
 """What the payment provider keeps of us for disputes."""
 SMALL_DIFFERENCE: Final = "small_difference"
 """What was too little to be asked for, and closed an invoice (rules 17)."""
+LATE_RECEIVABLE: Final = "late_receivable"
+"""What was claimed from a business for late payment, beside the invoice and outside VAT (rules 31)."""
+LATE_INTEREST: Final = "late_interest"
+RECOVERY_COSTS: Final = "recovery_costs"
 
 # Kinds of entries, named so that their amounts can be told apart in the sums of I11.
 INVOICE: Final = "invoice"
@@ -56,7 +60,14 @@ DISPUTE_WON: Final = "dispute_won"
 """It gave it back."""
 DISPUTE_FEE: Final = "dispute_fee"
 TAKEN_BACK: Final = "payment_taken_back"
-"""A payment was taken back for good: what it had paid is owed again, from this day on (rules 16)."""
+"""A payment was taken back for good, by a bank or because it was recorded by mistake: what it had paid is owed
+again, from this day on (rules 16)."""
+DIFFERENCE: Final = "difference"
+"""A small difference closed an invoice (rules 17)."""
+DIFFERENCE_TAKEN_BACK: Final = "difference_taken_back"
+LATE_CLAIM: Final = "late_claim"
+"""A person asked a business for what its late payment costs (rules 31)."""
+LATE_CLAIM_WAIVED: Final = "late_claim_waived"
 
 
 class UnbalancedEntry(ValueError):

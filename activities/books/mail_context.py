@@ -12,9 +12,17 @@ from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books import mail_transfers
 from activities.books.config import BookRules
 from activities.books.gate import is_collectable
-from activities.books.mail_facts import Fields, MailFacts, Moot, Says, day_before
+from activities.books.mail_facts import (
+    Fields,
+    MailFacts,
+    Moot,
+    Says,
+    day_before,
+    how_to_transfer,
+)
 from activities.books.mail_subscription import ABOUT_SUBSCRIPTIONS
 from activities.books.rows import NotFound, get
 from activities.links import Links
@@ -77,6 +85,7 @@ async def _invoice_issued(facts: MailFacts) -> Fields:
         "due_on": invoice.due_on if by_transfer else charged_on,
         "method_label": None if by_transfer else await facts.present_label(),
         "pay_url": facts.pay_url(invoice.id),
+        **how_to_transfer(facts, [invoice]),
     }
 
 
@@ -91,10 +100,14 @@ async def _receipt(facts: MailFacts) -> Fields:
         "amount_minor": context["amount_minor"],
         "due_minor": max(0, invoice.open_minor) or None,
         "paid_on": facts.written_on,
-        "method_label": await facts.label_of(await facts.attempt(invoice, int(facts.message.occurrence))),
+        **(mail_transfers.came_by_transfer(facts) or await _charged(facts, invoice)),
         "service_restored": bool(context.get("restored")) and facts.sub.status is not Status.UNPAID,
         "open_invoices": await facts.listed(others),
     }
+
+
+async def _charged(facts: MailFacts, invoice: Invoice) -> Fields:
+    return {"method_label": await facts.label_of(await facts.attempt(invoice, int(facts.message.occurrence)))}
 
 
 async def _payment_failed(facts: MailFacts) -> Fields | Moot:
@@ -127,6 +140,7 @@ async def _reminder(facts: MailFacts) -> Fields | Moot:
         "next_try_on": facts.day("next_try_on"),
         "method_label": await facts.label_of(await facts.attempt(invoice)) if fresh else None,
         "open_invoices": await facts.listed(listed),
+        **await mail_transfers.reminded_transfer(facts, invoice, listed),
     }
 
 
@@ -237,6 +251,7 @@ async def _owed(facts: MailFacts, invoice: Invoice) -> Fields:
         "deadline_on": day_before(ends_on) if ends_on else None,
         "consequence": EndForSubscription.KEEP if over else facts.message.context.get("consequence"),
         "pay_url": facts.pay_url(invoice.id),
+        **how_to_transfer(facts, [invoice]),
     }
 
 
@@ -252,4 +267,5 @@ _SAYS: Final[Mapping[MailKind, Says]] = {
     MailKind.COMPLETE_PAYMENT: _complete_payment,
     MailKind.INVOICE_REOPENED: _invoice_reopened,
     MailKind.CREDIT_NOTE_ISSUED: _credit_note_issued,
+    MailKind.LATE_INTEREST_CLAIMED: mail_transfers.late_interest_claimed,
 }

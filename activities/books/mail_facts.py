@@ -21,9 +21,11 @@ from billing.lines import Line, LineKind
 from billing.progress import timeline
 from billing.subscription import Subscription
 from billing.taxation import TaxTreatment
+from billing.terms import CollectionMethod
 from billing.upcoming import Upcoming, upcoming
 from billing.values import Value
-from mails.context import MailLine, MailMerchant, OpenInvoice
+from documents.sentences import grouped
+from mails.context import BankAccount, MailLine, MailMerchant, OpenInvoice
 from mails.formats import Language
 from models.tables import (
     Collection,
@@ -42,6 +44,7 @@ from models.tables import (
 )
 
 _BRANDS: Final = {"amex": "American Express", "cartes_bancaires": "CB", "diners": "Diners Club", "jcb": "JCB"}
+IBAN_GROUP: Final = 4
 _UNDER_WAY: Final = (PaymentState.PROCESSING, PaymentState.UNKNOWN)
 
 
@@ -238,6 +241,7 @@ class MailFacts:
                 currency=invoice.currency,
                 open_minor=invoice.open_minor,
                 subscription_reference=references[invoice.subscription_id],
+                due_on=invoice.due_on if invoice.due_on != invoice.issued_on else None,
             )
             for invoice in invoices
         )
@@ -326,11 +330,25 @@ class Moot(Value):
     reason: str
 
 
+def how_to_transfer(facts: MailFacts, invoices: Sequence[Invoice]) -> Fields:
+    """The seller's account and the numbers to quote; nothing for those who are charged."""
+    if facts.sub.terms.collection_method is not CollectionMethod.TRANSFER:
+        return {}
+    entity = facts.entity
+    bank = None
+    if entity.iban:
+        iban = grouped(entity.iban, IBAN_GROUP)
+        bank = BankAccount(holder=entity.name, iban=iban, bic=entity.bic or None)
+    numbers = [invoice.number for invoice in invoices if invoice.number]
+    return {"by_transfer": True, "bank": bank, "transfer_reference": ", ".join(numbers) or None}
+
+
 async def still_open(facts: MailFacts, invoices: list[Invoice]) -> Fields:
     """What remains to be paid, and the link of the oldest."""
     return {
         "open_invoices": await facts.listed(invoices),
         "pay_url": facts.pay_url(invoices[0].id) if invoices else None,
+        **how_to_transfer(facts, invoices),
     }
 
 

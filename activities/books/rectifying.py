@@ -20,7 +20,7 @@ from activities.books.crediting import left_of, notes_of, take_all_back, write_c
 from activities.books.document_lines import WrittenLine, lines_of, write_lines
 from activities.books.gate import Prepares
 from activities.books.issuing import buyer_of, number_invoice
-from activities.books.journal import BALANCE, MOVED, RECEIVABLE, book
+from activities.books.journal import BALANCE, MOVED, RECEIVABLE, SMALL_DIFFERENCE, book
 from activities.books.rows import entity_of, get, lock, lock_with_subscription
 from activities.books.transitions import collect_invoice, settle_standing, write_off
 from activities.books.work import Work
@@ -36,6 +36,7 @@ REASON: Final = "correction"
 _ITS_OWN: Final = frozenset(
     {"id", "reason", "command_id", "status", "payment_state", "gated", "gate_closes_at", "series", "number"}
     | {"issued_on", "issued_at", "due_on", "credited_minor", "paid_minor", "balance_minor", "replaces_id"}
+    | {"small_difference_minor"}
     | {"owner", "delay_days", "chase", "generation", "payment_intent", "superseded_intent", "paid_at"}
     | {"closed_by"}
 )
@@ -160,6 +161,7 @@ async def _write_new(
     work: Work, old: Invoice, buyer: Buyer, note: CreditNote, covered: Sequence[date | None]
 ) -> Invoice:
     billed = await lines_of(work.session, old.id)
+    small = min(old.small_difference_minor, note.unfunded_minor)
     taken_over = {name: getattr(old, name) for name in Invoice.model_fields if name not in _ITS_OWN}
     new = Invoice(
         **taken_over,
@@ -168,6 +170,7 @@ async def _write_new(
         command_id=work.command_id,
         replaces_id=old.id,
         paid_minor=note.moved_minor,
+        small_difference_minor=small,
     )
     new.in_arrears = False
     work.session.add(new)
@@ -183,7 +186,11 @@ async def _write_new(
         await entity_of(work.session, new),
         new,
         entry=f"{MOVED}/{new.id}",
-        amounts={BALANCE: note.moved_minor, RECEIVABLE: -note.moved_minor},
+        amounts={
+            BALANCE: note.moved_minor,
+            SMALL_DIFFERENCE: small,
+            RECEIVABLE: -note.moved_minor - small,
+        },
         at=work.at,
         on=new.issued_on,
     )

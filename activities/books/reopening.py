@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from activities.books.chasing import open_collection
+from activities.books.chasing import collection_key, open_collection
 from activities.books.notices import emit, write_mail
 from activities.books.rows import customer_of, usable_method
 from activities.books.work import Work
 from billing.calendar import local_date
+from billing.terms import CollectionMethod
 from mails.context import TakenBackBy
-from models.tables import Invoice, InvoiceStatus, PaymentState
+from models.tables import Collection, Invoice, InvoiceStatus, PaymentState
 
 
-async def reopen(work: Work, invoice: Invoice, amount_minor: int, taken_back_by: TakenBackBy) -> None:
+async def reopen(
+    work: Work,
+    invoice: Invoice,
+    amount_minor: int,
+    taken_back_by: TakenBackBy,
+    *,
+    was: InvoiceStatus = InvoiceStatus.OPEN,
+    fact: str = "",
+) -> bool:
     """Owe again what a payment had paid; who calls books it, and settles the subscription's standing afterwards.
 
     What was written off stays so: only the debt is larger. The PaymentIntent that succeeded cannot be confirmed
@@ -22,6 +31,11 @@ async def reopen(work: Work, invoice: Invoice, amount_minor: int, taken_back_by:
         invoice: issued.
         amount_minor: at most what was paid on it.
         taken_back_by: for the mail.
+        was: its status before it was paid.
+        fact: what names the mail, where a chase that goes on may be told of several.
+
+    Returns:
+        Whether a chase begins.
     """
     was_closed = invoice.status is InvoiceStatus.PAID
     invoice.paid_minor -= amount_minor
@@ -29,32 +43,43 @@ async def reopen(work: Work, invoice: Invoice, amount_minor: int, taken_back_by:
     invoice.payment_intent = invoice.superseded_intent = None
     facts = {"invoice": invoice.id, "number": invoice.number, "open_minor": invoice.open_minor}
     emit(work.session, work.row, "invoice.reopened", facts, work.at, work.rules.access)
-    if not was_closed:
-        return
-    invoice.status, invoice.payment_state = InvoiceStatus.OPEN, PaymentState.NONE
-    invoice.paid_at, invoice.closed_by = None, ""
-    invoice.in_arrears = invoice.open_minor >= work.rules.minimum(invoice.currency)
-    await _begin_chase(work, invoice, taken_back_by)
+    if not was_closed or invoice.open_minor == 0:
+        return False
+    invoice.paid_at = None
+    if was is InvoiceStatus.UNCOLLECTIBLE:
+        invoice.status = was
+        return False
+    invoice.status, invoice.payment_state, invoice.closed_by = InvoiceStatus.OPEN, PaymentState.NONE, ""
+    is_late = work.row.state.terms.collection_method is CollectionMethod.CHARGE
+    invoice.in_arrears = is_late and invoice.open_minor >= work.rules.minimum(invoice.currency)
+    return await _chase_again(work, invoice, taken_back_by, fact)
 
 
-async def _begin_chase(work: Work, invoice: Invoice, taken_back_by: TakenBackBy) -> None:
-    """Its day 0 is today. With a usable method it is charged first; an ended subscription is left to a person (U13)."""
-    invoice.chase += 1
-    invoice.delay_days = 0
+async def _chase_again(work: Work, invoice: Invoice, taken_back_by: TakenBackBy, fact: str) -> bool:
+    """A chase that has not closed goes on; else one begins today, with a charge first where there is a method.
+
+    An ended subscription is left to a person (U13).
+    """
     is_over = work.row.state.is_over
     invoice.automatic_collecting = not is_over
+    running = await work.session.get(Collection, collection_key(invoice))
+    goes_on = running is not None and running.closed_at is None
     customer = await customer_of(work.session, invoice)
-    has_method = not is_over and await usable_method(work.session, customer) is not None
-    collection = await open_collection(work.session, work.row, invoice, work.at, on_delay=has_method)
-    collection.ended = is_over
-    if not has_method:
-        collection.noticed_through_day = 0  # the mail of today stands for the one about a failed payment
+    by_charge = work.row.state.terms.collection_method is CollectionMethod.CHARGE
+    has_method = by_charge and not is_over and await usable_method(work.session, customer) is not None
+    if not goes_on:
+        invoice.chase += 1
+        invoice.delay_days = 0
+        collection = await open_collection(work.session, work.row, invoice, work.at, on_delay=has_method)
+        collection.ended = is_over
+        if not has_method:
+            collection.noticed_through_day = 0  # the mail of today stands for the one about a failed payment
     await write_mail(
         work.session,
         customer,
         kind="invoice_reopened",
         step="invoice_reopened",
-        occurrence=str(invoice.chase),
+        occurrence=fact or str(invoice.chase),
         at=work.at,
         subscription=work.row,
         invoice=invoice,
@@ -63,3 +88,4 @@ async def _begin_chase(work: Work, invoice: Invoice, taken_back_by: TakenBackBy)
             "next_try_on": str(local_date(work.at, work.row.state.timezone)) if has_method else None,
         },
     )
+    return not goes_on

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.dispute import DisputeState
 from billing.errors import RelanceError
 from billing.subscription import Status
-from models.tables import Customer, Dispute, Invoice, LegalEntity, PaymentMethod, SubscriptionRow
+from models.tables import Customer, Dispute, Invoice, LegalEntity, PaymentMethod, Plan, SubscriptionRow
 
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -79,7 +79,7 @@ async def customer_of(session: AsyncSession, row: SubscriptionRow | Invoice) -> 
     return await get(session, Customer, row.customer_id, field="customer")
 
 
-async def entity_of(session: AsyncSession, row: SubscriptionRow | Invoice) -> LegalEntity:
+async def entity_of(session: AsyncSession, row: SubscriptionRow | Invoice | Plan) -> LegalEntity:
     """The legal entity that sells."""
     return await get(session, LegalEntity, row.entity_id, field="entity")
 

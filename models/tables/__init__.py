@@ -26,6 +26,7 @@ from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refu
 from models.tables.rendering import RenderedDocument, RenderingState
 from models.tables.subscriptions import CommandRow, SubscriptionRow
 from models.tables.taxes import ExchangeRate, RegisterAnswer, VatCheck
+from models.tables.transfers import LateClaim, Transfer, TransferShare
 from models.tables.usage import MeterStretch, UsageEvent
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "InvoiceLine",
     "InvoiceStatus",
     "JournalLine",
+    "LateClaim",
     "LegalEntity",
     "MailAddress",
     "Matter",
@@ -63,6 +65,8 @@ __all__ = [
     "RenderingState",
     "SubscriptionRow",
     "TestClock",
+    "Transfer",
+    "TransferShare",
     "UsageEvent",
     "VatCheck",
 ]

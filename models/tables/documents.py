@@ -60,7 +60,10 @@ class Invoice(SQLModel, table=True):
         is_one_of("payment_state", PaymentState),
         never_negative("net_minor", "vat_minor", "total_minor", "credited_minor", "paid_minor"),
         CheckConstraint("net_minor + vat_minor = total_minor", name="adds_up"),
-        CheckConstraint("credited_minor + paid_minor <= total_minor", name="no_more_than_owed"),
+        CheckConstraint(
+            "credited_minor + paid_minor + small_difference_minor <= total_minor", name="not_more_than_total"
+        ),
+        CheckConstraint("small_difference_minor >= 0", name="small_difference"),
         CheckConstraint("balance_minor BETWEEN 0 AND paid_minor", name="balance"),
         CheckConstraint("period_start < period_end", name="period"),
         # A number is given when it is issued and never before; only drafts are dropped (rules 11, 13).
@@ -114,6 +117,8 @@ class Invoice(SQLModel, table=True):
     gated draft what is set aside of the balance."""
     balance_minor: int = minor()
     """The part of `paid_minor` that came from the customer's balance: after tax, never a line (rules 11)."""
+    small_difference_minor: int = minor()
+    """What a transfer was short of, too little to be asked for (rules 17)."""
     replaces_id: str | None = Field(default=None, foreign_key="invoice.id", index=True)
     """The invoice that this one rectifies; what was charged for that one counts as paid here (rules 11)."""
     seller: Seller = value(Seller)
@@ -151,7 +156,7 @@ class Invoice(SQLModel, table=True):
         return (
             0
             if self.status is InvoiceStatus.VOID
-            else self.total_minor - self.credited_minor - self.paid_minor
+            else self.total_minor - self.credited_minor - self.paid_minor - self.small_difference_minor
         )
 
 

@@ -34,6 +34,7 @@ class LegalEntity(SQLModel, table=True):
     address: Address = value(Address)
     timezone: str = "Europe/Paris"
     iban: str = ""
+    bic: str = ""
     invoice_series: str = "F"
     credit_series: str = "A"
     vat_percent: Decimal | None = Field(default=None, sa_type=Numeric(6, 3), nullable=True)
@@ -50,7 +51,7 @@ class LegalEntity(SQLModel, table=True):
 
 
 class Customer(SQLModel, table=True):
-    """The buyer; the only table with personal data beside messages and documents."""
+    """The buyer; the only table with personal data beside messages, documents and bank transfers."""
 
     __tablename__ = "customer"
     __table_args__ = (UniqueConstraint("entity_id", "reference"), is_one_of("kind", CustomerKind))

@@ -36,7 +36,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "invoice": Noun("starter.cli.invoice", "What was billed, and what was tried to collect it."),
     "dunning": Noun("starter.cli.dunning", "How unpaid invoices are chased, and what comes of it."),
     "payment": Noun(
-        "starter.cli.payment", "Money without an answer, held, going back, disputed, or fitting nowhere."
+        "starter.cli.payment", "Money by transfer, without an answer, held, going back, disputed."
     ),
     "books": Noun("starter.cli.books", "Customers, invoices, payments and the journal as CSV."),
     "tax": Noun("starter.cli.tax", "VAT: who is taxed how and why, VAT numbers, the one stop shop."),

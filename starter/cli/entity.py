@@ -50,7 +50,8 @@ def create(
         bool, typer.Option("--oss", help="Tax consumers of other member states at their rates at once.")
     ] = False,
     timezone: Annotated[str, typer.Option(help="IANA zone of its documents.")] = "Europe/Paris",
-    iban: Annotated[str, typer.Option()] = "",
+    iban: Annotated[str, typer.Option(help="Of the account to which transfers go.")] = "",
+    bic: Annotated[str, typer.Option()] = "",
     invoice_series: Annotated[str, typer.Option()] = "F",
     credit_series: Annotated[str, typer.Option()] = "A",
     locale: Annotated[str, typer.Option(help="fr or en.")] = "fr",
@@ -85,6 +86,7 @@ def create(
             "oss_opted_in": oss,
             "timezone": timezone,
             "iban": iban,
+            "bic": bic,
             "invoice_series": invoice_series,
             "credit_series": credit_series,
             "locale": locale,
@@ -157,7 +159,8 @@ def update(
     postal_code: Annotated[str, typer.Option()] = "",
     city: Annotated[str, typer.Option()] = "",
     country: Annotated[str, typer.Option(help="ISO 3166-1 alpha-2.")] = "FR",
-    iban: Annotated[str | None, typer.Option()] = None,
+    iban: Annotated[str | None, typer.Option(help="Of the account to which transfers go.")] = None,
+    bic: Annotated[str | None, typer.Option()] = None,
     sender: Annotated[str | None, typer.Option(help="Mail address that mails come from.")] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
@@ -182,6 +185,7 @@ def update(
             "vat_on_debits": vat_on_debits,
             "address": None if line1 is None else place,
             "iban": iban,
+            "bic": bic,
             "sender": sender,
         }
     )

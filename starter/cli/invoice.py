@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from billing.errors import InvalidInput
-from starter.cli import invoice_corrections, output, words
+from starter.cli import invoice_corrections, invoice_late, output, words
 from starter.cli.inputs import read_date
 from starter.cli.running import OPERATOR, CommandId, with_client
 
 if TYPE_CHECKING:
     from models.boundary import WishAccepted
     from starter.client import RelanceClient
+    from starter.transfer_views import TransferView
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(invoice_corrections.app)
+app.add_typer(invoice_late.app)
 
 Key = Annotated[str, typer.Argument(metavar="INVOICE", help="Id or number.")]
 
@@ -85,6 +87,7 @@ def show(key: Key, *, as_json: output.JsonFlag = False) -> None:
         "Paid": words.amount(view.paid_minor, view.currency),
         "Open": words.amount(view.open_minor, view.currency),
         "Closed by": view.closed_by or None,
+        **invoice_late.late_facts(found.late, view.currency),
     }
     output.show_fields(
         {name: fact for name, fact in facts.items() if fact is not None}, title=view.number or "Draft"
@@ -115,6 +118,23 @@ def show(key: Key, *, as_json: output.JsonFlag = False) -> None:
         ],
         empty="No attempt to charge it.",
     )
+    if found.transfers:
+        output.show_table([_transfer(one, view.currency) for one in found.transfers])
+
+
+def _transfer(one: TransferView, currency: str) -> output.Row:
+    amounts = {
+        "Paid": one.pays_minor,
+        "Small difference": one.small_difference_minor,
+        "Late claim": one.claim_minor,
+        "Unapplied": one.unapplied_minor,
+    }
+    return {
+        "Transfer": one.transfer_id,
+        "Received on": one.received_on,
+        **{name: words.amount(minor, currency) if minor else None for name, minor in amounts.items()},
+        "Taken back": words.instant(one.taken_back_at),
+    }
 
 
 def _payment(state: str) -> str:

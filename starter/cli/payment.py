@@ -1,4 +1,4 @@
-"""`relance payment`: money that is held for customers, goes back, is disputed, or fits nowhere in the books."""
+"""`relance payment`: money that came by transfer, is held, goes back, is disputed, or fits nowhere in the books."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from billing.errors import InvalidInput
 from billing.money_back import MoneyBack, PayOut, SendBack
 from billing.refund import MoneySource
 from models.ids import new_id
-from starter.cli import output, words
+from starter.cli import output, payment_records, words
 from starter.cli.inputs import read_amount
 from starter.cli.payment_settling import settle
 from starter.cli.running import OPERATOR, By, CommandId, with_client
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starter.client import RelanceClient
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(payment_records.app)
 app.command()(settle)
 
 CustomerKey = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id or reference.")]
@@ -37,7 +38,7 @@ Currency = Annotated[
 
 @app.callback()
 def payment() -> None:
-    """Money that is held, goes back, is disputed, or fits nowhere."""
+    """Money that came by transfer, is held, goes back, is disputed, or fits nowhere."""
 
 
 @app.command()

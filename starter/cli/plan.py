@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from billing.errors import InvalidInput
 from billing.prices import Charging, Price, PricingModel
 from starter.cli import output, words
+from starter.cli.paying import PaymentTermsOption, by_transfer
 from starter.cli.plan_migration import migrate
 from starter.cli.running import with_client
 
@@ -51,6 +52,7 @@ def create(
     tax_included: Annotated[bool, typer.Option("--tax-included", help="The price contains the VAT.")] = False,
     alignment: Annotated[str, typer.Option(help="anniversary or calendar.")] = "anniversary",
     trial_days: Annotated[int, typer.Option(help="Days before the first payment.")] = 0,
+    payment_terms: PaymentTermsOption = None,
     policy: Annotated[str | None, typer.Option(help="Dunning policy, where not the interval's.")] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
@@ -68,6 +70,7 @@ def create(
             "alignment": alignment,
             "trial_days": trial_days,
             "dunning_policy": policy,
+            **by_transfer(payment_terms),
         }
     )
     row = with_client(lambda client: client.create_plan(order))

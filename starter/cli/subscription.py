@@ -12,6 +12,7 @@ from models.ids import new_id
 from starter.cli import output, words
 from starter.cli.discounts import AmountOff, Coupon, ForPeriods, PercentOff, discount_of
 from starter.cli.inputs import read_date
+from starter.cli.paying import PaymentTermsOption, by_transfer
 from starter.cli.running import OPERATOR, By, CommandId, with_client
 from starter.cli.subscription_changes import COMMANDS
 from starter.cli.subscription_page import print_overview
@@ -54,6 +55,7 @@ def start(
     quantity: Annotated[int | None, typer.Option(help="Seats.")] = None,
     amount: Annotated[str | None, typer.Option(help="Another price than the plan's, as 19.00.")] = None,
     trial_days: Annotated[int | None, typer.Option(help="Another trial than the plan's; 0 for none.")] = None,
+    payment_terms: PaymentTermsOption = None,
     policy: Annotated[str | None, typer.Option(help="Another dunning policy.")] = None,
     starts_on: Annotated[str | None, typer.Option(help="A later first day, as 2027-02-01.")] = None,
     early_start_requested: Annotated[
@@ -89,6 +91,7 @@ def start(
             "amount": amount,
             "trial_days": trial_days,
             "dunning_policy": policy,
+            "agreed": by_transfer(payment_terms),
             "starts_on": read_date(starts_on, field="starts_on") if starts_on else None,
             "early_start_requested": early_start_requested,
             "coupons": with_coupon or (),

@@ -18,6 +18,7 @@ from starter.changes import How
 from starter.cli import output
 from starter.cli.discounts import AmountOff, Coupon, ForPeriods, PercentOff, discount_of
 from starter.cli.inputs import read_date
+from starter.cli.paying import PaymentTermsOption, by_transfer
 from starter.cli.running import OPERATOR, By, CommandId
 from starter.cli.telling import Key, Preview, Wait, WhenOption, tell
 
@@ -93,6 +94,7 @@ def change_terms(
     amount: Annotated[str | None, typer.Option(help="Another price, as 19.00.")] = None,
     every: Annotated[str | None, typer.Option(help="Another rhythm, as 1month or 1year.")] = None,
     billing_day: Annotated[int | None, typer.Option(help="Day of the month on which periods start.")] = None,
+    payment_terms: PaymentTermsOption = None,
     policy: Annotated[str | None, typer.Option(help="Another dunning policy.")] = None,
     agreed: Annotated[
         Path | None, typer.Option(help="JSON file with anything else: prices, features, payment terms ...")
@@ -115,12 +117,12 @@ def change_terms(
 ) -> None:
     """Change what was agreed with this one customer; the plan stays as it is."""
     own = {"amount": amount, "interval": every, "billing_day": billing_day, "dunning_policy": policy}
-    given = {name: value for name, value in own.items() if value is not None}
+    given = {name: value for name, value in own.items() if value is not None} | by_transfer(payment_terms)
     discount = discount_of(percent_off, amount_off, for_periods, coupon)
     if agreed is None and not given and discount is None and remove_discount is None:
         raise InvalidInput(
-            "Say what changes: --amount, --every, --billing-day, --policy, --agreed, --percent-off, --amount-off or "
-            "--remove-discount.",
+            "Say what changes: --amount, --every, --billing-day, --payment-terms, --policy, --agreed, --percent-off, "
+            "--amount-off or --remove-discount.",
             field="agreed",
         )
     command = ChangeTerms(

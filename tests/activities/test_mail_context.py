@@ -24,7 +24,17 @@ from billing.lines import LineKind, lines_for
 from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.prices import Price, PricingModel
 from billing.subscription import Status
-from mails.context import CanceledBy, MailContext, MailLine, OpenInvoice, PriceLine, TakenBackBy, TrialEnd
+from billing.transfers import ClaimState
+from mails.context import (
+    BankAccount,
+    CanceledBy,
+    MailContext,
+    MailLine,
+    OpenInvoice,
+    PriceLine,
+    TakenBackBy,
+    TrialEnd,
+)
 from mails.formats import Language
 from mails.kinds import MailKind
 from mails.render import render
@@ -35,6 +45,8 @@ from models.tables import (
     Customer,
     Invoice,
     InvoiceStatus,
+    LateClaim,
+    LegalEntity,
     PaymentAttempt,
     PaymentMethod,
     PaymentState,
@@ -237,6 +249,66 @@ async def test_invoice_issued_to_somebody_who_pays_by_transfer(books: Books) -> 
     said = await books.fields("invoice_issued", invoice_id=invoice.id)
     assert said["due_on"] == date(2027, 1, 31)
     assert "method_label" not in said
+    assert (said["by_transfer"], said["transfer_reference"]) == (True, invoice.number)
+    assert "bank" not in said
+    await books.change(LegalEntity, books.anna.entity.id, iban="FR7630006000011234567890189", bic="AGRIFRPP")
+    said = await books.fields("invoice_issued", invoice_id=invoice.id)
+    assert said["bank"] == BankAccount(
+        holder="Exemple SAS",
+        iban="FR76\u00a03000\u00a06000\u00a00112\u00a03456\u00a07890\u00a0189",
+        bic="AGRIFRPP",
+    )
+
+
+async def test_receipt_of_a_transfer(books: Books) -> None:
+    invoice = await books.invoice()
+    await books.change(Invoice, invoice.id, status=InvoiceStatus.PAID, paid_minor=3480)
+    context = {
+        "amount_minor": 4000,
+        "unapplied_minor": 520,
+        "claim_minor": 0,
+        "received_on": "2026-12-30",
+        "restored": False,
+    }
+    assert await books.fields("receipt", invoice_id=invoice.id, occurrence="ts_1", context=context) == {
+        **JANUARY_INVOICE,
+        **NEXT,
+        "invoice_number": invoice.number,
+        "amount_minor": 4000,
+        "unapplied_minor": 520,
+        "by_transfer": True,
+        "paid_on": date(2026, 12, 30),
+    }
+
+
+async def test_late_interest_claimed(books: Books) -> None:
+    invoice = await books.invoice()
+    claim = LateClaim(
+        id="lc_1",
+        invoice_id=invoice.id,
+        entity_id=invoice.entity_id,
+        customer_id=invoice.customer_id,
+        command_id="claim-1",
+        state=ClaimState.OPEN,
+        until_on=date(2027, 1, 11),
+        interest_minor=12,
+        recovery_minor=4000,
+        currency="EUR",
+        at=ISSUED,
+    )
+    async with books.database.write() as session:
+        session.add(claim)
+    context = {"claim": "lc_1"}
+    assert await books.fields("late_interest_claimed", invoice_id=invoice.id, context=context) == {
+        "plan_name": "Pro",
+        "invoice_number": invoice.number,
+        "currency": "EUR",
+        "amount_minor": 4012,
+        "due_on": date(2027, 1, 1),
+        "interest_minor": 12,
+        "recovery_minor": 4000,
+        "days_late": 11,
+    }
 
 
 async def test_receipt(books: Books) -> None:

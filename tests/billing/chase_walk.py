@@ -130,6 +130,9 @@ class Walk:
             self.diary.append(f"{when} mail {step.key}")
             on = local_date(self.now, self.case.timezone)
             self.case = after_notice(self.case, step, on).of_case(self.case)
+        elif step.kind is StepKind.LATE:
+            self.diary.append(f"{when} late")
+            self.case = self.case.model_copy(update={"in_arrears": True})
         elif step.kind is StepKind.END:
             policy = self.case.policy
             self.diary.append(f"{when} end: {policy.end_for_subscription}, {policy.end_for_invoice}")

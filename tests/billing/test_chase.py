@@ -314,9 +314,29 @@ def test_k7_a_transfer_is_reminded_and_never_charged() -> None:
     walk = Walk(case, "2027-01-31T08:00")
     assert walk.until("2027-05-01") == [
         "03-05 08:00 mail reminder:3",
+        "03-13 08:00 late",
         "03-17 08:00 mail reminder:15",
         "04-01 07:00 mail last_notice",
         "04-16 07:00 end: suspend, leave_open",
+    ]
+
+
+def test_a_transfer_that_was_promised_is_not_late_before_its_date() -> None:
+    case = driving(None, begun_at="2027-03-02T08:00", policy=TRANSFER)
+    walk = Walk(case, "2027-03-02T08:00")
+    walk.change("2027-03-10T08:00", promise_on=date(2027, 3, 20))
+    assert walk.until("2027-03-25") == ["03-05 08:00 mail reminder:3", "03-20 08:00 late"]
+
+
+def test_everything_ahead_of_a_transfer_is_seen_before_it_is_due() -> None:
+    case = driving(None, begun_at="2027-03-02T08:00", policy=TRANSFER)
+    ahead = timeline(case, at("2027-02-01T00:00"))
+    assert [(step.kind.value, step.policy_day) for step in ahead] == [
+        ("notice", 3),
+        ("late", 11),
+        ("notice", 15),
+        ("notice", 30),
+        ("end", 45),
     ]
 
 

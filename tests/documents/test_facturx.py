@@ -105,6 +105,7 @@ def test_the_numbers_of_a_domestic_invoice() -> None:
     assert texts(xml, "TotalPrepaidAmount") == ["50.00"]
     assert texts(xml, "DuePayableAmount") == ["408.91"]
     assert texts(xml, "IBANID") == ["FR7630006000011234567890189"]
+    assert texts(xml, "BICID") == ["AGRIFRPP"]
     assert "58" in texts(xml, "TypeCode")
 
 

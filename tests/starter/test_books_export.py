@@ -44,6 +44,9 @@ async def test_every_row_is_written_once_however_many_fit_in_a_read(
         "credit_notes": 0,
         "payments": 0,
         "refunds": 0,
+        "transfers": 0,
+        "transfer_shares": 0,
+        "late_claims": 0,
         "journal": 6,
     }
     (customer,) = read(tmp_path / "books" / "customers.csv")

@@ -72,8 +72,9 @@ def _assert_customer_adds_up(lines: Sequence[JournalLine], invoices: Sequence[In
 
     What was too little to be asked for counts as credited (rules 17).
     """
-    turnover = -_balance(lines, "revenue") - _balance(lines, "vat") - _balance(lines, "small_difference")
-    receivable = _balance(lines, "receivable")
+    earned = ("revenue", "vat", "small_difference", "late_interest", "recovery_costs")
+    turnover = -sum(_balance(lines, account) for account in earned)
+    receivable = _balance(lines, "receivable") + _balance(lines, "late_receivable")
     owed = -_balance(lines, "balance") - _balance(lines, "unapplied_cash")
     # Money in the bank's hands, on its way back, or kept by the provider was paid all the same.
     elsewhere = sum(
