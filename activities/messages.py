@@ -201,7 +201,7 @@ class Messages:
                 await outbox.put_back(session, claim, f"It could not be written: {problem!r}", self._now())
             return False
         if isinstance(written, Moot):
-            return await self._close(claim, MessageState.WITHDRAWN, written.reason)
+            return await self._withdraw(claim, written.reason)
         async with self._database.write() as session:
             sending = await outbox.begin_sending(
                 session, claim, written.words, listed=written.listed, now=self._now()
@@ -280,6 +280,12 @@ class Messages:
         async with self._database.write() as session:
             await outbox.put_back(session, claim, reason, self._now())
         return False
+
+    async def _withdraw(self, claim: Claim, reason: str) -> bool:
+        """What the first row asks for is settled; the others may still have something to say."""
+        first, others = claim.without_first()
+        withdrawn = await self._close(first, MessageState.WITHDRAWN, reason)
+        return withdrawn if others is None else await self._deliver(others)
 
     async def _close(self, claim: Claim, state: MessageState, reason: str) -> bool:
         logger.info("Mail %s is %s: %s", claim.ids[0], state.value, reason)

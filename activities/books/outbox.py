@@ -48,6 +48,11 @@ class Claim:
     ids: tuple[str, ...]
     until: datetime
 
+    def without_first(self) -> tuple[Claim, Claim | None]:
+        """The first row by itself, and the others, if there are any."""
+        first, *others = self.ids
+        return Claim((first,), self.until), Claim(tuple(others), self.until) if others else None
+
 
 def pause_after(tries: int) -> timedelta:
     """The wait before another try: 5 s, doubled each time, at most 15 minutes."""

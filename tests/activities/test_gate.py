@@ -76,8 +76,14 @@ async def _attempts(database: Database, invoice: Invoice) -> list[PaymentAttempt
         return list(found.all())
 
 
-async def _declined(database: Database, anna: Someone, invoice: Invoice, *triggers: Trigger) -> None:
-    """Write attempts that were all declined, an hour apart, the last one an hour before New Year."""
+async def _declined(
+    database: Database,
+    anna: Someone,
+    invoice: Invoice,
+    *triggers: Trigger,
+    apart: timedelta = timedelta(days=1),
+) -> None:
+    """Write attempts that were all declined, so long apart, and the last one so long before New Year."""
     async with database.write() as session:
         for number, trigger in enumerate(triggers, start=1):
             session.add(
@@ -87,7 +93,7 @@ async def _declined(database: Database, anna: Someone, invoice: Invoice, *trigge
                     number,
                     trigger=trigger,
                     state=AttemptState.DECLINED,
-                    begun_at=NEW_YEAR - timedelta(hours=len(triggers) + 1 - number),
+                    begun_at=NEW_YEAR - (len(triggers) + 1 - number) * apart,
                 )
             )
 
@@ -247,8 +253,9 @@ async def test_a_chase_has_a_first_charge_and_four_retries(sqlite_database: Data
     assert isinstance(fifth, PaymentAttempt)
     await _change(sqlite_database, fifth, state=AttemptState.DECLINED)
 
+    a_week_on = NEW_YEAR + timedelta(days=7)
     for trigger in (Trigger.RETRY, Trigger.PROMISE):
-        assert await _begin(sqlite_database, invoice, 6, trigger) is Refusal.CAP
+        assert await _begin(sqlite_database, invoice, 6, trigger, at=a_week_on) is Refusal.CAP
     assert isinstance(await _begin(sqlite_database, invoice, 6, Trigger.CUSTOMER), PaymentAttempt)
 
 
@@ -270,7 +277,7 @@ async def test_an_invoice_opened_again_is_counted_anew(sqlite_database: Database
 async def test_persons_start_five_attempts_in_24_hours(sqlite_database: Database) -> None:
     anna, invoice = await _owing(sqlite_database, payment_intent="pi_1")
     # Begun five, four, three, two and one hours before New Year.
-    await _declined(sqlite_database, anna, invoice, *[Trigger.CUSTOMER] * 5)
+    await _declined(sqlite_database, anna, invoice, *[Trigger.CUSTOMER] * 5, apart=timedelta(hours=1))
     assert await _begin(sqlite_database, invoice, 6, Trigger.SUPPORT) is Refusal.CAP
 
     nineteen_hours_on = datetime(2027, 1, 1, 18, 0, tzinfo=UTC)

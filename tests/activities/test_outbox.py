@@ -441,6 +441,26 @@ async def test_a_reminder_of_a_paid_invoice_never_leaves(
     assert mailbox.letters() == []
 
 
+async def test_a_paid_invoice_takes_no_other_reminder_of_the_day_with_it(
+    database: Database, outbox: Messages, mailbox: Mailbox, anna: Someone, ben: Someone
+) -> None:
+    """Its deadline comes first, so that the mail would have been written from it."""
+    paid, owed = await chased_invoice(database, anna), await chased_invoice(database, ben)
+    await write(
+        database,
+        reminder(anna, paid, ends_on="2027-02-22"),
+        reminder(ben, owed, at=NINE + timedelta(minutes=1), ends_on="2027-03-01"),
+    )
+    async with database.write() as session:
+        row = await session.get_one(Invoice, paid.id)
+        row.status, row.paid_minor = row.status.PAID, row.total_minor
+    assert await outbox.drain(10) == 1
+    (letter,) = mailbox.letters()
+    assert f"Facture {owed.number}" in letter["text"]
+    assert f"Facture {paid.number}" not in letter["text"]
+    assert [row.state for row in await rows_of(database)] == [MessageState.WITHDRAWN, MessageState.SENT]
+
+
 # The pace
 
 

@@ -293,6 +293,7 @@ def attempt(of: Someone, on: Invoice, number: int = 1, **changes: Any) -> Paymen
         "trigger": Trigger.FIRST,
         "state": AttemptState.STARTED,
         "method_id": of.method.id if of.method else "pm_none",
+        "fingerprint": of.method.fingerprint if of.method else None,
         "amount_minor": 3480,
         "currency": "EUR",
         "idempotency_key": new_id("key"),
