@@ -128,7 +128,7 @@ def _show(rehearsal: Rehearsal) -> None:
     if cut is not None:
         output.show_table(
             _measures(cut.policies),
-            title=f"Cut to {cut.retries} retries within {cut.span_days} days, mails and end by one rule",
+            title=f"Cut to {cut.retries} retries within {cut.span_days} days, with as many mails and the same end",
         )
     output.say(rehearsal.caution)
 
