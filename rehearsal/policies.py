@@ -18,7 +18,7 @@ from billing.errors import InvalidInput
 MOST_TRIES_OF_NETWORKS: Final = 20
 """Retries of one charge within 30 days that Visa bears, the strictest network (Core Rules, April 2026)."""
 CUT_NOTICE_DAYS: Final = 7
-"""From the last retry to the end, of policies that are cut to be compared."""
+"""From the end of the span to that of the policy, of policies that are cut to be compared."""
 
 
 class ComparedPolicy(DunningPolicy):
@@ -111,7 +111,7 @@ class Cut:
 
 
 def cut_to_equal(policies: Sequence[DunningPolicy]) -> Cut | None:
-    """The same number of retries within the same span for all, with mails and end by the same rule.
+    """The same number of retries within the same span for all, as many mails, and the same end.
 
     The span is that of the shortest policy. A policy with more retries within it keeps its first and its last, and of
     those between every so many. More tries and a longer wait recover more by themselves: what is left after the cut is
@@ -139,7 +139,7 @@ def _cut(policy: DunningPolicy, retry_days: tuple[int, ...], span: int) -> Compa
         name=policy.name,
         version=policy.version,
         retry_days=retry_days,
-        last_notice_day=span,
+        last_notice_day=retry_days[-1],
         end_day=span + CUT_NOTICE_DAYS,
         repeat_after_hours=policy.repeat_after_hours,
         hour=policy.hour,

@@ -123,12 +123,12 @@ def _show(rehearsal: Rehearsal) -> None:
     output.show_table(_measures(rehearsal.policies), title="As they are" if cut else None)
     for one in rehearsal.policies:
         output.show_table(_attempts(one), title=f"Tries of {one.policy}", empty="No try was made.")
-    output.show_table(_causes(rehearsal.policies), title="Recovered by what hindered the payment")
-    output.show_table(_bars(rehearsal.policies), title="Recovered by the end of the day")
+    output.show_table(_causes(rehearsal.policies), title="Recovered by cause")
+    output.show_table(_bars(rehearsal.policies), title="Recovered by day")
     if cut is not None:
         output.show_table(
             _measures(cut.policies),
-            title=f"Cut to {cut.retries} retries within {cut.span_days} days, mails and end by one rule",
+            title=f"Cut to {cut.retries} retries within {cut.span_days} days, with as many mails and the same end",
         )
     output.say(rehearsal.caution)
 

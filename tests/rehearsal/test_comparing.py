@@ -44,11 +44,11 @@ def test_policies_are_cut_to_the_same_number_within_the_same_span() -> None:
     assert days_of(MONTHLY, others["polar"], others["stripe"]) == [(1, 7, 14), (2, 7, 14), (2, 9, 14)]
 
 
-def test_what_is_cut_has_mails_and_end_by_one_rule() -> None:
+def test_what_is_cut_has_as_many_mails_and_the_same_end() -> None:
     cut = cut_to_equal([MONTHLY, compared_policies()["paddle"]])
     assert cut is not None
     assert (cut.retries, cut.span_days) == (3, 14)
-    assert [policy.mail_days for policy in cut.policies] == [(7, 14), (9, 13, 14)]
+    assert [policy.mail_days for policy in cut.policies] == [(7, 14), (9, 13)]
     assert [policy.end_day for policy in cut.policies] == [21, 21]
 
 
