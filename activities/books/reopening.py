@@ -12,7 +12,7 @@ async def reopen(work: Work, invoice: Invoice, *, was: InvoiceStatus) -> bool:
     """Open an invoice again on which something is owed again.
 
     One that had been written off is written off again: nobody asks for it. A chase that has not ended goes on; else
-    one begins from now, after the end of the subscription too, where a person is waited for (U13).
+    one begins from now. After the end of the subscription it only waits for a person (U13).
 
     Args:
         work: with the invoice locked, its amounts as they are now.
@@ -27,13 +27,13 @@ async def reopen(work: Work, invoice: Invoice, *, was: InvoiceStatus) -> bool:
         invoice.status = was
         return False
     invoice.status, invoice.closed_by = InvoiceStatus.OPEN, ""
-    if work.row.state.is_over:
-        invoice.automatic_collecting = False
     chased = await work.session.get(Collection, collection_key(invoice))
     if chased is not None and chased.closed_at is None:
         return False
     if chased is not None:
         invoice.chase += 1
     by_charge = work.row.state.terms.collection_method is CollectionMethod.CHARGE
-    await open_collection(work.session, work.row, invoice, work.at, on_delay=by_charge, reopened=True)
+    chase = await open_collection(work.session, work.row, invoice, work.at, on_delay=by_charge, reopened=True)
+    if work.row.state.is_over:
+        invoice.automatic_collecting, chase.ended = False, True
     return True

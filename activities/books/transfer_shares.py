@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlmodel import col, select
 
+from activities.books.chasing import chase_of
 from activities.books.gate import live_attempt, supersede_payment
 from activities.books.journal import (
     BANK,
@@ -24,6 +25,9 @@ from activities.books.notices import emit, write_mail
 from activities.books.reopening import reopen
 from activities.books.rows import customer_of, entity_of
 from activities.books.work import Work
+from billing.calendar import local_date
+from billing.chase import StepKind
+from billing.progress import timeline
 from billing.transfers import ClaimState, Share
 from models.ids import derived_id
 from models.tables import Invoice, InvoiceStatus, LateClaim, Transfer, TransferShare
@@ -100,6 +104,7 @@ async def take_share_back(work: Work, transfer: Transfer, row: TransferShare, in
     )
     if invoice.status is not InvoiceStatus.PAID or invoice.open_minor == 0:
         return False
+    begins = await reopen(work, invoice, was=row.status_before)
     if row.status_before is not InvoiceStatus.UNCOLLECTIBLE:
         await write_mail(
             work.session,
@@ -110,9 +115,17 @@ async def take_share_back(work: Work, transfer: Transfer, row: TransferShare, in
             at=work.at,
             subscription=work.row,
             invoice=invoice,
-            context={"taken_back_by": "mistake"},
+            context={"taken_back_by": "mistake", "next_try_on": await _next_try_on(work, invoice)},
         )
-    return await reopen(work, invoice, was=row.status_before)
+    return begins
+
+
+async def _next_try_on(work: Work, invoice: Invoice) -> str | None:
+    """The day on which the invoice is charged without the customer; None for never."""
+    case = await chase_of(work, invoice)
+    steps = () if case is None else timeline(case, work.at)
+    charge = next((step.due for step in steps if step.kind is StepKind.CHARGE and step.due), None)
+    return None if charge is None else str(local_date(charge, work.row.state.timezone))
 
 
 async def _book(work: Work, transfer: Transfer, row: TransferShare, invoice: Invoice, *, sign: int) -> None:
