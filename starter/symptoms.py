@@ -15,6 +15,7 @@ from activities.books.config import BookRules
 from activities.books.inbox import UNBOOKED
 from billing import chase, steps
 from billing.payment import AttemptState
+from billing.transfers import TransferState
 from billing.values import Value
 from models.tables import (
     Collection,
@@ -25,6 +26,7 @@ from models.tables import (
     PaymentAttempt,
     SubscriptionRow,
     TestClock,
+    Transfer,
 )
 
 PATIENCE: Final = timedelta(minutes=15)
@@ -49,6 +51,8 @@ class Trouble(StrEnum):
     INBOX = "inbox"
     MONEY = "money"
     """The provider took money that the books do not hold."""
+    TRANSFERS = "transfers"
+    """Money came by transfer, and nobody has said whose it is."""
     CLOCK = "clock"
 
 
@@ -171,6 +175,22 @@ async def other_symptoms(session: AsyncSession, now: datetime) -> AsyncIterator[
             says=clock.problem,
             remedy=f"Mend what holds it, then: relance clock advance {clock.id} ...",
         )
+
+
+async def waiting_transfers(session: AsyncSession) -> list[Finding]:
+    """Transfers that wait for a person, as one finding."""
+    query = select(func.count()).select_from(Transfer).where(Transfer.state == TransferState.UNMATCHED.value)
+    count = (await session.exec(query)).one()
+    if not count:
+        return []
+    return [
+        Finding(
+            trouble=Trouble.TRANSFERS,
+            about=f"{count} transfers",
+            says="name no invoice, and are not booked",
+            remedy="See whose they could be: relance payment unmatched",
+        )
+    ]
 
 
 async def clock_times(session: AsyncSession) -> dict[str, datetime]:
