@@ -24,6 +24,7 @@ from starter.symptoms import (
     late_collections,
     late_subscriptions,
     other_symptoms,
+    waiting_transfers,
 )
 
 BETWEEN_RUNS_SECONDS: Final = 2.0
@@ -56,6 +57,7 @@ class Doctor:
             late += await late_collections(session, collections, self._to.rules, now)
             others = [finding async for finding in other_symptoms(session, now)]
             others += [finding async for finding in money_symptoms(session, now)]
+            others += await waiting_transfers(session)
         missing = await self._missing(client, {f"subscription/{row.id}" for row in rows}, "subscription")
         missing += await self._missing(
             client, {f"collection/{c.invoice_id}" for c in collections}, "collection"

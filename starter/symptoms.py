@@ -15,6 +15,7 @@ from activities.books.config import BookRules
 from activities.books.delivery import customers_who_read_nothing
 from billing import chase, steps
 from billing.payment import AttemptState
+from billing.transfers import TransferState
 from billing.values import Value
 from models.tables import (
     Collection,
@@ -26,6 +27,7 @@ from models.tables import (
     PaymentAttempt,
     SubscriptionRow,
     TestClock,
+    Transfer,
 )
 
 PATIENCE: Final = timedelta(minutes=15)
@@ -56,6 +58,8 @@ class Trouble(StrEnum):
     """A bank waits for our answer."""
     FRAUD = "fraud"
     """A card's issuer warns of a payment."""
+    TRANSFERS = "transfers"
+    """Money came by transfer, and nobody has said whose it is."""
     CLOCK = "clock"
 
 
@@ -187,6 +191,22 @@ async def _unread_mail(session: AsyncSession) -> AsyncIterator[Finding]:
             says=f"is chased and reads no mail: {said}",
             remedy="Ask this customer for another address by other means.",
         )
+
+
+async def waiting_transfers(session: AsyncSession) -> list[Finding]:
+    """Transfers that wait for a person, as one finding."""
+    query = select(func.count()).select_from(Transfer).where(Transfer.state == TransferState.UNMATCHED.value)
+    count = (await session.exec(query)).one()
+    if not count:
+        return []
+    return [
+        Finding(
+            trouble=Trouble.TRANSFERS,
+            about=f"{count} transfers",
+            says="name no invoice, and are not booked",
+            remedy="See whose they could be: relance payment unmatched",
+        )
+    ]
 
 
 async def clock_times(session: AsyncSession) -> dict[str, datetime]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from activities.books.late_payment import late_payment_of
 from activities.books.mail_facts import Fields, MailFacts, how_to_transfer
@@ -57,7 +56,7 @@ async def late_interest_claimed(facts: MailFacts) -> Fields:
     """What a claim for late payment asks for, and how it came about."""
     claim = await get(facts.session, LateClaim, facts.message.context["claim"], field="claim")
     invoice = await get(facts.session, Invoice, claim.invoice_id, field="invoice")
-    late = await late_payment_of(facts.session, invoice, facts.rules, claim.until_on + timedelta(days=1))
+    late = await late_payment_of(facts.session, invoice, facts.rules, claim.until_on)
     return {
         **how_to_transfer(facts, [invoice]),
         "currency": claim.currency,

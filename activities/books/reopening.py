@@ -85,7 +85,9 @@ async def _chase_again(work: Work, invoice: Invoice, taken_back_by: TakenBackBy,
         invoice=invoice,
         context={
             "taken_back_by": taken_back_by.value,
-            "next_try_on": str(local_date(work.at, work.row.state.timezone)) if has_method else None,
+            "next_try_on": str(local_date(work.at, work.row.state.timezone))
+            if has_method and not goes_on
+            else None,
         },
     )
     return not goes_on

@@ -128,12 +128,14 @@ async def record_payment(desk: Desk, asked: RecordPayment) -> Booked:
 async def match_transfer(desk: Desk, asked: MatchTransfer) -> Booked:
     """Pay invoices with an entry whose owner only a person could tell.
 
+    One that was dismissed can still be matched, unless it is known to be another one's entry.
+
     Raises:
         NotFound: there is no such transfer or invoice.
-        NotNow: it is not unmatched.
+        NotNow: it is booked already.
         InvalidInput: the invoices do not go together.
     """
-    transfer = await _unmatched(desk.session, asked.transfer_id)
+    transfer = await _unmatched(desk.session, asked.transfer_id, dismissed=True)
     invoices = await _invoices(desk.session, asked.invoices)
     _check_together(invoices, transfer.currency)
     if invoices[0].entity_id != transfer.entity_id:
@@ -180,11 +182,19 @@ async def take_back_payment(desk: Desk, asked: TakeBackPayment) -> Booked:
     by_person = transfer.source is TransferSource.PERSON
     transfer.state = TransferState.TAKEN_BACK if by_person else TransferState.UNMATCHED
     transfer.why, transfer.by = f"Taken back: {asked.reason}", asked.by
+    await _free_what_confirmed(desk.session, transfer)
     await _settle(desk, rows.values())
     answer = await booked(desk.session, transfer, at=desk.at)
     return answer.model_copy(
         update={"reopened": tuple(reopened), "invoices": await _paid(desk.session, shares)}
     )
+
+
+async def _free_what_confirmed(session: AsyncSession, transfer: Transfer) -> None:
+    """The bank's own entry of it did come, and waits to be matched."""
+    for entry in (await session.exec(select(Transfer).where(Transfer.same_as_id == transfer.id))).all():
+        entry.state, entry.same_as_id = TransferState.UNMATCHED, None
+        entry.why = f"{transfer.id}, which it confirmed, was taken back."
 
 
 async def pay(desk: Desk, transfer: Transfer, invoices: Sequence[Invoice]) -> None:
@@ -293,9 +303,10 @@ async def _invoices(session: AsyncSession, keys: Sequence[str]) -> list[Invoice]
     return [await stands_in_for(session, await get(session, Invoice, key, field="invoice")) for key in keys]
 
 
-async def _unmatched(session: AsyncSession, transfer_id: str) -> Transfer:
+async def _unmatched(session: AsyncSession, transfer_id: str, *, dismissed: bool = False) -> Transfer:
     transfer = await lock(session, Transfer, transfer_id, field="transfer")
-    if transfer.state is not TransferState.UNMATCHED:
+    may_be = {TransferState.UNMATCHED} | ({TransferState.DISMISSED} if dismissed else set())
+    if transfer.state not in may_be or transfer.same_as_id is not None:
         raise NotNow(
             f"This transfer is {transfer.state.value}. What is booked is taken back first: relance payment take-back",
             field="transfer",

@@ -307,7 +307,7 @@ async def test_late_interest_claimed(books: Books) -> None:
         "due_on": date(2027, 1, 1),
         "interest_minor": 12,
         "recovery_minor": 4000,
-        "days_late": 11,
+        "days_late": 10,
     }
 
 

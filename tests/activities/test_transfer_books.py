@@ -14,13 +14,17 @@ from support.factories import Someone
 from support.processes import PROCESSES, Crowd
 from support.transfers import AT, accounts, acme, bill, desk, fresh, import_file, mails, record
 
+from activities.books.chasing import collection_key, load_case
 from activities.books.correcting import CommandIdTaken, NotNow, begin_correction
 from activities.books.rectifying import rectify
 from activities.books.rows import lock_with_subscription
 from activities.books.transfers import dismiss_transfer, match_transfer, take_back_payment
 from activities.books.transitions import write_off
+from billing.chase import next_step
 from billing.corrections import Credit, NewBuyer, Rectify
 from billing.errors import InvalidInput
+from billing.reason import Because
+from billing.subscription import Status
 from billing.transfer_commands import DismissTransfer, MatchTransfer, TakeBackPayment
 from models.database import Database
 from models.tables import Collection, Invoice, InvoiceStatus, JournalLine, Transfer
@@ -200,6 +204,22 @@ async def test_a_payment_that_was_a_mistake_is_taken_back_by_facts_of_its_own_da
         await take_back(world, done.transfer_id)
 
 
+async def test_u13_after_the_end_of_the_subscription_it_waits_for_a_person(world: World) -> None:
+    done = await record(world.database, world.invoice, amount_minor=12000)
+    async with world.database.write() as session:
+        row, _ = await lock_with_subscription(session, world.invoice.id)
+        row.state = row.state.model_copy(update={"status": Status.CANCELED})
+        (await session.exec(select(Collection))).one().closed_at = AT
+    assert await take_back(world, done.transfer_id) == (world.invoice.id,)
+    async with world.database.read() as session:
+        row, invoice = await lock_with_subscription(session, world.invoice.id)
+        chase = await session.get_one(Collection, collection_key(invoice))
+        case = await load_case(session, row, invoice, chase, desk(session).rules)
+    assert (invoice.status, invoice.automatic_collecting) == (InvoiceStatus.OPEN, False)
+    assert next_step(case, AT).why.because is Because.ENDED
+    assert sorted(await world.mails()) == ["invoice_reopened", "receipt"]
+
+
 async def test_a_part_that_is_taken_back_begins_no_chase(world: World) -> None:
     done = await record(world.database, world.invoice, amount_minor=7000)
     assert await take_back(world, done.transfer_id) == ()
@@ -253,6 +273,19 @@ async def test_what_replaced_an_invoice_is_owed_where_its_payment_was_a_mistake(
 
 
 # From the bank's file
+
+
+async def match(world: World, transfer_id: str, invoice: Invoice) -> list[tuple[str | None, str]]:
+    async with world.database.write() as session:
+        asked = MatchTransfer(transfer_id=transfer_id, invoices=(invoice.id,), by="tests")
+        answer = await match_transfer(desk(session), asked)
+        return [(one.number, one.status) for one in answer.invoices]
+
+
+async def dismiss(world: World, transfer_id: str) -> str:
+    async with world.database.write() as session:
+        asked = DismissTransfer(transfer_id=transfer_id, reason="the same", by="tests")
+        return (await dismiss_transfer(desk(session), asked)).state
 
 
 async def test_an_entry_pays_the_invoice_that_it_names_however_often_it_is_read(world: World) -> None:
@@ -322,6 +355,11 @@ async def test_what_a_person_recorded_before_is_not_booked_again(world: World) -
     )
     assert (other.state, other.invoices[0].unapplied_minor) == ("matched", 12000)
     assert (await world.accounts())["bank"] == 24000
+    with pytest.raises(NotNow, match="This transfer is dismissed"):
+        await match(world, same.transfer_id, world.invoice)
+    await take_back(world, by_hand.transfer_id)
+    assert await match(world, same.transfer_id, world.invoice) == [("F-000001", "paid")]
+    assert (await world.accounts())["bank"] == 24000
 
 
 async def test_what_may_have_been_recorded_before_is_left_to_a_person(world: World) -> None:
@@ -333,9 +371,7 @@ async def test_what_may_have_been_recorded_before_is_left_to_a_person(world: Wor
     assert done.why.startswith(
         f"It may be {by_hand.transfer_id}, which tests recorded by hand for 2027-03-10."
     )
-    async with world.database.write() as session:
-        asked = DismissTransfer(transfer_id=done.transfer_id, reason="the same", by="tests")
-        assert (await dismiss_transfer(desk(session), asked)).state == "dismissed"
+    assert await dismiss(world, done.transfer_id) == "dismissed"
     assert (await world.accounts())["bank"] == 12000
 
 
@@ -345,21 +381,16 @@ async def test_a_person_says_whose_it_is_and_can_say_so_again(world: World) -> N
         later = await bill(session, world.acme, month=2, at=AT - timedelta(days=10))
     (done,) = await import_file(world.database, world.acme.entity.id, camt(came("120.00", "abonnement")))
 
-    async def match(invoice: Invoice) -> list[tuple[str | None, str]]:
-        async with world.database.write() as session:
-            asked = MatchTransfer(transfer_id=done.transfer_id, invoices=(invoice.id,), by="tests")
-            answer = await match_transfer(desk(session), asked)
-            return [(one.number, one.status) for one in answer.invoices]
-
-    assert await match(later) == [("F-000002", "paid")]
+    assert await match(world, done.transfer_id, later) == [("F-000002", "paid")]
     with pytest.raises(NotNow, match=r"This transfer is matched.*relance payment take-back"):
-        await match(world.invoice)
+        await match(world, done.transfer_id, world.invoice)
     await take_back(world, done.transfer_id)
-    assert await match(world.invoice) == [("F-000001", "paid")]
+    assert await match(world, done.transfer_id, world.invoice) == [("F-000001", "paid")]
     assert (await fresh(world.database, later)).open_minor == 12000
     assert (await world.accounts())["bank"] == 12000
     await take_back(world, done.transfer_id)
-    assert await match(world.invoice) == [("F-000001", "paid")]
+    await dismiss(world, done.transfer_id)
+    assert await match(world, done.transfer_id, world.invoice) == [("F-000001", "paid")]
 
 
 async def _import_it_too(_: int, url: str, entity_id: str, content: bytes) -> list[bool]:

@@ -16,6 +16,7 @@ from activities.camt import BadBankFile
 from billing.errors import InvalidInput
 from billing.subscription import CustomerKind
 from starter.client import RelanceClient
+from starter.doctor import Doctor
 from starter.orders import EntityChange, NewPlan
 
 
@@ -102,6 +103,8 @@ async def test_an_unmatched_transfer_is_proposed_with_reasons_and_matched_by_a_p
             came("588.00", "abonnement", payer="ACME", on="2041-01-31"), came("9.00", "rien", payer="Nobody")
         )
     )
+    found = [one.about for one in await Doctor(client.connections).examine() if one.trouble == "transfers"]
+    assert found == ["2 transfers"]
     other, waiting = sorted(await client.transfers.unmatched(), key=lambda one: one.transfer.amount_minor)
     assert other.proposals == ()
     (proposal,) = waiting.proposals
