@@ -60,6 +60,7 @@ class Days:
     """Days that are billed: a price for a part of a period."""
 
     price_id: str
+    quantity: int
     over: int
     under: int
     """Minor units for the whole period after discounts, as a fraction."""
@@ -80,8 +81,10 @@ class Days:
 
     def is_billed_again_by(self, new: Days, day: date) -> bool:
         """Whether `new` bills the same from a day on: then both sides stay away."""
-        mine = (self.price_id, self.over * new.under, max(day, self.start), self.end, self.whole_days)
-        return mine == (new.price_id, new.over * self.under, new.start, new.end, new.whole_days)
+        same_price = (self.price_id, self.quantity) == (new.price_id, new.quantity)
+        same_amount = self.over * new.under == new.over * self.under
+        mine = (max(day, self.start), self.end, self.whole_days)
+        return same_price and same_amount and mine == (new.start, new.end, new.whole_days)
 
 
 def days_of(terms: Terms, discounts: tuple[Discount, ...], period: Period) -> list[Days]:
@@ -89,15 +92,15 @@ def days_of(terms: Terms, discounts: tuple[Discount, ...], period: Period) -> li
     over, under = 1, 100
     for discount in discounts:
         over, under = over * (100 - int(discount.percent or 0)), under * 100
-    whole_days = (period.whole_end - period.whole_start).days
     return [
         Days(
-            price_id,
-            hundredths * (terms.quantity if price_id == SEAT else 1) * over,
-            under,
-            period.start,
-            period.end,
-            whole_days,
+            price_id=price_id,
+            quantity=(quantity := terms.quantity if price_id == SEAT else 1),
+            over=hundredths * quantity * over,
+            under=under,
+            start=period.start,
+            end=period.end,
+            whole_days=(period.whole_end - period.whole_start).days,
         )
         for price_id, hundredths in PLANS[terms.plan_name][1].items()
     ]
