@@ -59,6 +59,7 @@ class DunningPolicy(Value):
     """
 
     retries_allowed: ClassVar[int] = MOST_RETRIES
+    """Of every policy that is collected by; a rehearsal compares with schedules that have more."""
 
     name: str = Field(min_length=1, max_length=80)
     version: int = Field(default=1, ge=1)

@@ -76,9 +76,10 @@ def read_compared(text: str, source: str) -> tuple[ComparedPolicy, ...]:
     """
     content = tomllib.loads(text)
     entries = content.pop("compared")
-    if content or not isinstance(entries, list):
+    if content or not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InvalidInput(
-            f"{source} has more than [[compared]]. Put what is compared into a file of its own.", field="file"
+            f"{source} has something other than [[compared]]. Put what is compared into a file of its own.",
+            field="file",
         )
     return tuple(_compared(entry, source) for entry in entries)
 

@@ -232,6 +232,8 @@ def _lineage(name: str, tables: Mapping[str, Any]) -> Iterator[Mapping[str, Any]
     while like is not None:
         if like not in tables or like in seen:
             raise InvalidInput(f"like names {like}, which is no other preset of the file.", field="like")
+        if not isinstance(tables[like], dict) or not isinstance(tables[like].get("parameters", {}), dict):
+            raise InvalidInput("Write it as [preset.NAME] and [preset.NAME.parameters].", field="preset")
         seen.add(like)
         yield tables[like]
         like = tables[like].get("like")

@@ -72,7 +72,8 @@ def simulate(
 
 def _policies(given: str) -> Sequence[DunningPolicy]:
     """What a name or a file names."""
-    built_in: dict[str, DunningPolicy] = {**DEFAULT_POLICIES, **compared_policies()}
+    ours = {name: policy for name, policy in DEFAULT_POLICIES.items() if policy.retry_days}
+    built_in: dict[str, DunningPolicy] = {**ours, **compared_policies()}
     if given in built_in:
         return [built_in[given]]
     file = Path(given)

@@ -66,7 +66,15 @@ def test_what_is_wrong_is_named(old: str, new: str, field: str, message: str) ->
     assert message in refused.value.message
 
 
-@pytest.mark.parametrize(("text", "message"), [("preset = 1", "no [preset.NAME]"), ("[", "no TOML")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("preset = 1", "no [preset.NAME]"),
+        ("[", "no TOML"),
+        ("[preset]\nours = 1", "preset ours: Write it as [preset.NAME]"),
+        ("[preset.ours]\nparameters = 1", "preset ours: Write it as [preset.NAME]"),
+    ],
+)
 def test_another_file_is_refused(text: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=re.escape(message)):
         read_populations(text, source="mine.toml")

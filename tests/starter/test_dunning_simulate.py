@@ -35,7 +35,7 @@ end_day = 13
 
 
 def simulate(*options: str) -> int:
-    return main(["dunning", "simulate", "--invoices", "400", *options])
+    return main(["dunning", "simulate", "--invoices", "80", *options])
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def answer(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 def test_a_policy_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert simulate("--policy", "monthly") == 0
     printed = capsys.readouterr().out
-    assert "400 failed payments of preset card-global" in printed
+    assert "80 failed payments of preset card-global" in printed
     assert "Presets are calibrated, not validated" in printed
     for words in (
         "Days to cash, 90th percentile",
@@ -150,6 +150,6 @@ def test_a_bad_policy_file_says_which_policy_and_what_to_do(
 def test_a_name_that_nothing_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert simulate("--policy", "weekly") == 1
     assert (
-        "weekly is neither a file nor a policy. Policies are monthly, annual, short"
+        "weekly is neither a file nor a policy. Policies are monthly, annual, short, first_payment, polar"
         in capsys.readouterr().err
     )
