@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -26,11 +27,14 @@ import pytest
 from fakes import TEST_KEY, FakeStripe
 from pydantic import SecretStr
 from sqlmodel import col, select
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 from typing_extensions import override
@@ -46,7 +50,7 @@ from models.boundary import Accepted, SubscriptionState
 from models.database import Database
 from models.ids import new_id
 from models.parties import Address, Contact
-from models.tables import CreditNote, DunningPolicyVersion, Invoice, SubscriptionRow
+from models.tables import Collection, CreditNote, DunningPolicyVersion, Invoice, SubscriptionRow
 from settings import Settings
 from starter.catalogue import Catalogue
 from starter.clocks import Clocks
@@ -58,6 +62,8 @@ from starter.subscriptions import Subscriptions
 from worker import build_workers
 
 PARIS = ZoneInfo("Europe/Paris")
+SETTLE_SECONDS = 30.0
+RESTS_IN_A_ROW = 2
 HOLD_SECONDS = 0.5
 """Real time without a jump after which the time-skipping server is being held."""
 Script = Sequence[str] | dict[str, Any]
@@ -402,7 +408,35 @@ class SkippingLife(Life):
 
     @override
     async def settle(self) -> None:
-        await self.env.sleep(timedelta(seconds=1))
+        """Until nobody has anything to do, twice in a row: what one execution did may have set off another."""
+        deadline, rests = time.monotonic() + SETTLE_SECONDS, 0
+        while rests < RESTS_IN_A_ROW:
+            assert time.monotonic() < deadline, "the world did not come to rest"
+            await self.env.sleep(timedelta(seconds=1))
+            rests = 0 if await self._somebody_works() else rests + 1
+
+    async def _somebody_works(self) -> bool:
+        """Whether a subscription or chase has a task or an activity, or something in the books is not begun."""
+        async with self.database.read() as session:
+            subscriptions = (await session.exec(select(SubscriptionRow.id))).all()
+            chases = (await session.exec(select(Collection).where(col(Collection.closed_at).is_(None)))).all()
+        if any(chase.started_at is None for chase in chases):
+            return True
+        wanted = [f"subscription/{key}" for key in subscriptions]
+        wanted += [f"collection/{chase.invoice_id}" for chase in chases]
+        return any([await self._has_work(workflow_id) for workflow_id in wanted])
+
+    async def _has_work(self, workflow_id: str) -> bool:
+        request = DescribeWorkflowExecutionRequest(
+            namespace=self.client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+        )
+        try:
+            found = await self.client.workflow_service.describe_workflow_execution(request)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return bool(found.pending_activities) or found.HasField("pending_workflow_task")
 
     async def passes_unattended(self, day: str) -> None:
         """Let time pass until noon of this date while nobody works.
