@@ -214,7 +214,7 @@ class Settings(BaseSettings):
     # Taxes
 
     vat_rates: Path | None = None
-    """CSV file that replaces our table of VAT rates; docs/tax.md says what is in it."""
+    """CSV file that replaces our table of VAT rates, with the columns of `billing/vat_rates.csv`."""
 
     vies: Literal["off", "on"] = "off"
     """Whether VAT numbers are looked up in the Commission's register. Off, their check digits decide."""
@@ -231,7 +231,7 @@ class Settings(BaseSettings):
     # Documents
 
     documents_folder: Path | None = None
-    """Folder with a seller's own `logo.svg` or `logo.png`, `template.typ` and `fonts/`; docs/documents.md says more."""
+    """Folder with a seller's own `logo.svg` or `logo.png`, `template.typ` and `fonts/`, in place of ours in `documents/`."""
 
     # Test clocks and the sandbox
 
