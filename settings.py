@@ -231,7 +231,7 @@ class Settings(BaseSettings):
     # Documents
 
     documents_folder: Path | None = None
-    """Folder with a seller's own `logo.svg` or `logo.png`, `template.typ` and `fonts/`, in place of ours in `documents/`."""
+    """Folder with a seller's own `logo.svg` or `logo.png`, `template.typ` and `fonts/`, in place of ours."""
 
     # Test clocks and the sandbox
 
