@@ -111,7 +111,7 @@ async def watch(database: Database) -> int:
     return sum(there for _, there, _, _ in seen)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_ten_thousand_invoices_from_eight_processes_of_which_six_are_killed(
     books: tuple[Database, str],
 ) -> None:
