@@ -61,8 +61,10 @@ def better_day(policy: DunningPolicy, window: Window, payer: Payer, today: date)
         choice = rule(policy, window, payer, open_days)
         if choice is not None:
             return choice if choice.on > window.first else None
-    avoided = _avoided(policy, payer, window.first) if window.days else None
-    return Choice(on=open_days[0], why=avoided) if avoided is not None and open_days else None
+    if not open_days:
+        return None
+    avoided = _avoided(policy, payer, window.first) or _avoided(policy, payer, ahead[0])
+    return None if avoided is None else Choice(on=open_days[0], why=avoided)
 
 
 def _good_day(policy: DunningPolicy, _: Window, payer: Payer, days: Sequence[date]) -> Choice | None:

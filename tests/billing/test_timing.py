@@ -161,6 +161,13 @@ def test_sundays_are_avoided_where_the_policy_says_so() -> None:
         assert charges(picky, "2027-11-18T00:00") == ["11-22 08:00", "11-28 08:00"]
 
 
+def test_a_retry_that_was_missed_is_not_made_up_on_a_sunday() -> None:
+    """Day 7 is Saturday 20 November, when nobody worked; on Sunday somebody does."""
+    case = failed("2027-11-13", "2027-11-14", "2027-11-16", policy=with_rules(avoid_sundays=True))
+    step = next_step(knows(case, noticed_through_day=7), at("2027-11-21T10:00"))
+    assert (step.kind, step.due) == (StepKind.CHARGE, at("2027-11-22T08:00"))
+
+
 def test_public_holidays_of_the_customers_country_are_avoided() -> None:
     """Day 7 is Saturday 25 December; in France the 26th is none, in Germany it is, and a Sunday anyway."""
     policy = with_rules(avoid_public_holidays=True)
