@@ -142,7 +142,7 @@ _OLDER: Final = (
 
 
 async def lock_card(session: AsyncSession, card: Card) -> None:
-    """Let nobody else begin an attempt on this card until the transaction ends; locked last, after the invoice.
+    """Let nobody else begin an attempt on this card until the transaction ends; locked after the invoice.
 
     A lock of its own, since one card may have several rows, and their owners lock them in another order. SQLite has
     one writer at a time.
