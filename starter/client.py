@@ -42,6 +42,7 @@ from starter.customers import Customers, MethodSet
 from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
+from starter.events import Events
 from starter.late_payments import LatePayments
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
@@ -63,6 +64,7 @@ from starter.subscriptions import Started, Subscriptions
 from starter.taxes import Taxes
 from starter.transfers import Transfers
 from starter.usage import UsageDoor
+from starter.webhook_endpoints import WebhookEndpoints
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -78,7 +80,7 @@ class RelanceClient(Commands):
     `usage`, what a customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`,
     what a person decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`,
     money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late payment costs
-    in `late_payments`.
+    in `late_payments`, what happened in `events`, and where that is sent in `webhook_endpoints`.
     """
 
     def __init__(
@@ -120,6 +122,8 @@ class RelanceClient(Commands):
         self.reports = Reports(self.connections)
         self.entitlements = Entitlements(self.connections)
         self.transfers = Transfers(self.connections)
+        self.events = Events(self.connections)
+        self.webhook_endpoints = WebhookEndpoints(self.connections)
 
     @classmethod
     @asynccontextmanager

@@ -12,7 +12,7 @@ from activities.books.correcting import carry_out_waiting
 from activities.books.gate import Prepares, attempts_of, is_collectable, too_fine_of
 from activities.books.issuing import number_invoice
 from activities.books.journal import CASH, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE, UNAPPLIED, book
-from activities.books.notices import emit, write_mail
+from activities.books.notices import about, emit, write_mail
 from activities.books.rows import customer_of, entity_of, get, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
@@ -117,6 +117,7 @@ async def _write(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome:
             attempt.state = AttemptState.PROCESSING
             await _open_gate(work, invoice)
             invoice.payment_state = PaymentState.PROCESSING
+            _tell(work, "payment.processing", invoice, attempt)
         case Declined():
             await _write_declined(work, invoice, attempt, outcome)
         case ActionRequired():
@@ -124,14 +125,7 @@ async def _write(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome:
             invoice.payment_state = PaymentState.ACTION_REQUIRED
             _fall_into_arrears(invoice)
             await _ask_to_authenticate(work, invoice, attempt)
-            emit(
-                work.session,
-                work.row,
-                "payment.action_required",
-                _facts(invoice, attempt),
-                work.at,
-                work.rules.access,
-            )
+            _tell(work, "payment.action_required", invoice, attempt)
         case Unknown():
             attempt.state = AttemptState.UNKNOWN
             invoice.payment_state = PaymentState.UNKNOWN
@@ -167,7 +161,7 @@ async def _write_paid(work: Work, invoice: Invoice, attempt: PaymentAttempt, out
         await ask_others(work, invoice)
     await _write_receipt(work, invoice, attempt)
     name = "invoice.paid" if applied else "payment.unapplied"
-    emit(work.session, work.row, name, _facts(invoice, attempt), work.at, work.rules.access)
+    _tell(work, name, invoice, attempt)
 
 
 async def _apply(work: Work, invoice: Invoice, attempt: PaymentAttempt, share_minor: int) -> int:
@@ -226,7 +220,7 @@ async def _write_declined(work: Work, invoice: Invoice, attempt: PaymentAttempt,
         method = await get(work.session, PaymentMethod, attempt.method_id, field="payment method")
         method.stopped = True
     _fall_into_arrears(invoice)
-    emit(work.session, work.row, "payment.failed", _facts(invoice, attempt), work.at, work.rules.access)
+    _tell(work, "payment.failed", invoice, attempt)
 
 
 def _write_abandoned(invoice: Invoice, attempt: PaymentAttempt, at: datetime) -> None:
@@ -273,13 +267,15 @@ async def _ask_to_authenticate(work: Work, invoice: Invoice, attempt: PaymentAtt
     )
 
 
+def _tell(work: Work, name: str, invoice: Invoice, attempt: PaymentAttempt) -> None:
+    emit(work.session, work.row, name, _facts(invoice, attempt), work.at, work.rules.access)
+
+
 def _facts(invoice: Invoice, attempt: PaymentAttempt) -> dict[str, object]:
     return {
-        "invoice": invoice.id,
-        "number": invoice.number,
+        **about(invoice),
         "attempt": attempt.number,
         "trigger": attempt.trigger.value,
         "amount_minor": attempt.amount_minor,
-        "currency": attempt.currency,
         "decline_code": attempt.decline_code,
     }

@@ -13,14 +13,16 @@ from models.tables.documents import (
     NumberSeries,
     PaymentState,
 )
-from models.tables.messages import (
-    EventCursor,
-    IncomingEvent,
-    MailAddress,
-    Message,
-    MessageState,
+from models.tables.events import (
+    DeliveryOutcome,
+    DisabledBecause,
+    EndpointState,
+    EventDelivery,
+    EventLane,
     OutgoingEvent,
+    WebhookEndpoint,
 )
+from models.tables.messages import EventCursor, IncomingEvent, MailAddress, Message, MessageState
 from models.tables.parties import Customer, LegalEntity, PaymentMethod
 from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
 from models.tables.rendering import RenderedDocument, RenderingState
@@ -36,9 +38,14 @@ __all__ = [
     "CouponRedemption",
     "CreditNote",
     "Customer",
+    "DeliveryOutcome",
+    "DisabledBecause",
     "Dispute",
     "DunningPolicyVersion",
+    "EndpointState",
     "EventCursor",
+    "EventDelivery",
+    "EventLane",
     "ExchangeRate",
     "IncomingEvent",
     "Invoice",
@@ -69,6 +76,7 @@ __all__ = [
     "TransferShare",
     "UsageEvent",
     "VatCheck",
+    "WebhookEndpoint",
 ]
 
 for _table in SQLModel.metadata.tables.values():

@@ -59,6 +59,7 @@ from starter.customers import Customers
 from starter.diary import diary_of
 from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.subscriptions import Subscriptions
+from support.told import everything_told
 from worker import build_workers
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -494,7 +495,8 @@ async def skipping(
             try:
                 await life.until(begins, hour=10)
                 await life.opens_shop()
-                yield life
+                with everything_told():
+                    yield life
             finally:
                 await staff.leave()
     finally:
@@ -565,7 +567,8 @@ async def clocked(
             await staff.come()
         life.clock = (await life.clocks.create(begins, at.astimezone(UTC))).id
         await life.opens_shop()
-        yield life
+        with everything_told():
+            yield life
     finally:
         await staff.leave()
         await gateway.close()
