@@ -39,6 +39,8 @@ SIDE_BY_SIDE: Final = 4
 IN_A_ROW: Final = 50
 """Events of one subscription that are sent before others have their turn."""
 LOOK_SECONDS: Final = 0.5
+LINGER_SECONDS: Final = 2.0
+"""How long what is under way is waited for at the end of a round."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Deliveries:
         self._now = now
         self._paces: dict[str, Pace] = {}
         self._mails = Pace()
+        self._serving: dict[str, asyncio.Task[int]] = {}
 
     async def publish(self) -> int:
         """Give what is committed its place among all events.
@@ -128,7 +131,10 @@ class Deliveries:
 
     @asynccontextmanager
     async def meanwhile(self) -> AsyncIterator[None]:
-        """Publish and deliver for as long as the block runs; what was begun is brought to its end."""
+        """Publish and deliver for as long as the block runs.
+
+        A delivery that was begun goes on by itself after that, so that a slow receiver holds up nobody's mails.
+        """
         stop = asyncio.Event()
         task = asyncio.create_task(self._keep_delivering(stop))
         try:
@@ -137,23 +143,32 @@ class Deliveries:
             stop.set()
             with suppress(Exception):
                 await asyncio.shield(task)
+            if self._serving:
+                await asyncio.wait(self._serving.values(), timeout=LINGER_SECONDS)
 
     async def _keep_delivering(self, stop: asyncio.Event) -> None:
-        serving: dict[str, asyncio.Task[int]] = {}
         while not stop.is_set():
             published = 0
             try:
                 published = await self.publish()
                 for endpoint_id in await self._behind():
-                    if endpoint_id not in serving or serving[endpoint_id].done():
-                        serving[endpoint_id] = asyncio.create_task(self._serve(endpoint_id, stop))
+                    if endpoint_id not in self._serving:
+                        self._begin_to_serve(endpoint_id, stop)
                 await self._tell_owners()
             except Exception:  # the database is away; mails go on, and so does this
                 logger.exception("Events could not be looked for; trying again.")
             if not published:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
-        await asyncio.gather(*serving.values(), return_exceptions=True)
+
+    def _begin_to_serve(self, endpoint_id: str, stop: asyncio.Event) -> None:
+        task = self._serving[endpoint_id] = asyncio.create_task(self._serve(endpoint_id, stop))
+        task.add_done_callback(lambda done: self._has_served(endpoint_id, done))
+
+    def _has_served(self, endpoint_id: str, task: asyncio.Task[int]) -> None:
+        del self._serving[endpoint_id]
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("Endpoint %s could not be served.", endpoint_id, exc_info=task.exception())
 
     async def _behind(self) -> list[str]:
         now = self._now()

@@ -7,7 +7,7 @@ fact that the books keep beside, such as who asked, stays inside.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import Field
@@ -276,6 +276,36 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
 def kind_of(name: str) -> EventKind:
     """What is known of an event; one of an earlier release, whose name is gone, tells nothing beside the envelope."""
     return CATALOGUE.get(name, EventKind(says=""))
+
+
+def example(name: str) -> Event:
+    """An event of this type, made up.
+
+    Raises:
+        InvalidInput: there is no such event; field `types`.
+    """
+    check_types([name])
+    lets_in = name not in _WITHOUT_SERVICE
+    return Event(
+        id="evt_sub_4q8m1v5c3b6n0z2w4t7k2d9x_7",
+        type=name,
+        version=kind_of(name).version,
+        timestamp=datetime(2027, 1, 31, 8, 0, tzinfo=UTC),
+        subscription="sub_4q8m1v5c3b6n0z2w4t7k2d9x",
+        reference="acme",
+        customer="cus_8m1v5c3b6n0z2w4t7k2d9x4q",
+        clock=None,
+        sequence=7,
+        status=_WITHOUT_SERVICE.get(name, "active"),
+        plan="plan_1v5c3b6n0z2w4t7k2d9x4q8m",
+        entitled=lets_in,
+        access_until=datetime(2027, 3, 1, 23, 0, tzinfo=UTC) if lets_in else None,
+        reason="active" if lets_in else "canceled",
+        data=kind_of(name).data,
+    )
+
+
+_WITHOUT_SERVICE: Final = {"access.ended": "canceled", "subscription.canceled": "canceled"}
 
 
 def told(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -150,18 +150,16 @@ async def _write_paid(work: Work, invoice: Invoice, attempt: PaymentAttempt, out
     attempt.state, attempt.charge, attempt.settled_at = AttemptState.SUCCEEDED, outcome.charge, work.at
     await _open_gate(work, invoice)
     joined = {str(one["invoice"]): int(one["amount_minor"]) for one in attempt.also}
-    applied = await _apply(work, invoice, attempt, attempt.amount_minor - sum(joined.values()))
+    own_share = attempt.amount_minor - sum(joined.values())
+    applied = await _apply(work, invoice, attempt, own_share)
     invoice.payment_state = PaymentState.NONE
     for invoice_id, share in joined.items():
         small = await lock_invoice(work.session, invoice_id)
-        name = "invoice.paid" if await _apply(work, small, attempt, share) else "payment.unapplied"
-        facts = {**_facts(small, attempt), "amount_minor": share}
-        emit(work.session, work.row, name, facts, work.at, work.rules.access)
+        _tell_paid(work, small, attempt, share, await _apply(work, small, attempt, share))
     if applied:
         await ask_others(work, invoice)
     await _write_receipt(work, invoice, attempt)
-    name = "invoice.paid" if applied else "payment.unapplied"
-    _tell(work, name, invoice, attempt)
+    _tell_paid(work, invoice, attempt, own_share, applied)
 
 
 async def _apply(work: Work, invoice: Invoice, attempt: PaymentAttempt, share_minor: int) -> int:
@@ -265,6 +263,17 @@ async def _ask_to_authenticate(work: Work, invoice: Invoice, attempt: PaymentAtt
         subscription=work.row,
         invoice=invoice,
     )
+
+
+def _tell_paid(
+    work: Work, invoice: Invoice, attempt: PaymentAttempt, share_minor: int, applied_minor: int
+) -> None:
+    facts = {"amount_minor": share_minor, "unapplied_minor": share_minor - applied_minor}
+    if not applied_minor:
+        name = "payment.unapplied"
+    else:
+        name = "invoice.paid" if invoice.status is InvoiceStatus.PAID else "invoice.partly_paid"
+    emit(work.session, work.row, name, _facts(invoice, attempt) | facts, work.at, work.rules.access)
 
 
 def _tell(work: Work, name: str, invoice: Invoice, attempt: PaymentAttempt) -> None:

@@ -59,6 +59,16 @@ def list_events(
         output.say(f"There are more: --after {page.next_cursor}")
 
 
+@app.command("example")
+def show_example(
+    name: Annotated[str, typer.Argument(metavar="TYPE", help="As in the catalogue: invoice.paid.")],
+) -> None:
+    """Print what is sent for an event of this type, made up, as JSON."""
+    from billing.events import example
+
+    output.show_json(example(name))
+
+
 @app.command()
 def show(
     key: Annotated[str, typer.Argument(metavar="EVENT", help="evt_...")], *, as_json: output.JsonFlag = False

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from support.adding_up import assert_adds_up, assert_demo_agrees, assert_prints, left_from, measure, worth
-from support.backend import assert_backend_lets_in_whom_it_should
 from support.bookkeeping import Bookkeeping, Page, load_exchange_rates, signs_up
 from support.happenings import (
     ANSWERS,
@@ -29,6 +28,7 @@ from support.happenings import (
     Refunds,
     Settle,
 )
+from support.promised import assert_backend_lets_in_whom_it_should
 from support.reckoning import DECIMALS, ONE_DAY, PLANS, Days, Reckoning, days_of, terms_of
 from support.told import everything_told
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from support import factories
 from support.backend import Backend, backend_process
 from support.bookkeeping import signs_up
 from support.event_crew import RULES, SECRET_KEY, NoMail, endpoint, happens, time_passes
+from support.mailroom import RULES as OUTBOX_RULES
 from support.mailroom import Mailbox, mailer_of
 from support.servers import free_port
 from support.serving import serving
+from temporalio.client import Client
+from temporalio.testing import ActivityEnvironment
+from typing_extensions import override
 
 from activities.deliveries import Deliveries
-from activities.webhooks import Secrets
+from activities.messages import Messages
+from activities.webhooks import Delivered, NotDelivered, Postman, Secrets
 from billing.commands import Cancel, When
 from billing.errors import InvalidInput
 from models.database import Database
@@ -251,18 +258,18 @@ async def test_a_secret_that_others_know_ends_at_once(wire: Wire) -> None:
 
 
 async def test_a_backend_that_was_down_lets_nobody_in_longer_than_promised_and_hears_all_in_order(
-    database: Database, tmp_path: Path
+    sqlite_database: Database, tmp_path: Path
 ) -> None:
     """It is a process of its own that knows nothing but `entitled` and `access_until`."""
     port, memory = free_port(), tmp_path / "memory"
-    row = await endpoint(database, f"http://127.0.0.1:{port}/events")
+    row = await endpoint(sqlite_database, f"http://127.0.0.1:{port}/events")
     secrets = [Secrets(SECRET_KEY).of(row.id, 1)]
-    books = await signs_up(database, factories.terms())
+    books = await signs_up(sqlite_database, factories.terms())
     await books.is_paid()
     anna = books.subscription_id
 
     async def deliver() -> int:
-        return await Deliveries(database, NoMail(), RULES).deliver()
+        return await Deliveries(sqlite_database, NoMail(), RULES).deliver()
 
     with backend_process(port, memory, secrets) as http:
 
@@ -278,7 +285,7 @@ async def test_a_backend_that_was_down_lets_nobody_in_longer_than_promised_and_h
     assert await books.tells(Cancel(command_id="leaves", when=When.NOW))
     for _ in range(4):
         assert await deliver() == 0
-        await time_passes(database, timedelta(minutes=30))
+        await time_passes(sqlite_database, timedelta(minutes=30))
     with backend_process(port, memory, secrets) as http:
         assert lets_in("2027-01-10T12:00:00+00:00")  # it has not heard
         assert not lets_in("2027-02-01T23:00:00+00:00")
@@ -290,3 +297,52 @@ async def test_a_backend_that_was_down_lets_nobody_in_longer_than_promised_and_h
     ended = [each["type"] for each in told if each["type"].startswith(("access", "subscription"))]
     assert ended[-2:] == ["subscription.canceled", "access.ended"]
     assert datetime.fromisoformat(told[-1]["timestamp"]) == books.at
+
+
+# Beside the mails
+
+
+async def test_the_outbox_publishes_and_delivers_while_it_runs(wire: Wire, mailbox: Mailbox) -> None:
+    deliveries = Deliveries(wire.database, wire.mail, RULES)
+    outbox = Messages(wire.database, mailer_of(mailbox), OUTBOX_RULES, deliveries=deliveries)
+    environment = ActivityEnvironment(client=cast("Client", object()))
+    round_ = asyncio.create_task(environment.run(outbox.drain_outbox))
+    await happens(wire.database, wire.people[0], "invoice.issued", "invoice.paid")
+    await until(lambda: wire.heard() == [1, 2])
+    environment.worker_shutdown()
+    await asyncio.wait_for(round_, 20)
+
+
+async def test_a_slow_endpoint_delays_no_other(wire: Wire, people: list[str]) -> None:
+    slow = await endpoint(wire.database, "http://slow.example/")
+    released = asyncio.Event()
+
+    class Post(Postman):
+        """One of the two does not answer until the test is done with it."""
+
+        @override
+        async def post(self, url: str, body: str, headers: dict[str, str]) -> Delivered | NotDelivered:
+            if url == slow.url:
+                await released.wait()
+                return Delivered(status_code=200, took_ms=1)
+            return await super().post(url, body, headers)
+
+    deliveries = Deliveries(wire.database, wire.mail, RULES, posts=Post(allow_private=True))
+    async with deliveries.meanwhile():
+        await happens(wire.database, people[0], "invoice.issued")
+        await until(lambda: wire.heard() == [1])
+        await happens(wire.database, people[0], "invoice.paid")
+        await until(lambda: wire.heard() == [1, 2])
+    assert await wire.doors.deliveries(slow.id) == []
+    released.set()
+    await until(lambda: not deliveries._serving)  # noqa: SLF001 - what goes on by itself
+    assert [each.type for each in await wire.doors.deliveries(slow.id)] == ["invoice.issued"]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something, with a limit."""
+    for _ in range(3000):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come to that")
