@@ -103,7 +103,7 @@ async def claim(session: AsyncSession, endpoint_id: str, *, limit: int, now: dat
         .where(EventLane.endpoint_id == endpoint_id, *_is_behind(now))
         .order_by(col(EventLane.leased_until).nulls_first(), col(EventLane.subscription_id))
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
     )
     until = now + LEASE
     lanes = (await session.exec(query)).all()
@@ -276,7 +276,7 @@ async def _held(session: AsyncSession, claim: Claim) -> EventLane | None:
     query = (
         select(EventLane)
         .where(EventLane.endpoint_id == claim.endpoint_id, EventLane.subscription_id == claim.subscription_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     lane = (await session.exec(query)).first()
