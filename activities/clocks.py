@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.bookkeeping import faults_for_a_person
 from activities.books.rows import goes_on, lock
 from activities.heartbeats import beating
-from activities.worker_shutdown import refuse_to_go_on_if_cancelled, while_the_worker_lives
+from activities.worker_shutdown import raise_if_cancelled, while_the_worker_lives
 from billing.errors import InvalidInput
 from models.boundary import AdvanceOrder, ClockRun, Tick, TickTo
 from models.database import Database
@@ -28,7 +28,8 @@ from models.tables import Collection, IncomingEvent, SubscriptionRow, TestClock
 
 SETTLE_SECONDS: Final = 60
 """Real seconds after which a settle that is not quiet says who and why."""
-TICK_SECONDS: Final = 20
+TICK_SECONDS: Final = 5
+"""How long one tick may hang: one that came while a run was closing can be left without any answer."""
 PEER_SECONDS: Final = 60
 BEAT_SECONDS: Final = 1.0
 
@@ -191,10 +192,10 @@ class TestClocks:
         except WorkflowUpdateFailedError:
             return None
         except WorkflowUpdateRPCTimeoutOrCancelledError:
-            refuse_to_go_on_if_cancelled()
+            raise_if_cancelled()
             return None
         except RPCError as error:
-            refuse_to_go_on_if_cancelled()
+            raise_if_cancelled()
             if error.status in _PASSING:
                 await asyncio.sleep(0.02)
                 return None

@@ -35,7 +35,7 @@ async def while_the_worker_lives(work: Coroutine[Any, Any, None]) -> None:
     raise ApplicationError("The worker stops; another one goes on.", category=ApplicationErrorCategory.BENIGN)
 
 
-def refuse_to_go_on_if_cancelled() -> None:
+def raise_if_cancelled() -> None:
     """Temporal's client turns a cancellation of its caller into an error of its own: make it one again.
 
     Raises:
