@@ -69,7 +69,6 @@ def create_app(settings: Settings | None = None, *, temporal: Client | None = No
         redoc_url=None,
         openapi_url=PATH,
         redirect_slashes=False,
-        separate_input_output_schemas=False,
         generate_unique_id_function=lambda route: route.name,
     )
     add_problem_details(app)

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, CursorResult, func, not_, or_, update
+from sqlalchemy import ColumnElement, func, not_, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -186,7 +186,7 @@ class ApiCalls:
     async def _change(self, where: ColumnElement[bool], **values: object) -> int:
         async with self._database.write() as session:
             done = await session.exec(update(ApiCall).where(where).values(**values))
-            return done.rowcount if isinstance(done, CursorResult) else 0
+            return done.rowcount
 
 
 async def _of_key(session: AsyncSession, asked: Asked, now: datetime) -> ApiCall | None:

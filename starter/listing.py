@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, func, literal, tuple_
+from sqlalchemy import ColumnElement, SQLColumnExpression, func, literal, tuple_
 from sqlmodel import SQLModel, col, select
 
 from billing.errors import InvalidInput
@@ -148,7 +148,7 @@ class Listing:
     async def _page(
         self,
         table: type[Row],
-        newest: ColumnElement[Any],
+        newest: SQLColumnExpression[Any],
         where: Sequence[ColumnElement[bool]],
         cursor: Cursor,
     ) -> Rows[Row]:
@@ -157,7 +157,7 @@ class Listing:
         Raises:
             InvalidInput: the cursor names none of them.
         """
-        key: ColumnElement[Any] = col(table.id)  # type: ignore[attr-defined]  # every table of a list has one
+        key: SQLColumnExpression[Any] = col(table.id)  # type: ignore[attr-defined]  # every table of a list has one
         query = select(table).where(*where).order_by(newest.desc(), key.desc()).limit(cursor.limit + 1)
         async with self._to.database.read() as session:
             if cursor.starting_after is not None:

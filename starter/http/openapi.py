@@ -107,6 +107,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         summary="Automatic billing and dunning for SaaS subscriptions.",
         description=_DESCRIPTION,
         routes=app.routes,
+        separate_input_output_schemas=False,
         tags=[{"name": name, "description": said} for name, said in _TAGS],
     )
     schemas = made["components"]["schemas"]

@@ -113,7 +113,7 @@ def problem(
     field: str | None = None,
     remedy: str | None = None,
     errors: Sequence[FieldError] = (),
-    **more: str,
+    decline_code: str | None = None,
 ) -> JSONResponse:
     """An answer that says what is wrong.
 
@@ -124,7 +124,7 @@ def problem(
         field: what it is about.
         remedy: what to do, and whether the call may be repeated as it is.
         errors: everything that is wrong, where that is more than one thing.
-        more: members of this kind of error alone.
+        decline_code: the bank's reason, where it refused.
     """
     body: dict[str, Any] = {
         "type": "about:blank",
@@ -132,7 +132,7 @@ def problem(
         "status": status.value,
         "detail": detail,
     }
-    extras = {"code": code, "field": field, "remedy": remedy, **more}
+    extras = {"code": code, "field": field, "remedy": remedy, "decline_code": decline_code}
     body |= {name: value for name, value in extras.items() if value is not None}
     if errors:
         body["errors"] = [error._asdict() for error in errors]
@@ -174,8 +174,14 @@ def _ours(error: RelanceError) -> JSONResponse:
     kind = next((kind for kind in _KINDS if isinstance(error, kind.error)), unknown)
     if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s: %s", error.code, error.message)
-    more = {"decline_code": error.decline_code} if isinstance(error, MethodRefused) else {}
-    return problem(kind.status, error.message, code=error.code, field=error.field, remedy=kind.remedy, **more)
+    return problem(
+        kind.status,
+        error.message,
+        code=error.code,
+        field=error.field,
+        remedy=kind.remedy,
+        decline_code=error.decline_code if isinstance(error, MethodRefused) else None,
+    )
 
 
 def _invalid(error: RequestValidationError) -> JSONResponse:

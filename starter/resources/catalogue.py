@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from billing.calendar import Alignment
 from billing.features import MAX_FEATURES, Feature
@@ -80,7 +80,7 @@ class Plan(Resource):
     dunning_policy: str | None
     tax_included: bool
     archived_at: datetime | None
-    metadata: dict[str, object]
+    metadata: dict[str, JsonValue]
     created_at: datetime
 
 

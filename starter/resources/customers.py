@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from billing.entitlements import FeatureUse
 from billing.refund import MoneySource
@@ -98,7 +98,7 @@ class Customer(Resource):
     provider_id: str | None
     """The customer at Stripe."""
     test_clock: str | None
-    metadata: dict[str, object]
+    metadata: dict[str, JsonValue]
     created_at: datetime
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from billing.agreed import Agreed
 from billing.commands import CreditTo, When
@@ -132,7 +132,7 @@ class Subscription(Resource):
     ended_at: datetime | None
     end_reason: str | None
     test_clock: str | None
-    metadata: dict[str, object]
+    metadata: dict[str, JsonValue]
     created_at: datetime
     source: Literal["workflow", "books"]
     """`books` where no worker answered."""
