@@ -5,11 +5,11 @@ Run by `uvicorn --factory starter.api:create_app`.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
@@ -25,13 +25,14 @@ from starter.http import health, pay, v1, webhooks
 from starter.http.door import Door
 from starter.http.openapi import PATH, add_openapi
 from starter.http.problems import add_problem_details
+from starter.repeating import repeating
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
 logger = logging.getLogger(__name__)
 
-FORGET_EVERY_SECONDS: Final = 3600.0
+FORGET_EVERY_SECONDS: Final = 600.0
 
 
 def create_app(settings: Settings | None = None, *, temporal: Client | None = None) -> FastAPI:
@@ -53,12 +54,10 @@ def create_app(settings: Settings | None = None, *, temporal: Client | None = No
         database = Database(settings.database_url)
         relance, calls = RelanceClient(database, temporal, settings), ApiCalls(database)
         app.state.door = Door(settings, database, relance, links, BookRules.of(settings), calls)
-        forgetting = asyncio.create_task(_forget(calls))
         try:
-            yield
+            async with repeating(partial(_forget, calls), every_seconds=FORGET_EVERY_SECONDS):
+                yield
         finally:
-            forgetting.cancel()
-            await asyncio.wait([forgetting])
             await relance.close()
             await database.close()
 
@@ -79,10 +78,8 @@ def create_app(settings: Settings | None = None, *, temporal: Client | None = No
 
 
 async def _forget(calls: ApiCalls) -> None:
-    """Let go of old answers, again and again."""
-    while True:
-        try:
-            await calls.forget(datetime.now(UTC))
-        except DBAPIError as problem:
-            logger.warning("Old answers could not be forgotten; the next hour tries again: %s", problem)
-        await asyncio.sleep(FORGET_EVERY_SECONDS)
+    """Let go of old answers."""
+    try:
+        await calls.forget(datetime.now(UTC))
+    except DBAPIError as problem:
+        logger.warning("Old answers could not be forgotten; they are tried again soon: %s", problem)

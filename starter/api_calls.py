@@ -8,9 +8,9 @@ died, the next one carries it on under the same command id, which every command 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from sqlalchemy import ColumnElement, func, not_, or_, update
@@ -25,6 +25,7 @@ from models.database import Database
 from models.ids import new_id
 from models.tables import ApiCall, ApiKey
 from starter.api_keys import Caller
+from starter.repeating import repeating
 
 KEPT_FOR: Final = timedelta(hours=24)
 LEASE: Final = timedelta(seconds=10)
@@ -98,15 +99,9 @@ class ApiCalls:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
-    @asynccontextmanager
-    async def held(self, call_id: str) -> AsyncIterator[None]:
+    def held(self, call_id: str) -> AbstractAsyncContextManager[None]:
         """Say, while the block lasts, that somebody works on the call."""
-        renewing = asyncio.create_task(self._renew(call_id))
-        try:
-            yield
-        finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
+        return repeating(partial(self._renew, call_id), every_seconds=RENEW_SECONDS)
 
     async def finish(
         self, call_id: str, *, status: int, code: str = "", answer: str | None = None, free_key: bool = False
@@ -178,10 +173,8 @@ class ApiCalls:
             return (await session.exec(query)).first() is not None
 
     async def _renew(self, call_id: str) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            still = (col(ApiCall.id) == call_id) & col(ApiCall.leased_until).is_not(None)
-            await self._change(still, leased_until=datetime.now(UTC) + LEASE)
+        still = (col(ApiCall.id) == call_id) & col(ApiCall.leased_until).is_not(None)
+        await self._change(still, leased_until=datetime.now(UTC) + LEASE)
 
     async def _change(self, where: ColumnElement[bool], **values: object) -> int:
         async with self._database.write() as session:

@@ -133,7 +133,7 @@ class ApiRoute(APIRoute):
                 _check_text(_path(request), dict(request.query_params))
                 request.state.call = Call("", caller, door)
                 return await carry_out(whole)
-            asked = await _asked(whole, caller, self.unique_id)
+            asked = await _asked(whole, caller, self.name)
             return await _once(whole, caller, asked, carry_out)
 
         return answer
