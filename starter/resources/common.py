@@ -56,7 +56,9 @@ Reference = Annotated[
     Field(
         min_length=1,
         max_length=100,
-        description="Your own name for it, unique within the seller; accepted wherever its id is, as `ref:...`.",
+        pattern="^[^/]+$",
+        description="Your own name for it, unique within the seller; accepted wherever its id is, as `ref:...`. It has "
+        "no slash.",
         examples=["acme"],
     ),
 ]
