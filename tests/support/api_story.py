@@ -173,24 +173,24 @@ def _steer(tell: Told) -> str:
     ):
         body = {"reference": name, "customer": f"ref:{customer}", "plan": f"ref:{plan}"}
         tell("POST /v1/subscriptions", {**body, "wait_for_payment": True})
-    name = {"subscription": "ref:acme"}
+    acme = {"subscription": "ref:acme"}
     change = {"plan": "ref:calls", "when": "now"}
-    tell("POST /v1/subscriptions/{subscription}/preview-change", change, **name)
-    tell("POST /v1/subscriptions/{subscription}/change", {"plan": "ref:calls"}, **name)
-    tell("POST /v1/subscriptions/{subscription}/undo-change", **name)
-    tell("POST /v1/subscriptions/{subscription}/cancel", {}, **name)
-    tell("POST /v1/subscriptions/{subscription}/reactivate", **name)
-    tell("POST /v1/subscriptions/{subscription}/coupons", {"code": "WELCOME20"}, **name)
+    tell("POST /v1/subscriptions/{subscription}/preview-change", change, **acme)
+    tell("POST /v1/subscriptions/{subscription}/change", {"plan": "ref:calls"}, **acme)
+    tell("POST /v1/subscriptions/{subscription}/undo-change", **acme)
+    tell("POST /v1/subscriptions/{subscription}/cancel", {}, **acme)
+    tell("POST /v1/subscriptions/{subscription}/reactivate", **acme)
+    tell("POST /v1/subscriptions/{subscription}/coupons", {"code": "WELCOME20"}, **acme)
     tell("POST /v1/subscriptions/{subscription}/pause", {"when": "now"}, subscription="ref:paused")
     tell("POST /v1/subscriptions/{subscription}/resume", {}, subscription="ref:paused")
     tell("POST /v1/subscriptions/{subscription}/withdraw", {}, subscription="ref:regret")
     tell("GET /v1/subscriptions", query={"customer": "ref:acme", "plan": "ref:gold", "status": "active"})
-    tell("GET /v1/subscriptions/{subscription}/overview", **name)
+    tell("GET /v1/subscriptions/{subscription}/overview", **acme)
     events = [{"id": "e1", "meter": "calls", "quantity": "250"}]
     tell("POST /v1/usage", {"subscription": "ref:calls", "events": events})
     tell("GET /v1/usage", query={"subscription": "ref:calls"})
     tell("GET /v1/customers/{customer}/entitlements", customer="ref:acme")
-    subscription: str = tell("GET /v1/subscriptions/{subscription}", **name)["id"]
+    subscription: str = tell("GET /v1/subscriptions/{subscription}", **acme)["id"]
     return subscription
 
 
