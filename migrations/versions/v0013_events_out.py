@@ -9,7 +9,7 @@ from migrations.filling import add_filled
 from migrations.types import BIG_KEY, INSTANT, JSON
 
 revision = "0013"
-down_revision = "0009"
+down_revision = "0012"
 
 
 def upgrade() -> None:
