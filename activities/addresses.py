@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from billing.errors import InvalidInput, RelanceError
+from billing.errors import InvalidInput
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -25,7 +25,7 @@ _TUNNELS: Final = tuple(
 """IPv6 ranges in which an IPv4 address is hidden: translated or tunnelled, it may end in a private network."""
 
 
-class AddressRefused(RelanceError):
+class AddressRefused(InvalidInput):
     """The address leads to where we do not call, or nowhere."""
 
 

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import httpx
 from standardwebhooks import Webhook
 
-from activities.addresses import AddressRefused, resolve
+from activities.addresses import resolve
 from billing.errors import InvalidInput
 from billing.values import Value
 
@@ -115,7 +115,7 @@ class Postman:
         try:
             async with asyncio.timeout(self._seconds):
                 status_code, answer = await self._post(url, body, headers)
-        except (AddressRefused, InvalidInput) as refused:
+        except InvalidInput as refused:
             return NotDelivered(took_ms=_since(began), detail=refused.message, unreachable=True)
         except (TimeoutError, httpx.TimeoutException):
             detail = f"no answer within {self._seconds:g} seconds"

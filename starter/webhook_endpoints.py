@@ -37,6 +37,7 @@ from starter.problems import AlreadyExists
 MOST_HOURS: Final = 7 * 24
 """For which the secret before a rotation goes on being valid."""
 _AT_ONCE: Final = 1000
+_TRY: Final = "whd_"
 
 
 def _mail_address(text: str) -> str:
@@ -93,6 +94,7 @@ class EndpointSecret(Value):
 class Delivery(Value):
     """One try."""
 
+    id: str
     at: datetime
     event: str
     type: str
@@ -250,12 +252,24 @@ class WebhookEndpoints:
             return await _as_it_stands(session, row)
 
     async def deliveries(
-        self, key: str, *, outcome: DeliveryOutcome | None = None, limit: int = 100
+        self,
+        key: str,
+        *,
+        outcome: DeliveryOutcome | None = None,
+        before: str | None = None,
+        limit: int = 100,
     ) -> Sequence[Delivery]:
         """The latest tries, newest first.
 
+        Args:
+            key: the endpoint.
+            outcome: only those that ended so.
+            before: id of a try: only those that were made before it.
+            limit: at most.
+
         Raises:
             NotFound: there is no such endpoint.
+            InvalidInput: `before` is no id of a try.
         """
         async with self._to.database.read() as session:
             endpoint = await get(session, WebhookEndpoint, key, field="endpoint")
@@ -268,6 +282,8 @@ class WebhookEndpoints:
             )
             if outcome is not None:
                 query = query.where(EventDelivery.outcome == outcome)
+            if before is not None:
+                query = query.where(col(EventDelivery.id) < _number_of(before))
             return [_delivery(tried, event) for tried, event in (await session.exec(query)).all()]
 
 
@@ -291,8 +307,16 @@ async def _as_it_stands(session: AsyncSession, row: WebhookEndpoint) -> Endpoint
     )
 
 
+def _number_of(key: str) -> int:
+    number = key.removeprefix(_TRY)
+    if not key.startswith(_TRY) or not (number.isascii() and number.isdecimal()) or int(number) >= 2**63:
+        raise InvalidInput("Give the id of the last one of the page before.", field="starting_after")
+    return int(number)
+
+
 def _delivery(tried: EventDelivery, event: OutgoingEvent) -> Delivery:
     return Delivery(
+        id=f"{_TRY}{tried.id}",
         at=tried.at,
         event=event_id(event.subscription_id, event.sequence),
         type=event.name,
