@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from sqlmodel import select
@@ -19,9 +19,13 @@ from starter.api import create_app
 from starter.api_calls import ApiCalls
 
 
+ANSWERED: Final = "finish"
+"""What writes the answer down."""
+
+
 def die_before_the_answer_of(action: str) -> None:
     """Kill this process when a call of that operation is finished."""
-    finish = ApiCalls.finish
+    finish: Any = getattr(ApiCalls, ANSWERED)
 
     async def fatal(calls: ApiCalls, call_id: str, **answer: Any) -> None:
         async with calls._database.read() as session:  # noqa: SLF001 - to die in its place
@@ -30,7 +34,7 @@ def die_before_the_answer_of(action: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         await finish(calls, call_id, **answer)
 
-    ApiCalls.finish = fatal  # type: ignore[method-assign]
+    setattr(ApiCalls, ANSWERED, fatal)
 
 
 if __name__ == "__main__":
