@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Header, HTTPException, Request, Response, Security
+from fastapi import Header, HTTPException, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -102,14 +102,14 @@ def allowed_to(*scopes: Scope) -> Any:  # noqa: ANN401 - FastAPI's own type is p
     ) -> Call:
         call: Call = request.state.call
         if not call.caller.may(*scopes):
-            needed = " or ".join(scopes) if Scope.ADMIN in scopes else " or ".join((*scopes, Scope.ADMIN))
-            raise NotAllowed(f"The key {call.by} may not do this: it needs the scope {needed}.")
+            raise NotAllowed(f"The key {call.by} may not do this: it needs the scope {' or '.join(enough)}.")
         return call
 
-    return Depends(check)
+    enough = tuple(dict.fromkeys((*scopes, Scope.ADMIN)))
+    return Security(check, scopes=list(enough))
 
 
-Reads = Annotated[Call, Depends(_reading)]
+Reads = Annotated[Call, Security(_reading, scopes=[Scope.READ])]
 Writes = Annotated[Call, allowed_to(Scope.WRITE)]
 Supports = Annotated[Call, allowed_to(Scope.WRITE, Scope.SUPPORT)]
 """What backends and persons of support do alike."""

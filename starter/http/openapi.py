@@ -128,6 +128,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     responses.pop("422", None)
     if not path.startswith(_API):
         return
+    (needed,) = operation["security"]
+    scopes = " or ".join(f"`{scope}`" for (of_scheme,) in [needed.values()] for scope in of_scheme)
+    operation["description"] += f"\n\nNeeds a key with the scope {scopes}."
     problems = _ALWAYS | (_WRITING if method != "get" else {})
     for status, said in sorted(problems.items()):
         responses[str(status.value)] = {

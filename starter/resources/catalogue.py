@@ -21,11 +21,21 @@ from starter.resources.common import (
     Money,
     Reference,
     Resource,
+    example,
 )
 
 
 class PlanContent(Body):
     """Everything about a plan. It never changes: another price is another plan."""
+
+    model_config = example(
+        name="Pro",
+        currency="EUR",
+        every="1month",
+        amount="49.00",
+        trial_days=14,
+        features=[{"key": "projects", "kind": "limit", "limit": 20}],
+    )
 
     name: Annotated[str, Field(min_length=1, max_length=100, examples=["Pro"])]
     currency: CurrencyCode

@@ -25,6 +25,11 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+def example(**content: Any) -> ConfigDict:  # noqa: ANN401 - whatever is sent
+    """How a body may look, for the API document."""
+    return ConfigDict(json_schema_extra={"examples": [content]})
+
+
 class Resource(BaseModel):
     """What is answered. Members may be added to it; whoever reads it passes over those that they do not know."""
 

@@ -12,7 +12,17 @@ from billing.refund import MoneySource
 from billing.subscription import CustomerKind
 from billing.taxation import LocationEvidence
 from models.parties import Address, Contact
-from starter.resources.common import Body, EntityId, Key, Metadata, MinorUnits, Reason, Reference, Resource
+from starter.resources.common import (
+    Body,
+    EntityId,
+    Key,
+    Metadata,
+    MinorUnits,
+    Reason,
+    Reference,
+    Resource,
+    example,
+)
 
 Name = Annotated[str, Field(min_length=1, max_length=200, examples=["Acme SARL"])]
 Contacts = Annotated[
@@ -35,6 +45,15 @@ Segment = Annotated[str, Field(max_length=60, description="A group that dunning 
 
 class CustomerContent(Body):
     """Everything about a customer that its caller decides."""
+
+    model_config = example(
+        kind="business",
+        name="Acme SARL",
+        contacts=[{"email": "billing@acme.example", "name": "Ada"}],
+        locale="fr",
+        vat_number="FR40303265045",
+        address={"line1": "12 rue de la Paix", "postal_code": "75002", "city": "Paris", "country": "FR"},
+    )
 
     kind: CustomerKind = CustomerKind.CONSUMER
     """As far as the law treats them differently."""

@@ -23,6 +23,7 @@ from starter.resources.common import (
     Reason,
     Reference,
     Resource,
+    example,
 )
 
 Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -31,6 +32,8 @@ CouponCode = Annotated[str, Field(min_length=1, max_length=64, examples=["WELCOM
 
 class SubscriptionContent(Body):
     """What a subscription starts with. What is not given is the plan's."""
+
+    model_config = example(customer="ref:acme", plan="ref:pro-monthly", quantity=5, wait_for_payment=True)
 
     customer: Key
     plan: Annotated[Key, Field(examples=["ref:pro-monthly"])]
@@ -146,6 +149,8 @@ class Subscription(Resource):
 
 class Change(Body):
     """What is to be another one, and when."""
+
+    model_config = example(plan="ref:pro-yearly", when="now", previewed_on="2027-02-15")
 
     plan: Key | None = None
     """Another plan."""

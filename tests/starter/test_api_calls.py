@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,9 +16,12 @@ import pytest
 from sqlmodel import select
 from support.api import Api, api_settings, opened
 from support.life import ClockedLife
+from support.mortal import DEATH_SECONDS, environment_of, stop, was_killed
+from support.servers import free_port
 
 from models.tables import ApiCall, CommandRow, Customer, SubscriptionRow
-from starter.api_calls import ApiCalls, Asked, Begun
+from settings import Settings
+from starter.api_calls import Asked, Begun
 from starter.api_keys import Scope
 
 Acme = dict[str, Any]
@@ -121,38 +129,68 @@ async def test_a_key_out_of_shape_is_refused(admin: httpx.AsyncClient, acme: Acm
     assert (await admin.get("/v1/customers")).json()["data"] == []
 
 
-async def test_a_call_cut_off_between_commit_and_answer_is_answered_when_it_is_repeated(
-    world: ClockedLife, acme: Acme, monkeypatch: pytest.MonkeyPatch
+async def test_a_process_killed_between_commit_and_answer_is_no_loss(
+    world: ClockedLife, acme: Acme, tmp_path: Path
 ) -> None:
-    """As after SIGKILL: the first process has written the command and will never write its answer."""
-    settings = api_settings(world.settings, str(world.database.engine.url))
+    settings, url = (
+        api_settings(world.settings, str(world.database.engine.url)),
+        str(world.database.engine.url),
+    )
     key = {"Idempotency-Key": "cancel-acme"}
-    async with opened(settings, world.client) as first:
-        token = await first.key(Scope.ADMIN)
-        async with first.with_key(token) as http:
-            await http.put("/v1/customers/ref:acme", json=acme)
-            await http.put("/v1/subscriptions/ref:acme", json={"customer": "ref:acme", "plan": "ref:trial"})
-            with monkeypatch.context() as patch:
-                patch.setattr(ApiCalls, "finish", _dies)
-                cut_off = await http.post("/v1/subscriptions/ref:acme/cancel", json={}, headers=key)
-            assert cut_off.status_code == 500
-    await world.settle()
-    (told,) = [row for row in await _commands(world) if row.kind == "cancel"]
-    async with world.database.write() as session:
-        call = await session.get_one(ApiCall, told.id)
+    cancel = "/v1/subscriptions/ref:acme/cancel"
+    async with opened(settings, world.client) as lasting:
+        token = await lasting.key(Scope.ADMIN)
+        async with doomed_api(settings, url, tmp_path, action="cancel_subscription") as (process, address):
+            headers = {"Authorization": f"Bearer {token}"}
+            async with httpx.AsyncClient(base_url=address, headers=headers, timeout=60) as http:
+                await http.put("/v1/customers/ref:acme", json=acme)
+                started = {"customer": "ref:acme", "plan": "ref:trial"}
+                await http.put("/v1/subscriptions/ref:acme", json=started)
+                with pytest.raises(httpx.TransportError):
+                    await http.post(cancel, json={}, headers=key)
+            await was_killed(process)
+        (told,) = [row for row in await _commands(world) if row.kind == "cancel"]
+        async with world.database.read() as session:
+            call = await session.get_one(ApiCall, told.id)
         assert (call.status, call.answer, call.idempotency_key) == (None, None, "cancel-acme")
-        call.leased_until = datetime.now(UTC) - timedelta(seconds=1)  # its ten seconds have gone by
-    async with opened(settings, world.client) as second, second.with_key(token) as http:
-        answer = await http.post("/v1/subscriptions/ref:acme/cancel", json={}, headers=key)
-        assert answer.status_code == 200
-        assert (answer.json()["command"], answer.json()["cancel_at_period_end"]) == (told.id, True)
-        again = await http.post("/v1/subscriptions/ref:acme/cancel", json={}, headers=key)
-        assert (again.content, again.headers["idempotent-replayed"]) == (answer.content, "true")
+
+        async with lasting.with_key(token) as http:  # waits until nobody works on it any more
+            answer = await http.post(cancel, json={}, headers=key)
+            assert answer.status_code == 200
+            assert (answer.json()["command"], answer.json()["cancel_at_period_end"]) == (told.id, True)
+            again = await http.post(cancel, json={}, headers=key)
+            assert (again.content, again.headers["idempotent-replayed"]) == (answer.content, "true")
     assert [row.id for row in await _commands(world) if row.kind == "cancel"] == [told.id]
 
 
-async def _dies(*_: object, **__: object) -> None:
-    raise RuntimeError("killed here")
+@asynccontextmanager
+async def doomed_api(
+    settings: Settings, url: str, folder: Path, *, action: str
+) -> AsyncIterator[tuple[Process, str]]:
+    """The HTTP process on a port of its own, and its address."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "support.doomed_api", str(port), action),
+        env=environment_of(settings, url),
+        cwd=folder,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        async with asyncio.timeout(DEATH_SECONDS), httpx.AsyncClient(base_url=address) as http:
+            while True:
+                if await _is_alive(http):
+                    break
+                await asyncio.sleep(0.1)
+        yield process, address
+    finally:
+        await stop(process)
+
+
+async def _is_alive(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/healthz")).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
 
 
 async def _commands(world: ClockedLife) -> list[CommandRow]:

@@ -146,12 +146,12 @@ async def test_support_gives_back_up_to_its_limit(
 
         assert await asks(refund, 2000, "first") == 201
         assert await asks(refund, 2000, "first") == 201  # the same call, given once
-        assert await asks(credit, 1001, "too much") == 403
-        assert await asks(refund, None, "all of it") == 403
+        assert await asks(credit, 1001, "too-much") == 403
+        assert await asks(refund, None, "all") == 403
         over = await desk.post("/v1/subscriptions/ref:acme/cancel", json={"when": "now"})
         assert (over.status_code, over.json()["code"]) == (403, "limit_exceeded")
         assert over.json()["detail"].startswith("This gives back 3880 minor units of EUR, and 1000 of 3000")
-        assert await asks(credit, 1000, "the rest") == 201
+        assert await asks(credit, 1000, "rest") == 201
         at_the_end = await desk.post("/v1/subscriptions/ref:acme/cancel", json={})
         assert at_the_end.status_code == 200
     async with api.with_key(await api.key(Scope.SUPPORT)) as without:

@@ -10,7 +10,7 @@ from schemathesis import GenerationMode
 
 from support.api_story import Told
 
-EXAMPLES: Final = 5
+EXAMPLES: Final = 3
 """Of each operation, and of each kind: what is allowed, and what is not."""
 IMPATIENT: Final = {"wait_for_payment": False, "wait_seconds": 0}
 

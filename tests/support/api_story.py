@@ -57,8 +57,8 @@ class Told:
         self,
         label: str,
         body: Any = NOT_SET,
-        query: dict[str, Any] | None = None,
-        **path: str,
+        query: Any = None,
+        **path: Any,
     ) -> Any:
         """One operation of the story, which has to work."""
         media_type = None if body is NOT_SET else "application/json"
