@@ -206,7 +206,7 @@ class Deliveries:
             done += 1
         if held is not None:
             async with self._database.write() as session:
-                await lanes.release(session, held)
+                await lanes.release(session, held, self._now())
         return done
 
     async def _send(self, claim: Claim, due: Due) -> bool:

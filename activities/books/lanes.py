@@ -125,7 +125,7 @@ async def next_due(session: AsyncSession, claim: Claim, now: datetime) -> tuple[
     endpoint = await session.get_one(WebhookEndpoint, claim.endpoint_id)
     row = await _next(session, lane, endpoint) if endpoint.state is EndpointState.ENABLED else None
     if row is None or row.id is None:
-        lane.leased_until = None
+        lane.leased_until = now
         return None, None
     lane.leased_until = now + LEASE
     due = Due(
@@ -243,11 +243,11 @@ def disable(endpoint: WebhookEndpoint, because: DisabledBecause, now: datetime) 
     endpoint.disabled_at, endpoint.disabled_because = now, because
 
 
-async def release(session: AsyncSession, claim: Claim) -> None:
-    """A lane that was taken and not gone through is anybody's again."""
+async def release(session: AsyncSession, claim: Claim, now: datetime) -> None:
+    """A lane that was taken and not gone through is anybody's again, after those that have waited longer."""
     lane = await _held(session, claim)
     if lane is not None:
-        lane.leased_until = None
+        lane.leased_until = now
 
 
 def _log(

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlmodel import select
 from support.api import BASE, Api, api_settings, opened
-from support.event_crew import happens
+from support.event_crew import NoMail, happens
 from support.life import ClockedLife
 
 from activities.deliveries import Deliveries, DeliveryRules
@@ -30,7 +30,7 @@ async def test_a_backend_follows_and_steers_its_endpoint(world: ClockedLife, api
             NewWebhookEndpoint(url=NOWHERE, owner="dev@example.com"), idempotency_key="mine"
         )
         await happens(world.database, person.subscription_id, "invoice.issued")
-        deliveries = Deliveries(world.database, None, DeliveryRules.of(world.settings))  # type: ignore[arg-type]
+        deliveries = Deliveries(world.database, NoMail(), DeliveryRules.of(world.settings))
         await deliveries.publish()
         (new,) = [event async for event in relance.events.after(first[-1].id)]
         assert (new.sequence, new.reference) == (6, "anna")
