@@ -184,7 +184,7 @@ async def start_outbox(client: Client, settings: Settings) -> None:
         id="outbox",
         task_queue=settings.task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary="sends mails and hands on incoming events",
+        static_summary="sends mails and events, hands on what comes in",
     )
 
 

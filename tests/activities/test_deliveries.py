@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -31,6 +31,7 @@ from models.database import Database
 from models.tables import DeliveryOutcome, DisabledBecause, EndpointState, WebhookEndpoint
 from settings import Settings
 from starter.connections import Connections
+from starter.event_symptoms import silent_endpoints
 from starter.webhook_endpoints import NewEndpoint, WebhookEndpoints
 
 
@@ -121,6 +122,10 @@ async def test_what_fails_holds_back_its_own_subscription_only(wire: Wire) -> No
     wire.backend.refuses.clear()
     await time_passes(wire.database, timedelta(seconds=4))
     assert await wire.deliveries.deliver() == 0
+    async with wire.database.read() as session:
+        assert (
+            await silent_endpoints(session, datetime.now(UTC) + timedelta(hours=2)) == []
+        )  # bruno's go through
     await time_passes(wire.database, timedelta(seconds=1))
     assert await wire.deliveries.deliver() == 2
     assert wire.heard(0) == [1, 2]
@@ -171,6 +176,9 @@ async def test_an_endpoint_that_takes_nothing_for_three_days_is_disabled_and_its
     await last.deliver()
     stands = await wire.doors.find(wire.endpoint.id)
     assert (stands.state, stands.disabled_because) == (EndpointState.DISABLED, DisabledBecause.SILENT)
+    async with wire.database.read() as session:
+        (finding,) = await silent_endpoints(session, datetime.now(UTC))
+    assert finding.remedy == f"Mend it, then: relance webhook-endpoint enable {wire.endpoint.id}"
     assert mailbox.letters() == []
     await Deliveries(wire.database, mailer_of(mailbox), RULES).deliver()
     await Deliveries(wire.database, mailer_of(mailbox), RULES).deliver()
