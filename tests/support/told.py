@@ -93,7 +93,7 @@ def everything_told() -> Iterator[Told]:
         event.listen(Session, name, listener)
     try:
         yield told
-        assert told.untold == []
+        assert not told.untold, "\n".join(told.untold)
     finally:
         for name, listener in listeners.items():
             event.remove(Session, name, listener)
