@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Final
 
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.balance import give_back_what_was_set_aside
 from activities.books.changing import (
@@ -87,13 +88,13 @@ async def settle_standing(work: Work) -> None:
             await _carry_out_effect(work, effect)
         await session.flush()
     row.state = row.state.model_copy(update=await method_facts(session, row))
-    tell_access(session, row, at, work.rules.access)
-    store(row, at, work.rules)
+    store(session, row, at, work.rules)
 
 
-def store(row: SubscriptionRow, at: datetime, rules: BookRules) -> None:
-    """Bring the columns beside the value in line with it."""
+def store(session: AsyncSession, row: SubscriptionRow, at: datetime, rules: BookRules) -> None:
+    """Bring the columns beside the value in line with it, and tell what that changes for a backend."""
     state = row.state
+    tell_access(session, row, at, rules.access)
     row.status = state.status.value
     row.plan_id = state.terms.plan_id
     row.entitled = state.entitled_at(at)
