@@ -23,6 +23,9 @@ from starter.api_calls import ApiCalls
 ANSWERED: Final = "finish"
 """What writes the answer down."""
 
+PATIENCE: Final = "LEASE"
+"""For how long whoever repeats the call takes this process to be at work."""
+
 
 def die_before_the_answer_of(action: str) -> None:
     """Kill this process when a call of that operation is finished."""
@@ -39,6 +42,6 @@ def die_before_the_answer_of(action: str) -> None:
 
 
 if __name__ == "__main__":
-    api_calls.LEASE = timedelta(seconds=2)  # whoever repeats the call waits for less
+    setattr(api_calls, PATIENCE, timedelta(seconds=2))
     die_before_the_answer_of(sys.argv[2])
     uvicorn.run(create_app(), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
