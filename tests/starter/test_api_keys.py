@@ -159,7 +159,25 @@ async def test_a_scope_that_is_missing_is_said_and_recorded(
     ]
 
 
+WRONG = [
+    (["create", "desk", "--scope", "everything"], "scope"),
+    (["create", "", "--scope", "read"], "name"),
+    (["create", "two\nlines", "--scope", "read"], "name"),
+    (["create", "desk", "--scope", "read", "--limit", "EUR=1"], "limit"),
+    (["create", "desk", "--scope", "support", "--limit", "100"], "limit"),
+    (["revoke", "key_nobody"], "key"),
+    (["rotate", "key_nobody"], "key"),
+]
+
+
 def test_keys_are_managed_from_the_command_line(relance: Terminal) -> None:
+    for words, field in WRONG:
+        status, answer = relance.json("api-key", *words)
+        assert status == 1
+        assert isinstance(answer, dict)
+        assert answer["error"]["field"] == field
+    assert relance.json("api-key", "list", "--revoked") == (0, [])
+
     status, made = relance.json(
         "api-key", "create", "desk", "--scope", "read", "--scope", "support", "--limit", "EUR=100.00"
     )
@@ -187,23 +205,3 @@ def test_keys_are_managed_from_the_command_line(relance: Terminal) -> None:
         ("rotate_api_key", "cli"),
         ("create_api_key", "cli"),
     ]
-
-
-WRONG = [
-    (["create", "desk", "--scope", "everything"], "scope"),
-    (["create", "", "--scope", "read"], "name"),
-    (["create", "two\nlines", "--scope", "read"], "name"),
-    (["create", "desk", "--scope", "read", "--limit", "EUR=1"], "limit"),
-    (["create", "desk", "--scope", "support", "--limit", "100"], "limit"),
-    (["revoke", "key_nobody"], "key"),
-    (["rotate", "key_nobody"], "key"),
-]
-
-
-def test_what_makes_no_key_is_refused(relance: Terminal) -> None:
-    for words, field in WRONG:
-        status, answer = relance.json("api-key", *words)
-        assert status == 1
-        assert isinstance(answer, dict)
-        assert answer["error"]["field"] == field
-    assert relance.json("api-key", "list", "--revoked") == (0, [])
