@@ -23,7 +23,7 @@ from activities.books.changing import (
 from activities.books.chasing import collection_key, open_collection
 from activities.books.config import BookRules
 from activities.books.gate import GateRefused, Refusal, amount_asked, begin_attempt
-from activities.books.issuing import number_invoice, write_invoice
+from activities.books.issuing import issue_or_drop, write_invoice
 from activities.books.metering import close_usage, turn_meters
 from activities.books.notices import emit, write_mail
 from activities.books.policies import policy_for
@@ -175,7 +175,7 @@ def _issuing_command(work: Work, issue: Issue) -> str:
 
 async def collect_invoice(work: Work, invoice: Invoice) -> None:
     """Queue the first attempt, or hand the invoice over where there is nothing to try now (engine 2, 5)."""
-    if invoice.status is InvoiceStatus.PAID:
+    if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
         return
     by_charge = work.row.state.terms.collection_method is CollectionMethod.CHARGE
     asked = await amount_asked(work.session, work.rules, invoice)
@@ -340,6 +340,6 @@ async def _decide_drafts(work: Work, starts: tuple[date, ...] | None) -> None:
             invoice.status, invoice.closed_by = InvoiceStatus.VOID, "dropped at the resume"
             continue
         invoice.delay_days = chosen
-        chosen += 1
-        await number_invoice(work.session, work.row, invoice, work.at, work.rules)
+        await issue_or_drop(work.session, work.row, invoice, work.at, work.rules)
+        chosen += invoice.status is not InvoiceStatus.VOID
         await collect_invoice(work, invoice)
