@@ -334,6 +334,10 @@ class PaymentGateway(Protocol):
         """The payment method as the provider has it now."""
         ...
 
+    async def detach(self, payment_method: str, *, idempotency_key: str) -> None:
+        """Let a payment method never be charged again; one that was detached before, or is unknown, is no fault."""
+        ...
+
     async def create_setup_intent(
         self, *, customer: str, payment_method: str | None, idempotency_key: str
     ) -> SetupFacts:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import stripe
 
-from activities import stripe_disputes, stripe_refunds
+from activities import stripe_disputes, stripe_methods, stripe_refunds
 from activities import stripe_reading as reading
 from activities.gateway import (
     Charge,
@@ -277,6 +277,11 @@ class StripeGateway:
         return reading.method_facts(
             await self._ask(lambda: self._stripe.v1.payment_methods.retrieve_async(payment_method))
         )
+
+    async def detach(self, payment_method: str, *, idempotency_key: str) -> None:
+        """Let a payment method never be charged again; see `PaymentGateway.detach`."""
+        await self._turn()
+        await stripe_methods.detach(self._stripe, payment_method, idempotency_key=idempotency_key)
 
     async def create_setup_intent(
         self, *, customer: str, payment_method: str | None, idempotency_key: str

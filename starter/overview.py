@@ -37,8 +37,8 @@ from models.tables import (
     PaymentMethod,
     SubscriptionRow,
 )
-from starter.customers import method_label
 from starter.entitlements import features_of
+from starter.payment_methods import method_label
 
 RECENT_INVOICES: Final = 6
 RECENT_MAILS: Final = 10

@@ -12,7 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.cards import Card, allows_no_repeat, is_stopped, key_of, lock_card, tries_on
 from activities.books.config import BookRules
-from activities.books.rows import customer_of, is_in_dispute, lock_with_subscription, usable_method
+from activities.books.methods import method_for
+from activities.books.rows import customer_of, is_in_dispute, lock_with_subscription
 from activities.gateway import Charge, PreparedRequest
 from billing.asking import MOST_ASKED_PER_DAY
 from billing.caps import hold_on, is_busy
@@ -92,7 +93,7 @@ async def begin_attempt(
     if refusal is not None:
         return GateRefused(refusal)
     customer = await customer_of(session, invoice)
-    method = await usable_method(session, customer)
+    method = await method_for(session, customer, invoice, attempts, trigger)
     also = await joined_amounts(session, rules, invoice, trigger)
     if method is None or _sum(invoice, also) < rules.minimum(invoice.currency):
         return GateRefused(Refusal.NO_METHOD if method is None else Refusal.NOT_OPEN)

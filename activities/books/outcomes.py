@@ -245,16 +245,22 @@ def _fall_into_arrears(invoice: Invoice) -> None:
 
 
 async def _write_receipt(work: Work, invoice: Invoice, attempt: PaymentAttempt) -> None:
+    customer = await customer_of(work.session, invoice)
+    is_stand_in = attempt.trigger.is_automatic and attempt.method_id == customer.backup_method_id
     await write_mail(
         work.session,
-        await customer_of(work.session, invoice),
+        customer,
         kind="receipt",
         step="receipt",
         occurrence=str(attempt.number),
         at=work.at,
         subscription=work.row,
         invoice=invoice,
-        context={"amount_minor": attempt.amount_minor, "restored": work.row.state.status == "unpaid"},
+        context={
+            "amount_minor": attempt.amount_minor,
+            "restored": work.row.state.status == "unpaid",
+            "in_place_of": customer.default_method_id if is_stand_in else None,
+        },
     )
 
 

@@ -25,9 +25,10 @@ from activities.books.config import BookRules
 from activities.books.gate import GateRefused, Refusal, amount_asked, begin_attempt
 from activities.books.issuing import issue_or_drop, write_invoice
 from activities.books.metering import close_usage, turn_meters
+from activities.books.methods import method_for
 from activities.books.notices import emit, write_mail
 from activities.books.policies import policy_for
-from activities.books.rows import customer_of, get, invoices_of, usable_method
+from activities.books.rows import customer_of, get, invoices_of
 from activities.books.standing import method_facts, standing_of
 from activities.books.work import Work
 from billing import lifecycle
@@ -183,7 +184,7 @@ async def collect_invoice(work: Work, invoice: Invoice) -> None:
     is_held = False
     if charged and invoice.delay_days == 0:
         customer = await customer_of(work.session, work.row)
-        if await usable_method(work.session, customer) is not None:
+        if await method_for(work.session, customer, invoice, (), Trigger.FIRST) is not None:
             queued = await begin_attempt(
                 work.session,
                 work.gateway,
