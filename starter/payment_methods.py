@@ -203,12 +203,13 @@ class PaymentMethods:
             TemporalUnreachable: there are subscriptions to tell, and no Temporal.
             ProviderUnavailable: the provider cannot be asked now.
         """
-        owner = await self._owner(customer)
+        owner = await self._found(customer)
         async with self._to.database.read() as session:
             row = await method_of(session, owner, method)
             if row.detached_at is not None:
                 return MethodRemoved(customer_id=owner.id, method_id=row.id, label=method_label(row))
             await _check_not_needed(session, owner, row)
+        await self._reach_whom_to_tell(owner)
         await self._to.gateway().detach(row.provider_id, idempotency_key=f"detach/{row.id}")
         async with self._to.database.write() as session:
             now = await self._to.now(session, owner.clock_id)
@@ -222,12 +223,19 @@ class PaymentMethods:
 
     async def _owner(self, customer: str) -> Customer:
         """The customer; whoever is to be told is within reach before anything is done."""
+        owner = await self._found(customer)
+        await self._reach_whom_to_tell(owner)
+        return owner
+
+    async def _found(self, customer: str) -> Customer:
         async with self._to.database.read() as session:
-            owner = await find(session, Customer, customer, field="customer")
+            return await find(session, Customer, customer, field="customer")
+
+    async def _reach_whom_to_tell(self, owner: Customer) -> None:
+        async with self._to.database.read() as session:
             has_subscriptions = bool(await subscriptions_of(session, owner.id))
         if has_subscriptions:
             await self._to.temporal()
-        return owner
 
     async def _charge_from_now_on(
         self, session: AsyncSession, customer: Customer, method: PaymentMethod, command: str, now: datetime
