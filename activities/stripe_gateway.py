@@ -163,6 +163,10 @@ class StripeGateway:
             currency=currency,
         )
 
+    async def where_to_confirm(self, payment_intent: str) -> str | None:
+        """The bank's page; see `PaymentGateway.where_to_confirm`."""
+        return reading.page_of_the_bank(await self._intent(payment_intent))
+
     async def events_since(self, since: datetime, kinds: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """Events that Stripe still has; see `PaymentGateway.events_since`."""
         try:
@@ -379,6 +383,8 @@ def prepare(charge: Charge) -> PreparedRequest:
     presence: dict[str, Any] = (
         {"setup_future_usage": "off_session"} if charge.on_session else {"off_session": True}
     )
+    if charge.on_session and charge.return_url:
+        presence["return_url"] = charge.return_url
     if charge.payment_intent is not None:
         return PreparedRequest(
             operation="confirm",

@@ -161,6 +161,8 @@ class Case(Value):
     """Of a gated draft."""
     asked: tuple[Trigger, ...] = ()
     """Charges that were asked for and not yet made, oldest first."""
+    payer_present: bool = False
+    """The customer who asked waits at a browser, where their bank can ask them to confirm."""
 
     @model_validator(mode="after")
     def _gated_has_deadline(self) -> Case:

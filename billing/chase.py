@@ -208,8 +208,13 @@ def _earliest(steps: Iterator[NextStep], now: datetime) -> NextStep | None:
 
 
 def _close_first(case: Case, live: Attempt | None, step: NextStep | None) -> NextStep | None:
-    """Puts the closing of an attempt that waits for the payer before another attempt and before the end."""
+    """Puts the closing of an attempt that waits for the payer before another attempt and before the end.
+
+    A payer who is there confirms the payment that waits, and no other one (stripe B4).
+    """
     if live is None or step is None or step.kind in (StepKind.LATE, StepKind.NOTICE):
+        return step
+    if step.trigger is Trigger.CUSTOMER and case.payer_present:
         return step
     return _settle(case, live, Because.CLOSE_FOR_NEXT, step.due)
 

@@ -162,6 +162,7 @@ async def load_case(
         ended=collection.ended,
         deadline_at=invoice.gate_closes_at if collection.role == Role.GATED.value else None,
         asked=tuple(Trigger(wish["trigger"]) for wish in collection.asked),
+        payer_present=is_payer_present(collection),
     )
     if method is not None and not disputed:
         case = await _with_card(session, case, invoice, method)
@@ -259,6 +260,7 @@ def take_down(collection: Collection, wish: Wish) -> None:
         "command_id": wish.command_id,
         "at": wish.as_of.isoformat(),
         "by": wish.by,
+        "present": wish.present,
     }
     collection.asked = [*collection.asked, entry]
 
@@ -283,5 +285,15 @@ async def to_wake(work: Work, invoice: Invoice) -> tuple[str, ...]:
 async def first_wish(session: AsyncSession, invoice: Invoice, trigger: Trigger) -> str:
     """The command that asked for a charge of this kind, oldest first; empty where nobody did."""
     collection = await session.get(Collection, collection_key(invoice))
-    asked = collection.asked if collection is not None else []
-    return next((wish["command_id"] for wish in asked if wish["trigger"] == trigger.value), "")
+    wishes = _wishes(collection, trigger) if collection is not None else []
+    return wishes[0]["command_id"] if wishes else ""
+
+
+def is_payer_present(collection: Collection | None) -> bool:
+    """Whether the customer who asked first for a charge waits at a browser."""
+    wishes = _wishes(collection, Trigger.CUSTOMER) if collection is not None else []
+    return bool(wishes) and bool(wishes[0].get("present"))
+
+
+def _wishes(collection: Collection, trigger: Trigger) -> list[dict[str, Any]]:
+    return [wish for wish in collection.asked if wish["trigger"] == trigger.value]
