@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from activities.gateway import PaymentGateway, SetupFacts
+from activities.gateway import PaymentGateway
 from models.database import Database
 from models.schema import check_schema
 from models.tables import (
@@ -202,10 +202,6 @@ class RelanceClient(Commands):
     async def list_customers(self, *, limit: int = 100) -> Sequence[Customer]:
         """The newest customers."""
         return await self._customers.list(limit=limit)
-
-    async def begin_setup(self, customer: str, *, command_id: str | None = None) -> SetupFacts:
-        """Begin saving a payment method in the customer's browser; see `Customers.begin_setup`."""
-        return await self._customers.begin_setup(customer, command_id=command_id)
 
     async def list_methods(self, customer: str) -> Sequence[PaymentMethod]:
         """The payment methods of a customer, newest first.

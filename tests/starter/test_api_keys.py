@@ -128,6 +128,18 @@ async def test_test_and_live_never_mix(api: Api, sqlite_database: Database) -> N
         await api.door.relance.api_keys.identify(live_key)
 
 
+async def test_without_its_database_the_door_says_that_the_call_may_be_repeated(api: Api) -> None:
+    key = await api.key(Scope.ADMIN)
+    nowhere = Settings(
+        database_url="sqlite:////nowhere/relance.db", secret_key=KEY, stripe_webhook_secret=("whsec_1",)
+    )
+    async with opened(nowhere, None) as shut, shut.with_key(key) as http:
+        for answer in (await http.get("/v1/plans"), await http.post("/v1/customers", json={})):
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unreachable")
+            assert answer.json()["remedy"].startswith("Repeat the call with the same Idempotency-Key")
+            assert "nowhere" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("scope", "method", "path", "body"),
     [
