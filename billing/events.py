@@ -177,7 +177,7 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
         data={**_INVOICE, "status": "uncollectible"},
     ),
     "invoice.voided": EventKind(
-        says="A draft was dropped, and never had a number.", data={**_INVOICE, "number": None, "status": "void"}
+        says="A draft was dropped, or a period had nothing to bill: there is no number and no document.", data={**_INVOICE, "number": None, "status": "void"}
     ),
     "credit_note.issued": EventKind(
         says="A credit note was issued.",

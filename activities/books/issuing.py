@@ -237,6 +237,7 @@ async def issue_or_drop(
         await number_invoice(session, row, invoice, at, rules)
     else:
         invoice.status, invoice.closed_by = InvoiceStatus.VOID, NOTHING_TO_BILL
+        emit(session, row, "invoice.voided", about(invoice), at, rules.access)
 
 
 async def number_invoice(
