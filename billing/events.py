@@ -120,9 +120,7 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
     "access.changed": EventKind(says="The customer may still use it, until another instant than was told."),
     "access.ended": EventKind(says="The customer may not use the service any more."),
     # A subscription's life
-    "subscription.trial_started": EventKind(
-        says="The trial began.", data={"trial_end_on": "2027-02-14"}
-    ),
+    "subscription.trial_started": EventKind(says="The trial began.", data={"trial_end_on": "2027-02-14"}),
     "subscription.trial_ending": EventKind(
         says="The trial ends in three days.", data={"trial_end_on": "2027-02-14"}
     ),
@@ -177,7 +175,8 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
         data={**_INVOICE, "status": "uncollectible"},
     ),
     "invoice.voided": EventKind(
-        says="A draft was dropped, or a period had nothing to bill: there is no number and no document.", data={**_INVOICE, "number": None, "status": "void"}
+        says="A draft was dropped, or a period had nothing to bill: there is no number and no document.",
+        data={**_INVOICE, "number": None, "status": "void"},
     ),
     "credit_note.issued": EventKind(
         says="A credit note was issued.",
@@ -247,10 +246,10 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
         says="Such a claim was let go, in whole or in part.", data={**_CLAIM, "waived_minor": 4312}
     ),
     # Money out
-    "refund.requested": EventKind(
-        says="Money is on its way back.", data={**_REFUND, "state": "queued"}
+    "refund.requested": EventKind(says="Money is on its way back.", data={**_REFUND, "state": "queued"}),
+    "refund.pending": EventKind(
+        says="The provider took the refund up.", data={**_REFUND, "state": "pending"}
     ),
-    "refund.pending": EventKind(says="The provider took the refund up.", data={**_REFUND, "state": "pending"}),
     "refund.requires_action": EventKind(
         says="The provider asks the customer where to send it.", data={**_REFUND, "state": "requires_action"}
     ),
@@ -269,7 +268,7 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
     "dispute.won": EventKind(says="The bank decided for us.", data=_DISPUTE),
     "dispute.lost": EventKind(says="The bank decided for the payer.", data=_DISPUTE),
     "dispute.closed": EventKind(says="An inquiry ended without a dispute.", data=_DISPUTE),
-}  # fmt: skip
+}
 """By name, in the order of the page."""
 
 

@@ -46,7 +46,7 @@ def words_that_name_events() -> Iterator[str]:
 
 COLUMNS = {"invoice.id", "subscription.id", "credit_note.id", "dispute.id", "refund.id"}
 """Keys of tables."""
-AT_STRIPE = {"payment_method.detached"}
+AT_STRIPE = {"payment_method.attached", "payment_method.detached"}
 
 
 def test_the_catalogue_has_what_the_code_emits_and_nothing_else() -> None:
