@@ -8,7 +8,7 @@ command line and portal show the same answer, also with no worker up. What a ste
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -24,6 +24,7 @@ from billing.case import (
     no_automatic_charge,
     retries_left,
 )
+from billing.debits import debit_for, debit_reason, is_awaited
 from billing.dunning import MOST_RETRIES
 from billing.payment import AttemptState, Trigger
 from billing.planning import Planned, allowed, plan_charge
@@ -65,6 +66,8 @@ class Mail(StrEnum):
     REMINDER = "reminder"
     LAST_NOTICE = "last_notice"
     PAYMENT_LINK = "payment_link"
+    DEBIT_NOTICE = "debit_notice"
+    """A direct debit is going to be made (rules 28)."""
 
 
 _ORDER: Final = (StepKind.SETTLE, StepKind.CHARGE, StepKind.LATE, StepKind.NOTICE, StepKind.END)
@@ -93,11 +96,15 @@ class NextStep(Value):
     attempt: int | None = None
     """Number of an attempt that exists already: the one to settle, or the queued one to make."""
     mail: Mail | None = None
+    debit_on: date | None = None
+    """Of the notice of a direct debit: the day that it announces."""
     why: Reason
 
     @property
     def key(self) -> str | None:
-        """What identifies a mail within its chase: `payment_failed`, `reminder:7`, `last_notice`."""
+        """What identifies a mail within its chase: `payment_failed`, `reminder:7`, `debit_notice:2027-03-30`."""
+        if self.mail is Mail.DEBIT_NOTICE:
+            return f"{self.mail}:{self.debit_on}"
         return f"{self.mail}:{self.policy_day}" if self.mail is Mail.REMINDER else self.mail
 
 
@@ -177,22 +184,23 @@ def _candidates(case: Case, now: datetime) -> Iterator[NextStep]:
     if case.ended:
         return
     if case.role is Role.JOINED:
-        yield from _automatic_charge(case, now) if case.done_through_day < 0 else ()
+        yield from _automatic_charge(case, now, now) if case.done_through_day < 0 else ()
         return
     if case.role is Role.GATED:
         yield from _gated_steps(case, now)
         return
     held_to = case.in_turn(case.morning(case.hold_on)) if case.hold_on is not None else now
-    for step in _policy_steps(case, max(now, held_to)):
-        held = step.due is not None and step.due < held_to > now
+    for step in _policy_steps(case, max(now, held_to), now):
+        held = step.due is not None and step.due < held_to > now and step.mail is not Mail.DEBIT_NOTICE
         yield step.model_copy(update={"due": held_to}) if held else step
 
 
-def _policy_steps(case: Case, as_of: datetime) -> Iterator[NextStep]:
+def _policy_steps(case: Case, as_of: datetime, now: datetime) -> Iterator[NextStep]:
     """The next charge, mail and end of the policy, seen from the date to which a promise holds them."""
     end = _end_step(case, as_of)
-    for charge in _automatic_charge(case, as_of):
-        if end is None or charge.due is None or end.due is None or charge.due < end.due:
+    for charge in _automatic_charge(case, as_of, now):
+        made_at = case.morning(charge.debit_on) if charge.debit_on is not None else charge.due
+        if end is None or made_at is None or end.due is None or made_at < end.due:
             yield charge
     yield from _falling_late(case)
     yield from _notice(case, as_of)
@@ -227,21 +235,25 @@ def _asked_charge(case: Case, now: datetime) -> Iterator[NextStep]:
     if person is not None:
         due = asked_from(case, now)
         if case.deadline_at is None or due < case.deadline_at:
-            why = _reason(case, _ASKED[person], due=due)
-            yield NextStep(kind=StepKind.CHARGE, due=due, trigger=person, why=why)
+            yield _announced(case, _asked(case, person, due), now)
     elif case.asked and no_automatic_charge(case, case.asked[0]) is None:
         held_to = case.morning(case.hold_on) if case.hold_on is not None else now
-        yield _charge(case, allowed(case, case.asked[0], max(now, held_to)), now)
+        yield _charge(case, allowed(case, case.asked[0], max(now, held_to)), now, now)
 
 
-def _automatic_charge(case: Case, as_of: datetime) -> Iterator[NextStep]:
-    """The next charge of the policy."""
+def _asked(case: Case, person: Trigger, due: datetime) -> NextStep:
+    why = _reason(case, _ASKED[person], due=due)
+    return NextStep(kind=StepKind.CHARGE, due=due, trigger=person, why=why)
+
+
+def _automatic_charge(case: Case, as_of: datetime, now: datetime) -> Iterator[NextStep]:
+    """The next charge of the policy; the payer who promised it is told of a debit before the promised day."""
     planned = plan_charge(case, as_of)
     if planned is not None:
-        yield _charge(case, planned, as_of)
+        yield _charge(case, planned, as_of, now if planned.trigger is Trigger.PROMISE else as_of)
 
 
-def _charge(case: Case, planned: Planned, as_of: datetime) -> NextStep:
+def _charge(case: Case, planned: Planned, as_of: datetime, told_at: datetime) -> NextStep:
     trigger, due = planned.trigger, case.in_turn(planned.due)
     is_late = local_date(due, case.timezone) < local_date(as_of, case.timezone)
     day = max(0, case.reached(max(due, as_of), (0, *case.policy.retry_days)))
@@ -259,7 +271,23 @@ def _charge(case: Case, planned: Planned, as_of: datetime) -> NextStep:
             "moves": () if is_late else planned.moves,
         }
     )
-    return NextStep(kind=StepKind.CHARGE, due=due, policy_day=day, trigger=trigger, why=why)
+    step = NextStep(kind=StepKind.CHARGE, due=due, policy_day=day, trigger=trigger, why=why)
+    return _announced(case, step, told_at)
+
+
+def _announced(case: Case, step: NextStep, told_at: datetime) -> NextStep:
+    """The charge, or the notice that has to come before it where it is a direct debit (rules 28)."""
+    if step.trigger is None or step.due is None:
+        return step
+    debit = debit_for(case, step.trigger, step.due, told_at)
+    if debit is None:
+        return step
+    why = debit_reason(step.why, step.trigger, debit, case.notice_days)
+    if debit.is_announced:
+        return step.model_copy(update={"due": case.in_turn(case.morning(debit.on)), "why": why})
+    return NextStep(
+        kind=StepKind.NOTICE, due=told_at, mail=Mail.DEBIT_NOTICE, debit_on=debit.on, trigger=step.trigger, why=why
+    )
 
 
 # Falling late, mails and the end
@@ -277,6 +305,8 @@ def _falling_late(case: Case) -> Iterator[NextStep]:
 
 def _notice(case: Case, as_of: datetime) -> Iterator[NextStep]:
     """The next mail: the first failure, a reminder, or the last notice, which stands for all before it."""
+    if is_awaited(case):
+        return
     policy = case.policy
     last_notice = case.at_day(policy.last_notice_day)
     if case.last_notice_on is None and last_notice <= as_of:

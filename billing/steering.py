@@ -187,6 +187,8 @@ def _why_not_skipped(step: NextStep) -> str | None:
         return "it is the promised payment; release the promise instead"
     if step.trigger is Trigger.REPEAT:
         return "it is a repeat within hours; pause the chase instead"
+    if step.why.notice_days is not None:
+        return "it is a SEPA debit, which the payer is told of; pause the chase instead"
     if step.kind not in (StepKind.CHARGE, StepKind.NOTICE) or step.attempt is not None:
         return step.why.sentence()
     return None
