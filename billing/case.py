@@ -233,7 +233,8 @@ def ends_on(case: Case, now: datetime) -> date:
     """The local date on which the chase ends if nothing is paid.
 
     The policy's end day, later where the last notice, a promise, a pause or a person moved it: the end keeps
-    its distance from all of them (rules 4, 25). It comes after a debit that was announced. For a gated draft the date of its deadline.
+    its distance from all of them (rules 4, 25), and comes after a debit that was announced. For a gated draft the
+    date of its deadline.
     """
     if case.deadline_at is not None:
         return local_date(case.deadline_at, case.timezone)

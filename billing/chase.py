@@ -286,7 +286,12 @@ def _announced(case: Case, step: NextStep, told_at: datetime) -> NextStep:
     if debit.is_announced:
         return step.model_copy(update={"due": case.in_turn(case.morning(debit.on)), "why": why})
     return NextStep(
-        kind=StepKind.NOTICE, due=told_at, mail=Mail.DEBIT_NOTICE, debit_on=debit.on, trigger=step.trigger, why=why
+        kind=StepKind.NOTICE,
+        due=told_at,
+        mail=Mail.DEBIT_NOTICE,
+        debit_on=debit.on,
+        trigger=step.trigger,
+        why=why,
     )
 
 

@@ -1,4 +1,4 @@
-"""SEPA Direct Debit (Core): the mandate, the notice before each debit, and its one repeat (rules 22, 28).
+"""SEPA Direct Debit (Core): the notice before each debit, its day, and its one repeat (rules 22, 28).
 
 A debit is told to the payer with its amount and date before it is made, the repeat of one that failed too. The date is
 the first banking day after the notice that the mandate agreed to; the charge is made on that day and never before it.
@@ -10,46 +10,17 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from pydantic import Field
-
 from billing.banking_days import add_banking_days, first_banking_day
-from billing.calendar import add_months, local_date
+from billing.calendar import local_date
 from billing.case import FAILED_STATES, Case, Role, no_automatic_charge
 from billing.payment import Trigger
 from billing.reason import Because, Reason
 from billing.values import Value
 
-SCHEME_NOTICE_DAYS: Final = 14
-"""Calendar days of notice where payer and creditor agreed on nothing shorter; the longest that a mandate asks for."""
-NOTICE_DAYS: Final = 3
-"""Our default. Stripe has its merchants show a mandate text in which the payer agrees to two days; ProAbono's is 3."""
 REPEAT_AFTER: Final = 5
 """Banking days between the failure of a debit and its repeat."""
-UNUSED_MONTHS: Final = 36
-"""A mandate under which nothing was collected for this long is void."""
 LATE_BANKING_DAYS: Final = 2
-"""A debit that could not be made on its day is still the one that was announced for this long; then it is told again."""
-
-
-class Mandate(Value):
-    """A payer's consent to debits of one account, as far as the rules read it."""
-
-    accepted_on: date
-    notice_days: int = Field(ge=1, le=SCHEME_NOTICE_DAYS)
-    """As the payer agreed, in calendar days."""
-    last_debit_on: date | None = None
-    """The last collection date, whatever became of that debit: a rejected one counts."""
-    ended_on: date | None = None
-    """When it was revoked or replaced."""
-
-    @property
-    def expires_on(self) -> date:
-        """The last day on which it may be used if it is not used before."""
-        return add_months(self.last_debit_on or self.accepted_on, UNUSED_MONTHS)
-
-    def is_valid_on(self, day: date) -> bool:
-        """Whether it may be debited on this day."""
-        return self.ended_on is None and day <= self.expires_on
+"""A debit that could not be made on its day is the one that was announced for this long; then it is told again."""
 
 
 class Debit(Value):
@@ -89,7 +60,7 @@ def debit_for(case: Case, trigger: Trigger, wanted: datetime, as_of: datetime) -
 
 
 def is_awaited(case: Case) -> bool:
-    """Whether the payer was told of a debit that is still going to be made: until then nobody asks them for anything."""
+    """Whether the payer was told of a debit that is still to be made: until then nobody asks them for anything."""
     if not case.by_direct_debit or case.debit_on is None:
         return False
     trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY

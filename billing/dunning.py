@@ -267,7 +267,7 @@ TRANSFER: Final = DunningPolicy(
 """For invoices that the customer pays by transfer: reminders from the due date, nothing is charged."""
 
 SEPA: Final = DunningPolicy(name="sepa", retry_days=(7,), last_notice_day=20, end_day=27)
-"""For direct debits, whose outcome takes days: both have been answered by the last notice, which a late answer moves."""
+"""For direct debits, whose outcome takes days: the last notice comes when both are answered, a late answer moves it."""
 
 SEPA_ANNUAL: Final = DunningPolicy(name="sepa_annual", retry_days=(7,), last_notice_day=28, end_day=45)
 

@@ -21,8 +21,9 @@ class Progress(Value):
     noticed_through_day: int
     last_notice_on: date | None
     end_on: date | None
-    day0: date
     debit_on: date | None = None
+    day0: date | None = None
+    """Where the notice of a direct debit moved it."""
 
     @classmethod
     def of(cls, case: Case) -> Progress:
@@ -32,13 +33,12 @@ class Progress(Value):
             noticed_through_day=case.noticed_through_day,
             last_notice_on=case.last_notice_on,
             end_on=case.end_on,
-            day0=case.day0,
             debit_on=case.debit_on,
         )
 
     def of_case(self, case: Case) -> Case:
         """The case with this progress."""
-        return case.model_copy(update=dict(self))
+        return case.model_copy(update={**dict(self), "day0": self.day0 or case.day0})
 
 
 def after_charge(case: Case, attempt: Attempt) -> Progress:
@@ -102,8 +102,10 @@ def after_notice(case: Case, step: NextStep, on: date) -> Progress:
 
 
 def _after_debit_notice(case: Case, step: NextStep) -> Progress:
-    """The payer knows the day of the debit. That of the first is day 0 (rules 22); the notice of a repeat says that the
-    debit before it failed, and stands for the mail about that."""
+    """The payer knows the day of the debit, which for the first is day 0 (rules 22).
+
+    The notice of a repeat says that the debit before it failed, and stands for the mail about that.
+    """
     update: dict[str, int | date | None] = {"debit_on": step.debit_on}
     if case.done_through_day < 0 and step.debit_on is not None:
         update["day0"] = step.debit_on

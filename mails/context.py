@@ -198,6 +198,14 @@ class MailContext(Value):
 
     method_label: str | None = None
     """The payment method as the customer knows it, for example `Visa •••• 4242`. None where there is none."""
+    debit_on: date | None = None
+    """The day of a SEPA debit that is announced."""
+    debit_ordered: bool = False
+    """Whether the reader has just ordered it; else it is made without them."""
+    mandate_reference: str | None = None
+    """Unique mandate reference (RUM)."""
+    creditor_id: str | None = None
+    """SEPA creditor identifier (ICS)."""
     card_expires_on: date | None = None
     """Any date in the card's last month."""
     card_expired: bool = False

@@ -43,6 +43,7 @@ from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
 from starter.late_payments import LatePayments
+from starter.mandates import MandateGiven, Mandates
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
 from starter.payments import Payments
@@ -78,7 +79,7 @@ class RelanceClient(Commands):
     `usage`, what a customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`,
     what a person decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`,
     money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late payment costs
-    in `late_payments`.
+    in `late_payments`, SEPA mandates in `mandates`.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class RelanceClient(Commands):
         self.corrections = Corrections(self.connections)
         self.payments = Payments(self.connections)
         self.late_payments = LatePayments(self.connections)
+        self.mandates = Mandates(self.connections)
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)
@@ -205,10 +207,17 @@ class RelanceClient(Commands):
         return await self._customers.mail_problems(customer)
 
     async def set_payment_method(
-        self, customer: str, token: str, *, command_id: str | None = None
+        self,
+        customer: str,
+        token: str,
+        *,
+        mandate: MandateGiven | None = None,
+        command_id: str | None = None,
     ) -> MethodSet:
         """Save a payment method and charge with it what is open; see `Customers.set_payment_method`."""
-        return await self._customers.set_payment_method(customer, token, command_id=command_id)
+        return await self._customers.set_payment_method(
+            customer, token, mandate=mandate, command_id=command_id
+        )
 
     # Subscriptions; what is asked of a running one is in `Commands`
 

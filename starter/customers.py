@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chase_steps import ask_for_new_method
 from activities.books.delivery import undeliverable
+from activities.books.mandates import is_direct_debit
 from activities.books.rows import get, lock
 from activities.books.steps import bring_back
 from activities.gateway import MethodFacts
@@ -24,6 +25,7 @@ from models.tables import Customer, MailAddress, PaymentMethod, SubscriptionRow,
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.hints import COLLECTION, SUBSCRIPTION, hint
+from starter.mandates import MandateGiven, keep, take_mandate
 from starter.orders import CustomerChange, NewCustomer
 from starter.problems import AlreadyExists, MethodRefused
 from starter.taxes import ask_register
@@ -38,6 +40,8 @@ class MethodSet(Value):
     """`visa 4242`."""
     charging: tuple[str, ...] = ()
     """Open invoices that are charged with it now, oldest first."""
+    announced: bool = False
+    """Whether the customer is told of those charges first, since they are SEPA debits."""
 
 
 class Customers:
@@ -165,17 +169,23 @@ class Customers:
             )
             return (await session.exec(query)).all()
 
-    async def set_payment_method(self, key: str, token: str, *, command_id: str | None = None) -> MethodSet:
+    async def set_payment_method(
+        self, key: str, token: str, *, mandate: MandateGiven | None = None, command_id: str | None = None
+    ) -> MethodSet:
         """Save a payment method, make it the default, and charge with it whatever is open, oldest first.
+
+        A SEPA account needs a mandate, which its payer accepted on the provider's page or is passed on here; its
+        debits are announced first.
 
         Args:
             key: the customer.
             token: the provider's payment method, `pm_...`.
+            mandate: of a SEPA account: what its payer accepted.
             command_id: makes asking again the same as asking once.
 
         Raises:
             MethodRefused: the bank does not let it be saved.
-            InvalidInput: this is no payment method.
+            InvalidInput: this is no payment method, nobody accepted a mandate, or the seller may debit no accounts.
             TemporalUnreachable: there are subscriptions to tell, and no Temporal.
         """
         if not token.strip():
@@ -197,16 +207,29 @@ class Customers:
                 f"The payment method was not saved: {support_words(facts.code)}. Ask for another one.",
                 decline_code=facts.code,
             )
+        consent = await take_mandate(
+            self._to.gateway(),
+            facts,
+            mandate,
+            customer=customer.provider_id,
+            idempotency_key=f"attach/{customer.id}/{command}",
+        )
         async with self._to.database.write() as session:
             now = await self._to.now(session, customer.clock_id)
             method = await _save(session, customer.id, facts, now)
+            if consent is not None:
+                await keep(session, self._to, method, consent, mandate, now)
             charging = await ask_for_new_method(session, customer_id=customer.id, command_id=command, at=now)
             await bring_back(session, self._to.gateway(), self._to.rules, customer_id=customer.id, at=now)
         if temporal is not None:
             await hint(temporal, (f"{COLLECTION}{invoice_id}" for invoice_id in charging), now)
             await hint(temporal, (f"{SUBSCRIPTION}{id_}" for id_ in subscriptions), now)
         return MethodSet(
-            customer_id=customer.id, method_id=method.id, label=method_label(method), charging=charging
+            customer_id=customer.id,
+            method_id=method.id,
+            label=method_label(method),
+            charging=charging,
+            announced=consent is not None,
         )
 
 
@@ -215,7 +238,8 @@ def method_label(method: PaymentMethod) -> str:
     valid = (
         f", valid to {method.exp_month:02}/{method.exp_year}" if method.exp_month and method.exp_year else ""
     )
-    return f"{method.brand or method.kind} {method.last4}{valid}"
+    kind = "SEPA" if is_direct_debit(method) else method.brand or method.kind
+    return f"{kind} {method.last4}{valid}"
 
 
 def _customer_id(entity_id: str, reference: str | None) -> str:

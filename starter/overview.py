@@ -17,6 +17,7 @@ from activities.books.chasing import collection_key, load_case
 from activities.books.config import BookRules
 from activities.books.delivery import undeliverable
 from activities.books.issuing import treatment_now
+from activities.books.mandates import mandate_of
 from activities.books.rows import customer_of, is_in_dispute, method_on_file
 from billing.calendar import local_date
 from billing.declines import support_words
@@ -32,6 +33,7 @@ from models.tables import (
     Invoice,
     InvoiceStatus,
     MailAddress,
+    MandateRow,
     Message,
     PaymentAttempt,
     PaymentMethod,
@@ -174,6 +176,7 @@ async def overview_of(
     sub = row.state
     customer = await customer_of(session, row)
     method = await method_on_file(session, customer)
+    mandate = await mandate_of(session, method) if method is not None else None
     disputed = method is not None and await is_in_dispute(session, method)
     invoices = await _invoices(session, row)
     coming = upcoming(sub, await treatment_now(session, row, now, rules))
@@ -206,7 +209,7 @@ async def overview_of(
         and NextInvoice(
             on=coming.on, until=coming.until, currency=coming.currency, total_minor=coming.total_minor
         ),
-        payment_method=_method_words(method, disputed=disputed),
+        payment_method=_method_words(method, mandate, disputed=disputed),
         owed_minor=sum(i.open_minor for i in invoices if i.status is InvoiceStatus.OPEN),
         written_off_minor=sum(i.open_minor for i in invoices if i.status is InvoiceStatus.UNCOLLECTIBLE),
         mail_problems=tuple(
@@ -230,10 +233,14 @@ def in_words(address: MailAddress) -> str:
     return f"{address.address}: {address.reason} since {address.since:%Y-%m-%d}{said}"
 
 
-def _method_words(method: PaymentMethod | None, *, disputed: bool) -> str | None:
+def _method_words(method: PaymentMethod | None, mandate: MandateRow | None, *, disputed: bool) -> str | None:
     if method is None:
         return None
-    return method_label(method) + (", not charged while a dispute is open" if disputed else "")
+    under = ""
+    if mandate is not None:
+        used = f"last debit {mandate.last_debit_on}" if mandate.last_debit_on else "not used yet"
+        under = f", mandate {mandate.reference} of {mandate.accepted_at:%Y-%m-%d}, {used}"
+    return f"{method_label(method)}{under}{', not charged while a dispute is open' if disputed else ''}"
 
 
 def _pending(sub: Subscription) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.gate import attempts_of
+from activities.books.mandates import look_again
 from activities.books.matters import park
 from activities.books.rows import get
 from activities.gateway import ProviderRefused
@@ -145,6 +146,9 @@ async def errand_of(session: AsyncSession, event_id: str, *, now: datetime) -> E
     thing: dict[str, Any] = event.payload.get("data", {}).get("object", {})
     if event.kind.startswith(("payment_method.", "setup_intent.")):
         return Errand(await _refresh_method(session, event, thing))
+    if event.kind == "mandate.updated":
+        provider_id, is_active = str(thing.get("id")), thing.get("status") != "inactive"
+        return Errand(await look_again(session, provider_id, is_active=is_active, heard_at=event.received_at))
     topic = next((topic for name, topic in _TOPICS.items() if event.kind.startswith(name)), None)
     if topic is not None and thing.get("id"):
         return await _to_look_at(session, About(topic, str(thing["id"])), thing)

@@ -35,6 +35,8 @@ class LegalEntity(SQLModel, table=True):
     timezone: str = "Europe/Paris"
     iban: str = ""
     bic: str = ""
+    creditor_id: str = ""
+    """SEPA creditor identifier (ICS), under which its customers' accounts are debited."""
     invoice_series: str = "F"
     credit_series: str = "A"
     vat_percent: Decimal | None = Field(default=None, sa_type=Numeric(6, 3), nullable=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from starter.cli import output, words
+from starter.cli import mandate, output, words
 from starter.cli.features import print_features
 from starter.cli.running import CommandId, with_client
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 card = typer.Typer(no_args_is_help=True)
 app.add_typer(card, name="card", help="The customer's payment method.")
+app.add_typer(mandate.app, name="mandate")
 
 Key = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id or reference.")]
 
@@ -254,6 +255,9 @@ def set_card(
         return
     output.say(f"Saved: {saved.label}.")
     if saved.charging:
+        if saved.announced:
+            output.say(f"Debits are announced for what is open: {', '.join(saved.charging)}")
+            return
         open_ = "invoice" if len(saved.charging) == 1 else f"{len(saved.charging)} invoices, oldest first"
         output.say(f"It is charged now for the open {open_}: {', '.join(saved.charging)}")
 
