@@ -37,6 +37,8 @@ LOOK_AGAIN_UNKNOWN: Final = (timedelta(minutes=1), timedelta(hours=24))
 """Least and longest wait before asking again about a lost answer; it doubles in between."""
 LOOK_AGAIN_PROCESSING: Final = (timedelta(hours=6), timedelta(hours=24))
 """The same for a payment under way: news normally comes by webhook."""
+LOOK_AGAIN_DEBIT: Final = (timedelta(days=1), timedelta(days=3))
+"""The same for a direct debit, which takes days by its nature."""
 
 
 class StepKind(StrEnum):
@@ -129,7 +131,7 @@ def _about_live(case: Case, live: Attempt, now: datetime) -> NextStep | None:
     if live.state in UNDER_WAY_STATES:
         lost = live.state is not AttemptState.PROCESSING
         because = Because.ANSWER_LOST if lost else Because.PROCESSING
-        return _settle(case, live, because, _look_at(live))
+        return _settle(case, live, because, _look_at(case, live))
     if not case.is_open:
         return _settle(case, live, Because.CLOSE_FOR_NEXT, now)
     if live.state is AttemptState.ACTION_REQUIRED or case.frozen:
@@ -143,10 +145,11 @@ def _about_live(case: Case, live: Attempt, now: datetime) -> NextStep | None:
     )
 
 
-def _look_at(live: Attempt) -> datetime:
+def _look_at(case: Case, live: Attempt) -> datetime:
     """When to ask the provider about it: at once for a lost answer, then at doubling distances."""
     lost = live.state is not AttemptState.PROCESSING
-    least, longest = LOOK_AGAIN_UNKNOWN if lost else LOOK_AGAIN_PROCESSING
+    known = LOOK_AGAIN_DEBIT if case.by_direct_debit else LOOK_AGAIN_PROCESSING
+    least, longest = LOOK_AGAIN_UNKNOWN if lost else known
     if live.looked_at is not None:
         return live.looked_at + min(longest, max(least, live.looked_at - live.begun_at))
     first_wait = {AttemptState.STARTED: INLINE_TRY, AttemptState.PROCESSING: least}

@@ -18,9 +18,9 @@ from activities.books.chasing import (
 from activities.books.config import BookRules
 from activities.books.crediting import credit_in_full
 from activities.books.gate import Prepares, amount_asked, attempts_of
-from activities.books.mandates import mandate_of
+from activities.books.mandates import is_direct_debit, mandate_of
 from activities.books.notices import emit, write_mail
-from activities.books.rows import customer_of, lock_invoice, lock_with_subscription
+from activities.books.rows import customer_of, get, lock_invoice, lock_with_subscription, method_on_file
 from activities.books.standing import standing_of
 from activities.books.transitions import carry_out, settle_standing, write_off
 from activities.books.work import Work
@@ -34,7 +34,7 @@ from billing.payment import AttemptState, Trigger
 from billing.progress import after_notice, take_over, timeline
 from billing.standing import end_of_policy, gate_expired
 from models.boundary import CaseReport, CaseStepOrder, LookOrder, Wish
-from models.tables import Collection, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod
+from models.tables import Collection, Customer, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod
 
 MAIL_KINDS = {
     Mail.PAYMENT_FAILED: "payment_failed",
@@ -320,7 +320,13 @@ async def ask_for_new_method(
         The invoices whose collections are to be woken.
     """
     collections = await open_collections_of(session, customer_id)
+    customer = await get(session, Customer, customer_id, field="customer")
+    method = await method_on_file(session, customer)
+    by_direct_debit = method is not None and is_direct_debit(method)
     for collection in collections:
+        collection.debit_on = None  # the payer was told of another account
+        if by_direct_debit and collection.done_through_day < 0:
+            continue  # its first debit is still to come, and is told again
         wish = Wish(
             trigger=Trigger.METHOD_REPLACED, command_id=f"{command_id}/{collection.invoice_id}", as_of=at
         )

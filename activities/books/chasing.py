@@ -117,7 +117,14 @@ async def _role(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -
         col(Collection.ended).is_(False),
     )
     driver = (await session.exec(query)).first()
-    return Role.DRIVING.value if driver is None else Role.JOINED.value
+    if driver is None:
+        return Role.DRIVING.value
+    driven = await session.get_one(Invoice, driver.invoice_id)
+    is_older = invoice.period_start < driven.period_start
+    if is_older and invoice.in_arrears and not driven.in_arrears:
+        driver.role = Role.JOINED.value  # a debit that is only announced, or under way, drives nothing
+        return Role.DRIVING.value
+    return Role.JOINED.value
 
 
 async def pass_gate(work: Work, invoice: Invoice) -> None:

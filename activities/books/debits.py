@@ -25,11 +25,9 @@ async def is_announced(
     """Whether a method may be charged today as far as a notice is needed: no debit comes before its day."""
     if not is_direct_debit(method) or is_ordered(invoice, trigger):
         return True
-    query = select(Collection.debit_on).where(
-        Collection.invoice_id == invoice.id, Collection.chase == invoice.chase
-    )
-    debit_on = (await session.exec(query)).first()
-    return debit_on is not None and debit_on <= today
+    query = select(Collection).where(Collection.invoice_id == invoice.id, Collection.chase == invoice.chase)
+    collection = (await session.exec(query)).first()
+    return collection is not None and collection.debit_on is not None and collection.debit_on <= today
 
 
 async def last_kind(session: AsyncSession, attempts: Sequence[PaymentAttempt]) -> str | None:

@@ -34,6 +34,7 @@ from models.tables import (
     PaymentMethod,
     Refund,
     SubscriptionRow,
+    TestClock,
 )
 
 _NEWS: Final = ("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled")
@@ -82,6 +83,7 @@ class Errand:
         subscription_id: who hears it where no collection runs.
         later: the answer is about to be written down by the process that charges; ask again.
         about: what is to be looked at first, at the provider.
+        at: the test clock's now, for whoever lives on one.
     """
 
     note: str
@@ -89,6 +91,7 @@ class Errand:
     subscription_id: str | None = None
     later: bool = False
     about: About | None = None
+    at: datetime | None = None
 
 
 async def store_event(database: Database, event: dict[str, Any], *, received_at: datetime) -> bool:
@@ -207,7 +210,13 @@ async def _about_payment(
         return await _unbooked(session, event, invoice, intent, now)
     if any(_is_being_answered(attempt, now) for attempt in attempts):
         return Errand("the answer is under way", later=True)
-    return Errand("for the collection", invoice_id=invoice.id, subscription_id=invoice.subscription_id)
+    clock = await session.get(TestClock, invoice.clock_id) if invoice.clock_id is not None else None
+    return Errand(
+        "for the collection",
+        invoice_id=invoice.id,
+        subscription_id=invoice.subscription_id,
+        at=clock.now if clock is not None else None,
+    )
 
 
 async def _unbooked(

@@ -66,6 +66,7 @@ from worker import build_workers
 PARIS = ZoneInfo("Europe/Paris")
 SETTLE_SECONDS = 30.0
 RESTS_IN_A_ROW = 2
+AN_IBAN = "AT611904300234573201"
 HOLD_SECONDS = 0.5
 """Real time without a jump after which the time-skipping server is being held."""
 Script = Sequence[str] | dict[str, Any]
@@ -128,9 +129,11 @@ class Person:
             row = await session.get_one(SubscriptionRow, self.subscription_id)
             return [fact.line for fact in await diary_of(session, [row])]
 
-    async def gives_account(self, script: Script, *, notice_days: int | None = None) -> None:
+    async def gives_account(
+        self, script: Script, *, iban: str = AN_IBAN, notice_days: int | None = None
+    ) -> None:
         """Their account, with a mandate that they accept online now."""
-        token = await self.life.new_account(self.reference, script)
+        token = await self.life.new_account(self.reference, script, iban=iban)
         consent = Consent(
             accepted_at=await self.life.present(), ip_address="203.0.113.7", user_agent="Firefox"
         )
@@ -314,12 +317,12 @@ class Life(ABC):
         )
         return card.id
 
-    async def new_account(self, owner: str, script: Script) -> str:
+    async def new_account(self, owner: str, script: Script, *, iban: str = AN_IBAN) -> str:
         """A bank account that may be debited once its payer agrees; its script is of the debits' outcomes."""
         account = self.fake.client().v1.payment_methods.create(
             {
                 "type": "sepa_debit",
-                "sepa_debit": {"iban": "AT611904300234573201"},
+                "sepa_debit": {"iban": iban},
                 "billing_details": {"name": owner.title(), "email": f"{owner}@example.com"},
             }
         )
