@@ -61,8 +61,6 @@ class Attempt(Value):
     """The network allows no repeat on this card (rules 27)."""
     looked_at: datetime | None = None
     """When the provider was last asked what became of it."""
-    expected_on: date | None = None
-    """When the provider expects a debit on the payer's account, where it says so."""
 
     @property
     def never_ran(self) -> bool:

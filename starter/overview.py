@@ -70,6 +70,8 @@ class AttemptView(Value):
     decline_code: str | None = None
     decline_words: str = ""
     """The decline in plain English, for support."""
+    expected_on: date | None = None
+    """When the provider expects a direct debit on the payer's account."""
 
 
 class InvoiceView(Value):
@@ -324,6 +326,7 @@ def _attempt_view(attempt: PaymentAttempt, timezone: str) -> AttemptView:
         amount_minor=attempt.amount_minor,
         decline_code=code,
         decline_words=support_words(code) if code else "",
+        expected_on=attempt.expected_on,
     )
 
 

@@ -193,7 +193,6 @@ def as_value(attempt: PaymentAttempt) -> Attempt:
         not_before=attempt.not_before,
         never_again=attempt.never_again,
         looked_at=attempt.looked_at,
-        expected_on=attempt.expected_on,
     )
 
 

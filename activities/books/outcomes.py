@@ -13,7 +13,7 @@ from activities.books.debits import is_ordered
 from activities.books.gate import Prepares, attempts_of, is_collectable, too_fine_of
 from activities.books.issuing import number_invoice
 from activities.books.journal import CASH, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE, UNAPPLIED, book
-from activities.books.mandates import mandate_of
+from activities.books.mandates import end_mandate, is_direct_debit, mandate_of
 from activities.books.notices import emit, write_mail
 from activities.books.rows import customer_of, entity_of, get, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
@@ -265,8 +265,18 @@ async def _write_declined(work: Work, invoice: Invoice, attempt: PaymentAttempt,
     if outcome.decline_class is DeclineClass.FRAUD_STOP:
         method = await get(work.session, PaymentMethod, attempt.method_id, field="payment method")
         method.stopped = True
+    if outcome.decline_class is DeclineClass.NEW_PAYMENT_METHOD:
+        await _lose_mandate(work, attempt, outcome.code)
     _fall_into_arrears(invoice)
     emit(work.session, work.row, "payment.failed", _facts(invoice, attempt), work.at, work.rules.access)
+
+
+async def _lose_mandate(work: Work, attempt: PaymentAttempt, code: str) -> None:
+    """An account that can't be debited is not announced another debit: its payer gives another one."""
+    method = await work.session.get_one(PaymentMethod, attempt.method_id)
+    mandate = await mandate_of(work.session, method) if is_direct_debit(method) else None
+    if mandate is not None:
+        end_mandate(mandate, work.at, f"the bank refused the account: {code}")
 
 
 def _write_abandoned(invoice: Invoice, attempt: PaymentAttempt, at: datetime) -> None:

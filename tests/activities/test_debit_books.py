@@ -298,6 +298,28 @@ async def test_one_that_is_revoked_at_the_provider_never_comes_back(sqlite_datab
     assert errand.note == "noted: mandate mandate_else is none of ours"
 
 
+async def test_an_account_that_the_bank_refuses_is_not_announced_again(sqlite_database: Database) -> None:
+    debited = await issued(sqlite_database)
+    await debited.look(ISSUED)
+    attempt = await debited.begin(1, Trigger.FIRST, MORNING)
+    assert isinstance(attempt, PaymentAttempt)
+    await debited.hears(attempt, Processing(payment_intent="pi_1"), MORNING)
+    failed_at = datetime(2027, 4, 2, 9, 30, tzinfo=UTC)
+    no = Declined(payment_intent="pi_1", code="account_closed", decline_class=DeclineClass.NEW_PAYMENT_METHOD)
+    await debited.hears(attempt, no, failed_at)
+    seen = await debited.look(failed_at)
+    mandate = await debited.mandate()
+    assert (mandate.ended_at, mandate.ended_because) == (
+        failed_at,
+        "the bank refused the account: account_closed",
+    )
+    assert len(await debited.mails()) == 1
+    async with sqlite_database.read() as session:
+        kinds = [mail.kind for mail in (await session.exec(select(Message))).all()]
+    assert sorted(kinds) == ["debit_notice", "invoice_issued", "payment_failed"]
+    assert seen.step.kind is StepKind.NOTICE
+
+
 async def test_a_new_mandate_takes_the_place_of_the_one_before(sqlite_database: Database) -> None:
     async with sqlite_database.write() as session:
         anna = await factories.someone(session, by_debit=True)
