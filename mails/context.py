@@ -206,6 +206,8 @@ class MailContext(Value):
     """Unique mandate reference (RUM)."""
     creditor_id: str | None = None
     """SEPA creditor identifier (ICS)."""
+    mandate_ended: bool = False
+    """Whether the account on file may not be debited any more: its mandate was revoked, or lapsed."""
     card_expires_on: date | None = None
     """Any date in the card's last month."""
     card_expired: bool = False

@@ -169,6 +169,7 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
         "dead_card": {**_DECLINED, "decline_class": DeclineClass.NEW_PAYMENT_METHOD},
         "stopped": {**_DECLINED, "decline_class": DeclineClass.FRAUD_STOP},
         "no_method": {**_DECLINED, "attempted_on": None, "method_label": None},
+        "no_mandate": {**_DECLINED, "attempted_on": None, "method_label": None, "mandate_ended": True},
         "no_links": {**_DECLINED, **_NO_LINKS},
     },
     MailKind.PAYMENT_REMINDER: {

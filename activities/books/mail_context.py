@@ -26,6 +26,7 @@ from activities.books.mail_facts import (
     label,
 )
 from activities.books.mail_subscription import ABOUT_SUBSCRIPTIONS
+from activities.books.mandates import is_direct_debit, mandate_of
 from activities.books.rows import NotFound, get
 from activities.links import Links
 from billing.dunning import EndForSubscription
@@ -132,7 +133,13 @@ async def _payment_failed(facts: MailFacts) -> Fields | Moot:
         "attempted_on": attempted_on,
         "next_try_on": facts.day("next_try_on"),
         "method_label": tried or await facts.present_label(),
+        "mandate_ended": await _mandate_has_ended(facts),
     }
+
+
+async def _mandate_has_ended(facts: MailFacts) -> bool:
+    method = await facts.session.get(PaymentMethod, facts.customer.default_method_id or "")
+    return method is not None and is_direct_debit(method) and await mandate_of(facts.session, method) is None
 
 
 async def _reminder(facts: MailFacts) -> Fields | Moot:
