@@ -64,7 +64,7 @@ from starter.subscriptions import Subscriptions
 from worker import build_workers
 
 PARIS = ZoneInfo("Europe/Paris")
-SETTLE_SECONDS = 30.0
+SETTLE_SECONDS = 100.0
 RESTS_IN_A_ROW = 2
 AN_IBAN = "AT611904300234573201"
 HOLD_SECONDS = 0.5
