@@ -454,6 +454,19 @@ async def test_complete_payment(books: Books) -> None:
     assert isinstance(await books.says("complete_payment", invoice_id=draft.id), Moot)
 
 
+async def test_payment_failed_since_the_mandate_has_ended(books: Books) -> None:
+    invoice = await books.invoice()
+    account = factories.account(books.anna.customer.id)
+    async with books.database.write() as session:
+        session.add(account)
+        await session.flush()
+        session.add(factories.mandate(account, ended_at=ISSUED, ended_because="revoked"))
+    await books.change(Customer, books.anna.customer.id, default_method_id=account.id)
+    said = await books.fields("payment_failed", invoice_id=invoice.id, context={})
+    assert said["mandate_ended"] is True
+    assert "method_label" not in said
+
+
 async def test_debit_notice(books: Books) -> None:
     invoice = await books.invoice()
     account = factories.account(books.anna.customer.id)
