@@ -53,7 +53,7 @@ class LegalEntity(SQLModel, table=True):
 
 
 class Customer(SQLModel, table=True):
-    """The buyer; the only table with personal data beside messages, documents and bank transfers."""
+    """The buyer; the only table with personal data beside messages, documents, bank transfers and mandates."""
 
     __tablename__ = "customer"
     __table_args__ = (UniqueConstraint("entity_id", "reference"), is_one_of("kind", CustomerKind))

@@ -10,9 +10,11 @@ import pytest
 from fakes import TEST_KEY, FakeStripe
 from pydantic import SecretStr, ValidationError
 from sqlmodel import select
+from support import factories
 
 from billing.errors import InvalidInput
 from billing.mandates import Consent
+from billing.payment import AttemptState
 from models.database import Database
 from models.parties import Address, Contact
 from models.tables import Customer, MandateRow, PaymentMethod
@@ -20,6 +22,7 @@ from settings import Settings
 from starter.client import RelanceClient
 from starter.mandates import MandateGiven
 from starter.orders import EntityChange, NewCustomer, NewEntity
+from starter.symptoms import other_symptoms
 
 ACCEPTED = datetime(2027, 1, 15, 23, 30, tzinfo=UTC)
 """Past midnight in Paris."""
@@ -145,3 +148,22 @@ async def test_a_mandate_that_was_taken_back_is_over(client: RelanceClient) -> N
     assert (ended.in_force, ended.ended_at) == (False, NOW)
     again = await client.mandates.revoke(mandate.id, reason="by phone")
     assert again.ended_because == "revoked: by letter of 15 January"
+
+
+async def test_the_doctor_names_a_debit_that_no_bank_answers(sqlite_database: Database) -> None:
+    async with sqlite_database.write() as session:
+        anna = await factories.someone(session, by_debit=True)
+        invoice = factories.invoice(anna)
+        begun_at = datetime(2027, 3, 1, 8, 0, tzinfo=UTC)
+        under_way = {"state": AttemptState.PROCESSING, "begun_at": begun_at, "payment_intent": "pi_1"}
+        session.add_all([invoice, factories.attempt(anna, invoice, **under_way)])
+
+    async def found(at: datetime) -> list[str]:
+        async with sqlite_database.read() as session:
+            return [finding.says async for finding in other_symptoms(session, at)]
+
+    # Fifteen banking days after 1 March are over with the 22nd.
+    assert await found(datetime(2027, 3, 22, 20, 0, tzinfo=UTC)) == []
+    assert await found(datetime(2027, 3, 23, 8, 0, tzinfo=UTC)) == [
+        "attempt 1 is under way since 2027-03-01, longer than 15 banking days"
+    ]
