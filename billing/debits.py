@@ -63,8 +63,13 @@ def is_awaited(case: Case) -> bool:
     """Whether the payer was told of a debit that is still to be made: until then nobody asks them for anything."""
     if not case.by_direct_debit or case.debit_on is None:
         return False
-    trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY
-    return bool(case.asked) or no_automatic_charge(case, trigger) is None
+    return bool(case.asked) or no_automatic_charge(case, next_trigger(case)) is None
+
+
+def next_trigger(case: Case) -> Trigger:
+    """Of the next debit that the policy makes: the first, or the repeat of one that failed, whoever asked for that."""
+    is_first = case.done_through_day < 0 and repeat_wanted(case) is None
+    return Trigger.FIRST if is_first else Trigger.RETRY
 
 
 def repeat_wanted(case: Case) -> datetime | None:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from billing.calendar import local_date
 from billing.caps import hold_on, on_card
 from billing.case import Case, no_automatic_charge
-from billing.debits import repeat_wanted
+from billing.debits import next_trigger, repeat_wanted
 from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.reason import Move
 from billing.timing import Payer, Window, better_day
@@ -36,11 +36,11 @@ def plan_charge(case: Case, as_of: datetime) -> Planned | None:
         if no_automatic_charge(case, Trigger.PROMISE) is None:
             return allowed(case, Trigger.PROMISE, held_to)
         return None
+    if case.by_direct_debit:
+        return _debit(case)
     trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY
     if no_automatic_charge(case, trigger) is not None:
         return None
-    if case.by_direct_debit:
-        return _debit(case, trigger)
     planned = _of_policy_day(case, trigger, as_of)
     repeat = _repeat(case, held_to)
     if repeat is not None and (planned is None or repeat.due < planned.due > as_of):
@@ -74,8 +74,11 @@ def _promise_is_due(case: Case, held_to: datetime) -> bool:
     return case.promise_on == case.hold_on and all((a.settled_at or a.begun_at) < held_to for a in others)
 
 
-def _debit(case: Case, trigger: Trigger) -> Planned | None:
+def _debit(case: Case) -> Planned | None:
     """A direct debit: on its day 0, and once more some banking days after it failed (rules 28)."""
+    trigger = next_trigger(case)
+    if no_automatic_charge(case, trigger) is not None:
+        return None
     wanted = case.at_day(0) if trigger is Trigger.FIRST else repeat_wanted(case)
     return None if wanted is None else Planned(trigger=trigger, due=wanted)
 

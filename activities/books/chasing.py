@@ -98,6 +98,8 @@ async def _announced_day0(
 ) -> date:
     """As `_day0`; a direct debit that is still to come is made when its notice is over (rules 22)."""
     day0 = _day0(row, invoice, at)
+    if row.state.terms.collection_method is CollectionMethod.TRANSFER:
+        return day0
     method = await usable_method(session, await customer_of(session, invoice))
     mandate = await mandate_of(session, method) if method is not None else None
     return day0 if mandate is None else collection_date(day0, mandate.notice_days)

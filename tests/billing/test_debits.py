@@ -243,6 +243,24 @@ def test_a_new_mandate_after_the_last_notice_puts_the_end_behind_its_debit() -> 
     ]
 
 
+def test_what_support_asked_for_counts_as_the_debit_that_may_be_repeated() -> None:
+    """It is made on the announced day, in place of the first; its failure has the one repeat."""
+    walk = Walk(debited(), ISSUED, ["processing", "processing"])
+    walk.change("2027-03-24T10:00", asked=(Trigger.SUPPORT,))
+    answer(walk, "2027-04-02T09:30", NO)
+    answer(walk, "2027-04-14T09:30", NO)
+    assert walk.until("2027-04-30") == [
+        "03-23 10:00 mail debit_notice:2027-03-30",
+        "03-30 07:00 support: processing",
+        "04-02 09:30 attempt 1: insufficient_funds",
+        "04-02 09:30 mail debit_notice:2027-04-09",
+        "04-09 07:00 retry: processing",
+        "04-14 09:30 attempt 2: insufficient_funds",
+        "04-19 07:00 mail last_notice",
+        "04-26 07:00 end: suspend, leave_open",
+    ]
+
+
 def test_a_joined_invoice_is_debited_on_its_own_day_and_then_rests() -> None:
     walk = Walk(debited().model_copy(update={"role": Role.JOINED}), ISSUED, ["processing"])
     answer(walk, "2027-04-02T09:30", NO)

@@ -248,13 +248,12 @@ def test_a_mandate_that_was_taken_back_holds_no_more(fake_stripe: FakeStripe) ->
     client = fake_stripe.client()
     customer = client.v1.customers.create({}).id
     method = client.v1.payment_methods.attach("pm_sepaDebit_success_at", {"customer": customer}).id
-    consent = {"type": "offline", "offline": {}}
     setup = client.v1.setup_intents.create(
         {
             "customer": customer,
             "payment_method": method,
             "confirm": True,
-            "mandate_data": {"customer_acceptance": consent},  # type: ignore[typeddict-item] # of the SDK's own shape
+            "mandate_data": {"customer_acceptance": {"type": "offline", "offline": {}}},
         }
     )
     fake_stripe.post(f"mandate/{setup.mandate}/revoke")

@@ -155,8 +155,10 @@ async def test_the_doctor_names_a_debit_that_no_bank_answers(sqlite_database: Da
         anna = await factories.someone(session, by_debit=True)
         invoice = factories.invoice(anna)
         begun_at = datetime(2027, 3, 1, 8, 0, tzinfo=UTC)
-        under_way = {"state": AttemptState.PROCESSING, "begun_at": begun_at, "payment_intent": "pi_1"}
-        session.add_all([invoice, factories.attempt(anna, invoice, **under_way)])
+        attempt = factories.attempt(
+            anna, invoice, state=AttemptState.PROCESSING, begun_at=begun_at, payment_intent="pi_1"
+        )
+        session.add_all([invoice, attempt])
 
     async def found(at: datetime) -> list[str]:
         async with sqlite_database.read() as session:
