@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from billing.dispute import DisputeState
 from billing.errors import InvalidInput, RelanceError
+from billing.mandates import Consent
 from billing.payment import Declined, Outcome
 from billing.refund import RefundState
 from billing.values import Value
@@ -25,6 +26,11 @@ LONGEST_KEY = 255
 """Characters that the provider takes as an idempotency key."""
 
 
+MethodKind = Literal["card", "sepa_debit"]
+METHOD_KIND: TypeAdapter[MethodKind] = TypeAdapter(MethodKind)
+"""Reads the kind that a row has."""
+
+
 class Charge(Value):
     """One payment attempt, in our own terms. What does not change between two tries of the same attempt."""
 
@@ -32,6 +38,7 @@ class Charge(Value):
     generation: int = Field(ge=1)
     """Counts the PaymentIntents of the invoice, from 1."""
     attempt_number: int = Field(ge=1)
+    method_kind: MethodKind = "card"
     amount_minor: int = Field(gt=0)
     """ISO 4217 minor units."""
     currency: str
@@ -74,7 +81,7 @@ class MethodFacts(Value):
     """What we may know of a payment method. Enough to show it and to count declines per card, not to charge it."""
 
     id: str
-    kind: Literal["card", "sepa_debit"]
+    kind: MethodKind
     brand: str | None = None
     """`visa`, `mastercard`; None for a debit."""
     last4: str
@@ -82,6 +89,21 @@ class MethodFacts(Value):
     exp_year: int | None = None
     fingerprint: str | None = None
     """The same for one card number or IBAN, whoever saved it."""
+
+
+class MandateFacts(Value):
+    """What the provider knows of a payer's consent to direct debits."""
+
+    id: str
+    reference: str
+    """Unique mandate reference, as on the payer's bank statement."""
+    is_active: bool
+    accepted_at: datetime | None = None
+    ip_address: str = ""
+    """Of whoever accepted it online, with the browser."""
+    user_agent: str = ""
+    document_url: str = ""
+    """Where the payer can read it."""
 
 
 class IntentFacts(Value):
@@ -345,6 +367,16 @@ class PaymentGateway(Protocol):
 
     async def detach(self, payment_method: str, *, idempotency_key: str) -> None:
         """Let a payment method never be charged again; one that was detached before, or is unknown, is no fault."""
+        ...
+
+    async def find_mandate(self, payment_method: str) -> MandateFacts | None:
+        """The consent under which a saved account may be debited, if the payer gave one at the provider."""
+        ...
+
+    async def make_mandate(
+        self, payment_method: str, *, customer: str, consent: Consent, idempotency_key: str
+    ) -> MandateFacts | Declined:
+        """Pass on a payer's consent to debits of an account, or the provider's refusal of that account."""
         ...
 
     async def create_setup_intent(

@@ -13,13 +13,14 @@ from uuid import uuid4
 
 import stripe
 
-from activities import stripe_disputes, stripe_methods, stripe_refunds
+from activities import stripe_disputes, stripe_mandates, stripe_methods, stripe_refunds
 from activities import stripe_reading as reading
 from activities.gateway import (
     Charge,
     DisputeNews,
     FraudWarning,
     IntentFacts,
+    MandateFacts,
     MethodFacts,
     NeverRan,
     PreparedRequest,
@@ -35,6 +36,7 @@ from activities.stripe_faults import fault_of, is_replayed_failure
 from activities.stripe_http import HttpxTransport
 from activities.stripe_reading import Json
 from billing.declines import classify, read_decline
+from billing.mandates import Consent
 from billing.payment import Canceled, Declined, Outcome, Unknown
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ TIMEOUT_SECONDS = 25.0
 """For an answer: less than the 30 seconds that a charge's activity has (engine 25)."""
 
 METHOD_TYPES: tuple[Literal["card"], ...] = ("card",)
-"""The kinds of methods that may be saved and charged, fixed when a PaymentIntent is created."""
+"""The kinds of methods that a payer may save on our page."""
 
 _UNEXPECTED_STATE = "payment_intent_unexpected_state"
 _FIND_MARGIN = timedelta(hours=1)
@@ -287,6 +289,20 @@ class StripeGateway:
         await self._turn()
         await stripe_methods.detach(self._stripe, payment_method, idempotency_key=idempotency_key)
 
+    async def find_mandate(self, payment_method: str) -> MandateFacts | None:
+        """The newest mandate of a saved account; see `PaymentGateway.find_mandate`."""
+        await self._turn()
+        return await stripe_mandates.find(self._stripe, payment_method)
+
+    async def make_mandate(
+        self, payment_method: str, *, customer: str, consent: Consent, idempotency_key: str
+    ) -> MandateFacts | Declined:
+        """Pass on a payer's consent; see `PaymentGateway.make_mandate`."""
+        await self._turn()
+        return await stripe_mandates.make(
+            self._stripe, payment_method, customer=customer, consent=consent, idempotency_key=idempotency_key
+        )
+
     async def create_setup_intent(
         self, *, customer: str, payment_method: str | None, idempotency_key: str
     ) -> SetupFacts:
@@ -385,6 +401,8 @@ def prepare(charge: Charge) -> PreparedRequest:
     )
     if charge.on_session and charge.return_url:
         presence["return_url"] = charge.return_url
+    if charge.method_kind == "sepa_debit":
+        presence["expand"] = ["latest_charge"]  # which says when the bank will debit the account
     if charge.payment_intent is not None:
         return PreparedRequest(
             operation="confirm",
@@ -398,7 +416,8 @@ def prepare(charge: Charge) -> PreparedRequest:
         "currency": charge.currency.lower(),
         "customer": charge.customer,
         "payment_method": charge.payment_method,
-        "allowed_payment_method_types": list(METHOD_TYPES),
+        # Fixed now: another kind of method gets another PaymentIntent, when this one was seen cancelled.
+        "allowed_payment_method_types": [charge.method_kind],
         "confirm": True,
         "description": charge.description,
         "metadata": _metadata(charge),

@@ -14,6 +14,7 @@ from models.tables.documents import (
     NumberSeries,
     PaymentState,
 )
+from models.tables.mandates import MandateRow
 from models.tables.messages import (
     EventCursor,
     IncomingEvent,
@@ -50,6 +51,7 @@ __all__ = [
     "LateClaim",
     "LegalEntity",
     "MailAddress",
+    "MandateRow",
     "Matter",
     "MatterKind",
     "Message",

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox.stripe import charges, front, intents, methods, scripts, setups
+from sandbox.stripe import charges, front, intents, mandates, methods, scripts, setups
 from sandbox.stripe.dashboard import Dashboard
 from sandbox.stripe.errors import Document
 from sandbox.stripe.faults import Faults, fault
@@ -44,6 +44,7 @@ class Control:
             ("POST", "/_fake/faults", self.add_faults),
             ("DELETE", "/_fake/faults", self.clear_faults),
             ("POST", "/_fake/card/{id}", self.change_card),
+            ("POST", "/_fake/mandate/{id}/revoke", self.revoke_mandate),
             ("GET", "/_fake/ledger", self.ledger),
             ("POST", "/_fake/ledger/shift", self.shift),
             ("GET", "/_fake/attempts", self.attempts),
@@ -112,6 +113,13 @@ class Control:
         call.emit("payment_method.automatically_updated", method, {"card": previous})
         self._world.store.flush()
         return JSONResponse(method)
+
+    async def revoke_mandate(self, request: Request) -> Response:
+        """The payer takes a mandate back, at their bank."""
+        books, mandate = find(self._world, "mandate", request.path_params["id"])
+        revoked = mandates.revoke(Call(self._world, books), mandate["id"])
+        self._world.store.flush()
+        return JSONResponse(revoked)
 
     async def ledger(self, _: Request) -> Response:
         """All money that moved: charges, refunds, disputes, totals by currency, in minor units."""
