@@ -167,11 +167,12 @@ class Control:
         return JSONResponse({"now": _iso(self._world.wall())})
 
     async def move_own_clock(self, request: Request) -> Response:
-        """Move the fake's own time ahead by `seconds`."""
+        """Move the fake's own time ahead by `seconds`; answers when what became due by then was settled."""
         body = await json_of(request)
         if not isinstance(body, dict) or not isinstance(body.get("seconds"), int) or body["seconds"] < 0:
             raise Unusable('Send {"seconds": 86400}; time only goes forward.')
         self._world.offset += body["seconds"]
+        self._keeper().settle_now()
         self._world.wake()
         return await self.own_clock(request)
 
