@@ -13,6 +13,7 @@ from models.tables.documents import (
     NumberSeries,
     PaymentState,
 )
+from models.tables.imports import BatchState, ImportBatch, ImportKind, ImportRow, RowState
 from models.tables.messages import (
     EventCursor,
     IncomingEvent,
@@ -30,6 +31,7 @@ from models.tables.transfers import LateClaim, Transfer, TransferShare
 from models.tables.usage import MeterStretch, UsageEvent
 
 __all__ = [
+    "BatchState",
     "Collection",
     "CommandRow",
     "Coupon",
@@ -40,6 +42,9 @@ __all__ = [
     "DunningPolicyVersion",
     "EventCursor",
     "ExchangeRate",
+    "ImportBatch",
+    "ImportKind",
+    "ImportRow",
     "IncomingEvent",
     "Invoice",
     "InvoiceLine",
@@ -63,6 +68,7 @@ __all__ = [
     "RegisterAnswer",
     "RenderedDocument",
     "RenderingState",
+    "RowState",
     "SubscriptionRow",
     "TestClock",
     "Transfer",
