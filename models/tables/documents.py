@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from billing.effects import InvoiceReason
 from billing.lines import Line
 from billing.tax import TaxRate, Totals
 from billing.taxation import TaxTreatment
@@ -139,6 +140,11 @@ class Invoice(SQLModel, table=True):
     paid_at: datetime | None = instant()
     closed_by: str = ""
     """Who ended it and why, where it did not end by a payment."""
+
+    @property
+    def is_brought_in(self) -> bool:
+        """Whether it is a debt of another billing system: no document of ours, and no sale."""
+        return self.reason == InvoiceReason.BROUGHT_IN
 
     @property
     def awaits_usage(self) -> bool:
