@@ -5,7 +5,7 @@ The caller chooses when a change applies; it is never guessed from prices (desig
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from billing import lifecycle
 from billing.agreed import terms_agreed

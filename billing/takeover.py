@@ -123,9 +123,9 @@ def _running(schedule: Schedule, renews_on: date, today: date) -> Period:
     period = schedule.period_on(today)
     if period.end != renews_on:
         raise NotTakenOver(
-            f"Counted every {schedule.interval.in_words} from the anchor {schedule.anchor}, the period that runs today began "
-            f"on {period.start} and renews on {period.end}, not on {renews_on}. Mend anchor or renews_on; what was "
-            "paid further ahead is a balance.",
+            f"Counted every {schedule.interval.in_words} from the anchor {schedule.anchor}, the period that runs "
+            f"today began on {period.start} and renews on {period.end}, not on {renews_on}. Mend anchor or renews_on; "
+            "what was paid further ahead is a balance.",
             field="renews_on",
         )
     return period

@@ -13,7 +13,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import collection_key, open_collection
 from activities.books.issuing import buyer_of, seller_of
-from activities.books.journal import BALANCE, BROUGHT_IN, BROUGHT_IN_UNDONE, OPENING, RECEIVABLE, book, book_for
+from activities.books.journal import (
+    BALANCE,
+    BROUGHT_IN,
+    BROUGHT_IN_UNDONE,
+    OPENING,
+    RECEIVABLE,
+    book,
+    book_for,
+)
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
 from billing.effects import InvoiceReason

@@ -82,8 +82,10 @@ async def open_collection(
 
 
 def _day0(row: SubscriptionRow, invoice: Invoice, at: datetime) -> date:
-    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; never past once reopened, nor where the debt was
-    brought in: what another system asked before is not our chase."""
+    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; never past once reopened.
+
+    Nor where the debt was brought in: what another system asked before is no part of our chase.
+    """
     by_transfer = row.state.terms.collection_method is CollectionMethod.TRANSFER
     was_reopened, today = invoice.chase > 1, local_date(at, row.state.timezone)
     if invoice.is_brought_in and not was_reopened:
