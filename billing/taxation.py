@@ -125,6 +125,19 @@ class TaxFacts(Value):
     threshold_passed: bool = False
     """Whether sales to consumers of other member states were above 10,000 EUR last year or are by now this year."""
 
+    @property
+    def within_one_state(self) -> bool:
+        """Whether seller and buyer are under the law of one member state."""
+        buyer = self.buyer.place
+        return buyer is not None and buyer.country == self.seller.place.country and buyer.has_member_state_law
+
+    @property
+    def rests_on_threshold(self) -> bool:
+        """Whether the sale is one that the threshold counts: only then `threshold_passed` says anything."""
+        buyer = self.buyer.place
+        crosses_borders = buyer is not None and buyer.is_in_the_eu and not self.within_one_state
+        return crosses_borders and self.seller.place.has_member_state_law and not self.buyer.is_taxable
+
 
 class RateTable(Protocol):
     """Rates by place and date. `billing.vat_rates` reads one from a file; another source fits in its place."""
@@ -196,11 +209,11 @@ def treatment_for(facts: TaxFacts, rates: RateTable) -> TaxTreatment:
     buyer = facts.buyer.place
     if not facts.seller.place.has_member_state_law or buyer is None:
         return rules.at_home(TreatmentKind.DOMESTIC)
-    if buyer.country == facts.seller.place.country and buyer.has_member_state_law:
+    if facts.within_one_state:
         return rules.within_one_state(buyer)
     if not buyer.is_in_the_eu:
         return rules.untaxed(TreatmentKind.OUTSIDE_EU, buyer, "O", OUTSIDE_EU_MENTION)
-    if facts.buyer.is_taxable:
+    if not facts.rests_on_threshold:
         return rules.untaxed(TreatmentKind.REVERSE_CHARGE, buyer, "AE", REVERSE_CHARGE_MENTION)
     if facts.seller.oss_opted_in or facts.threshold_passed:
         return rules.taxed(TreatmentKind.OSS, buyer, rules.percents(buyer))

@@ -52,8 +52,8 @@ async def treatment_of(
 async def facts_of(
     session: AsyncSession, entity: LegalEntity, customer: Customer, on: date, *, adding_eur_minor: int = 0
 ) -> TaxFacts:
-    """What the decision rests on; see `treatment_of`."""
-    return TaxFacts(
+    """What the decision rests on; see `treatment_of`. The year's sales are summed up only where they matter."""
+    facts = TaxFacts(
         seller=seller_facts(entity),
         buyer=BuyerFacts(
             kind=CustomerKind(customer.kind),
@@ -61,14 +61,17 @@ async def facts_of(
             number=await proof_of(session, customer),
         ),
         on=on,
-        threshold_passed=await threshold_is_passed(
-            session,
-            entity_id=entity.id,
-            clock_id=customer.clock_id,
-            year=on.year,
-            adding_eur_minor=adding_eur_minor,
-        ),
     )
+    if not facts.rests_on_threshold:
+        return facts
+    passed = await threshold_is_passed(
+        session,
+        entity_id=entity.id,
+        clock_id=customer.clock_id,
+        year=on.year,
+        adding_eur_minor=adding_eur_minor,
+    )
+    return facts.model_copy(update={"threshold_passed": passed})
 
 
 def seller_facts(entity: LegalEntity) -> SellerFacts:
