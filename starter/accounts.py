@@ -205,7 +205,9 @@ async def read_accounts(session: AsyncSession, clock_id: str | None) -> Accounts
 def _journal_of(clock_id: str | None) -> SelectOfScalar[JournalLine]:
     """Also what is about no invoice; a customer lives on one clock or in real life."""
     lives_here = col(Customer.clock_id).is_(None) if clock_id is None else col(Customer.clock_id) == clock_id
-    return select(JournalLine).join(Customer, col(JournalLine.customer_id) == col(Customer.id)).where(lives_here)
+    return (
+        select(JournalLine).join(Customer, col(JournalLine.customer_id) == col(Customer.id)).where(lives_here)
+    )
 
 
 def _payments(attempts: Sequence[PaymentAttempt], lines: Sequence[JournalLine]) -> tuple[TakenPayment, ...]:

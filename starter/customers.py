@@ -97,7 +97,7 @@ class Customers:
             if known is not None:
                 return known
             row = Customer(
-                **_content(order),
+                **content_of(order),
                 id=customer_id,
                 entity_id=entity.id,
                 provider_id=provider_id,
@@ -119,7 +119,7 @@ class Customers:
             existing = found[0] if found else None
         if existing is None:
             return None
-        if any(getattr(existing, name) != value for name, value in _content(order).items()):
+        if any(getattr(existing, name) != value for name, value in content_of(order).items()):
             raise AlreadyExists(
                 f"There is another customer {order.reference or order.id}. Take another reference, or look at it: "
                 f"relance customer show {existing.id}",
@@ -223,7 +223,7 @@ def _customer_id(entity_id: str, reference: str | None) -> str:
     return new_id("cus") if reference is None else derived_id("cus", entity_id, reference)
 
 
-def _content(order: NewCustomer) -> dict[str, Any]:
+def content_of(order: NewCustomer) -> dict[str, Any]:
     """The columns that follow from what was asked."""
     return {
         "reference": order.reference,

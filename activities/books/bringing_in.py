@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.chasing import collection_key, open_collection
+from activities.books.chasing import open_collection
 from activities.books.issuing import buyer_of, seller_of
 from activities.books.journal import (
     BALANCE,
@@ -27,16 +26,7 @@ from activities.books.work import Work
 from billing.effects import InvoiceReason
 from billing.tax import Totals
 from billing.values import Value
-from models.tables import (
-    Collection,
-    Customer,
-    Invoice,
-    InvoiceStatus,
-    LegalEntity,
-    SubscriptionRow,
-)
-
-IMPORT_UNDONE = "the import was undone"
+from models.tables import Customer, Invoice, InvoiceStatus, LegalEntity
 
 
 class Debt(Value):
@@ -135,34 +125,12 @@ def take_back_balance(
     book_for(session, entity, customer, entry=entry, amounts=amounts, currency=currency, at=at)
 
 
-async def take_back_debts(work: Work, entity: LegalEntity) -> tuple[str, ...]:
-    """The import is undone: debts are asked for where they were before, and their numbers are free again.
-
-    Returns:
-        The invoices whose chases are to be told.
-    """
-    chased = []
-    for invoice in await debts_of(work.session, work.row):
-        amounts = {RECEIVABLE: -invoice.open_minor, OPENING: invoice.open_minor}
-        entry = f"{BROUGHT_IN_UNDONE}/{invoice.id}"
-        book(work.session, entity, invoice, entry=entry, amounts=amounts, at=work.at)
-        invoice.status, invoice.number, invoice.in_arrears = InvoiceStatus.VOID, None, False
-        invoice.closed_by = IMPORT_UNDONE
-        if await work.session.get(Collection, collection_key(invoice)) is not None:
-            chased.append(invoice.id)
-    await settle_standing(work)
-    return tuple(chased)
-
-
-async def debts_of(session: AsyncSession, row: SubscriptionRow) -> list[Invoice]:
-    """The debts that came with a subscription and were not taken back, oldest first."""
-    query = (
-        select(Invoice)
-        .where(
-            Invoice.subscription_id == row.id,
-            Invoice.reason == InvoiceReason.BROUGHT_IN.value,
-            Invoice.status != InvoiceStatus.VOID,
-        )
-        .order_by(col(Invoice.issued_on), col(Invoice.id))
+async def take_back_debt(work: Work, entity: LegalEntity, invoice: Invoice) -> None:
+    """The import is undone: the debt is asked for where it was before, and its number is free again."""
+    amounts = {RECEIVABLE: -invoice.open_minor, OPENING: invoice.open_minor}
+    book(
+        work.session, entity, invoice, entry=f"{BROUGHT_IN_UNDONE}/{invoice.id}", amounts=amounts, at=work.at
     )
-    return list((await session.exec(query)).all())
+    invoice.status, invoice.number, invoice.in_arrears = InvoiceStatus.VOID, None, False
+    invoice.closed_by = "the import was undone"
+    await settle_standing(work)

@@ -63,6 +63,8 @@ class ImportBatch(SQLModel, table=True):
     folder: str
     state: BatchState = one_of(BatchState, BatchState.STAGED)
     by: str = ""
+    problems: list[dict[str, Any]] = json_list()
+    """What is wrong with files and lines that can't be read: `{"file", "line", "field", "message"}`."""
     staged_at: datetime = instant(nullable=False)
     live_at: datetime | None = instant()
     undone_at: datetime | None = instant()
@@ -94,7 +96,7 @@ class ImportRow(SQLModel, table=True):
     facts: dict[str, Any] = json_object()
     """What was looked up elsewhere: the payment method at the provider, the register's reply."""
     problems: list[dict[str, Any]] = json_list()
-    """`{"file", "line", "field", "message"}`."""
+    """Why it does not go live, likewise."""
     preview: dict[str, Any] = json_object()
     """Of a subscription: its next invoice, or why none comes."""
     state: RowState = one_of(RowState, index=True)
