@@ -49,7 +49,8 @@ def create(call: Call, params: Document) -> Document:
 
 def retrieve(call: Call, identifier: str) -> Document:
     """`GET /v1/subscriptions/{id}`."""
-    return snapshot(_named(call, identifier))
+    found: Document = snapshot(_named(call, identifier))
+    return found
 
 
 def update(call: Call, identifier: str, params: Document) -> Document:
@@ -105,7 +106,7 @@ def _item(item: Document, subscription: str, start: int, end: int) -> Document:
 def _one_later(start: int, price: Document) -> int:
     """One interval after an instant, cut back in short months."""
     at = datetime.fromtimestamp(start, UTC)
-    count = price["recurring"].get("interval_count", 1)
+    count = int(price["recurring"].get("interval_count", 1))
     months = {"month": count, "year": 12 * count}.get(price["recurring"]["interval"])
     if months is None:
         days = {"day": 1, "week": 7}[price["recurring"]["interval"]]

@@ -131,9 +131,11 @@ async def _by_name(
 ) -> dict[str, Named]:
     """Rows of a seller by the caller's reference and by id; a reference goes before an id that reads the same."""
     wanted = set(names)
-    found = [*await _where(session, table, "id", wanted), *await _where(session, table, "reference", wanted)]
-    mine = [row for row in found if row.entity_id == entity.id]
-    return {row.id: row for row in mine} | {row.reference: row for row in mine if row.reference}
+    by_id: list[Named] = await _where(session, table, "id", wanted)
+    by_reference: list[Named] = await _where(session, table, "reference", wanted)
+    named: dict[str, Named] = {row.id: row for row in by_id if row.entity_id == entity.id}
+    named.update({row.reference: row for row in by_reference if row.entity_id == entity.id and row.reference})
+    return named
 
 
 async def _where(

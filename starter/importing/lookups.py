@@ -32,7 +32,7 @@ class Facts(Value):
     method: MethodFacts | None = None
     """The payment method that it names, or that its subscription at the provider is charged on."""
     subscription: ProviderSubscription | None = None
-    register: RegisterReply | None = None
+    vat_reply: RegisterReply | None = None
     refused: str = ""
     """What the provider says instead, such as that there is no such thing."""
 
@@ -90,9 +90,9 @@ def _question(
 async def _ask_register(
     to: Connections, entity: LegalEntity, clock_id: str | None, line: CustomerLine, before: Facts
 ) -> Facts:
-    if before.register is not None:
+    if before.vat_reply is not None:
         return before
-    return Facts(register=await ask_register(to.register, line.vat_number, entity=entity, clock_id=clock_id))
+    return Facts(vat_reply=await ask_register(to.register, line.vat_number, entity=entity, clock_id=clock_id))
 
 
 async def _ask_of_method(gateway: PaymentGateway, token: str, before: Facts) -> Facts:

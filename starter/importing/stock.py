@@ -220,6 +220,6 @@ class Stock:
 
     def _proof(self, customer: Customer) -> NumberProof | None:
         heard = self._heard.get((ImportKind.CUSTOMER, customer.reference or ""), NOTHING)
-        if heard.register is not None:
-            return first_proof(customer.vat_number, heard.register)
+        if heard.vat_reply is not None:
+            return first_proof(customer.vat_number, heard.vat_reply)
         return self.known.proofs.get(customer.id)

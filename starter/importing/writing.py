@@ -106,9 +106,9 @@ class Writer:
                 setattr(there, name, getattr(customer, name))
             there.provider_id = there.provider_id or customer.provider_id
         written = self._owners[customer.id] = there or customer
-        if draft.facts.register is not None:
+        if draft.facts.vat_reply is not None:
             days = self._to.rules.vat_number_days
-            await keep_reply(self._session, written, draft.facts.register, self._at, keep_days=days)
+            await keep_reply(self._session, written, draft.facts.vat_reply, self._at, keep_days=days)
 
     async def _owner(self, customer_id: str) -> Customer:
         if customer_id not in self._owners:
