@@ -67,7 +67,7 @@ class Customers:
             ProviderUnavailable, ProviderMisconfigured, ProviderRefused: the provider did not take it.
         """
         order.check()
-        gateway = self._to.gateway()
+        self._to.gateway()
         async with self._to.database.read() as session:
             entity = await the_entity(session, order.entity)
             existing = await self._existing(session, order, entity.id)
@@ -76,20 +76,8 @@ class Customers:
             return existing
         reply = await ask_register(self._to.register, order.vat_number, entity=entity, clock_id=order.clock)
         customer_id = order.id or _customer_id(entity.id, order.reference)
-        provider_clock = None
-        if clock is not None and self._to.settings.clock_peers:
-            # A clock for each customer: Stripe takes few customers on one, and peers find them by name.
-            provider_clock = await gateway.create_test_clock(
-                name=clock.id,
-                now=clock.now,
-                idempotency_key=f"clock/{customer_id}/{int(clock.now.timestamp())}",
-            )
-        provider_id = await gateway.create_customer(
-            reference=customer_id,
-            name=order.name,
-            email=order.contacts[0].email,
-            test_clock=provider_clock,
-            idempotency_key=f"customer/{customer_id}/{provider_clock or ''}",
+        provider_id = await make_at_provider(
+            self._to, customer_id, order.name, order.contacts[0].email, clock
         )
 
         async def write(session: AsyncSession) -> Customer:
@@ -221,6 +209,27 @@ def method_label(method: PaymentMethod) -> str:
 def _customer_id(entity_id: str, reference: str | None) -> str:
     """Fixed by the reference, so that a second try after a lost answer meets the same customer at the provider."""
     return new_id("cus") if reference is None else derived_id("cus", entity_id, reference)
+
+
+async def make_at_provider(
+    to: Connections, customer_id: str, name: str, email: str, clock: TestClock | None
+) -> str:
+    """Make a customer at the payment provider, and answer its id there. Asked again it is the same one."""
+    gateway, provider_clock = to.gateway(), None
+    if clock is not None and to.settings.clock_peers:
+        # A clock for each customer: Stripe takes few customers on one, and peers find them by name.
+        provider_clock = await gateway.create_test_clock(
+            name=clock.id,
+            now=clock.now,
+            idempotency_key=f"clock/{customer_id}/{int(clock.now.timestamp())}",
+        )
+    return await gateway.create_customer(
+        reference=customer_id,
+        name=name,
+        email=email,
+        test_clock=provider_clock,
+        idempotency_key=f"customer/{customer_id}/{provider_clock or ''}",
+    )
 
 
 def content_of(order: NewCustomer) -> dict[str, Any]:

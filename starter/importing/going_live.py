@@ -23,8 +23,10 @@ from models.tables import (
     LegalEntity,
     RowState,
     SubscriptionRow,
+    TestClock,
 )
 from starter.connections import Connections
+from starter.customers import make_at_provider
 from starter.documents import check_live
 from starter.executions import start_subscription
 from starter.importing.drafts import Drafting
@@ -158,19 +160,15 @@ async def _make_provider_customers(to: Connections, chunk: Sequence[Draft]) -> N
     """Who is not known to the provider yet is made known there, before anything is written here."""
     for draft in chunk:
         customer = draft.customer
-        if (
-            draft.source.kind is not ImportKind.CUSTOMER
-            or customer is None
-            or customer.provider_id is not None
-        ):
+        is_new = draft.source.kind is ImportKind.CUSTOMER
+        if not is_new or customer is None or customer.provider_id is not None:
             continue
-        customer.provider_id = await to.gateway().create_customer(
-            reference=customer.id,
-            name=customer.name,
-            email=customer.contacts[0]["email"],
-            test_clock=None,
-            idempotency_key=f"customer/{customer.id}/",
-        )
+        clock = None
+        if customer.clock_id is not None:
+            async with to.database.read() as session:
+                clock = await get(session, TestClock, customer.clock_id, field="clock")
+        email = customer.contacts[0]["email"]
+        customer.provider_id = await make_at_provider(to, customer.id, customer.name, email, clock)
 
 
 async def _start_workflows(to: Connections, batch: ImportBatch) -> None:

@@ -86,7 +86,8 @@ def test_periods_go_on_without_gap_from_what_was_paid(anchor: date, every: str) 
     renews_on = schedule.period_on(TODAY).end
     sub = take_over(new(every), Elsewhere(started_on=anchor, anchor=anchor, renews_on=renews_on), TODAY)
     issue = next_issue(sub)
-    assert issue is not None and sub.period is not None
+    assert issue is not None
+    assert sub.period is not None
     assert sub.period.start <= TODAY < sub.period.end == issue.period.start == renews_on
     assert issue.period.whole_start == issue.period.start
     others = [renews_on + timedelta(days=1), renews_on - timedelta(days=1)]
@@ -163,7 +164,8 @@ def test_days_that_were_paid_elsewhere_are_not_billed_by_a_change_now() -> None:
     unprorated = accept(sub, now.model_copy(update={"prorate": False}), NOW)
     assert unprorated.after.terms.quantity == 3
     issue = next_issue(unprorated.after)
-    assert issue is not None and issue.terms.quantity == 3
+    assert issue is not None
+    assert issue.terms.quantity == 3
     # The first period of ours is ours to change.
     renewed = lifecycle.cross_boundary(sub, datetime(2027, 2, 14, 23, tzinfo=UTC), catch_up_limit=2).after
     assert accept(renewed, now, datetime(2027, 2, 15, 11, tzinfo=UTC)).after.terms.quantity == 3
@@ -204,7 +206,7 @@ def test_a_coupon_without_end_stays_as_it_is() -> None:
 
 def test_an_undone_import_is_over_without_a_word() -> None:
     sub = take_over(new(), ran("2026-01-15", "2027-02-15"), TODAY)
-    assert [effect for effect in go_live(sub, NOW, TODAY).effects] == [
+    assert list(go_live(sub, NOW, TODAY).effects) == [
         Emit("subscription.imported", {"plan": "plan_pro", "paid_elsewhere_until": "2027-02-15"})
     ]
     undone = take_back(sub, NOW)

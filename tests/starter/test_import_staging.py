@@ -66,9 +66,7 @@ async def test_the_example_shows_what_will_be_billed_and_writes_nothing(
     assert (acme["on"], acme["total_minor"], acme["vat_minor"]) == ("2027-02-15", 11400, 0)
     # Without a payment method the trial leads nowhere.
     (trial,) = [one for one in shown.to_come if one.reference == "zoe-pro"]
-    assert trial.why_none == (
-        "the trial ends on 2027-02-15 without a payment method: nothing is billed"
-    )
+    assert trial.why_none == ("the trial ends on 2027-02-15 without a payment method: nothing is billed")
     for table in (Plan, Customer, SubscriptionRow, Invoice, Message):
         assert await count(sqlite_database, table) == 0
 

@@ -30,18 +30,28 @@ TODAY = datetime(2027, 2, 10, 11, tzinfo=UTC)
 
 
 def importer(
-    database: Database, fake: FakeStripe, *, at: datetime = TODAY, temporal: Client | None = None
+    database: Database,
+    fake: FakeStripe,
+    *,
+    at: datetime = TODAY,
+    temporal: Client | None = None,
+    queue: str = "relance",
 ) -> RelanceClient:
     """A client that believes it is `at`."""
 
     async def now() -> datetime:
         return at
 
-    settings = Settings(stripe_api_key=SecretStr(TEST_KEY), stripe_api_base=fake.base)
+    settings = Settings(
+        stripe_api_key=SecretStr(TEST_KEY),
+        stripe_api_base=fake.base,
+        task_queue=queue,
+        payments_task_queue=f"{queue}-p",
+    )
     return RelanceClient(database, temporal, settings, now=now)
 
 
-def example(name: str, into: Path, instead: Mapping[str, str] = {}) -> Path:  # noqa: B006 - not changed
+def example(name: str, into: Path, instead: Mapping[str, str] = {}) -> Path:
     """A copy of an example of the documentation, with ids that exist at the fake Stripe."""
     folder = Path(shutil.copytree(EXAMPLES / name, into / name))
     for path in folder.iterdir():
@@ -69,7 +79,10 @@ def a_customer_with_card(fake: FakeStripe) -> tuple[str, str]:
 def a_card(stripe_: stripe.StripeClient, customer: str) -> str:
     """A card that works, saved with a customer of Stripe's."""
     card = stripe_.v1.payment_methods.create(
-        {"type": "card", "card": {"number": "4242424242424242", "exp_month": 12, "exp_year": 2060, "cvc": "123"}}
+        {
+            "type": "card",
+            "card": {"number": "4242424242424242", "exp_month": 12, "exp_year": 2060, "cvc": "123"},
+        }
     )
     stripe_.v1.payment_methods.attach(card.id, {"customer": customer})
     return card.id
