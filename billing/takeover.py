@@ -98,7 +98,11 @@ def _in_period(sub: Subscription, elsewhere: Elsewhere, today: date) -> Subscrip
             field="renews_on",
         )
     if anchor > today:
-        raise NotTakenOver(f"The anchor {anchor} is later than today.", field="anchor")
+        raise NotTakenOver(
+            f"The anchor {anchor} is later than today. Give the first day of the period that runs, if the next ones "
+            "can be counted from it.",
+            field="anchor",
+        )
     if renews_on <= today:
         raise NotTakenOver(
             f"It was to renew on {renews_on}, which is not later than today, {today}. Export again once the "

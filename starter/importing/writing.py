@@ -54,6 +54,7 @@ class Writer:
         """
         self._session, self._to, self._entity, self._at = session, to, entity, at
         self._owners: dict[str, Customer] = {}
+        self._methods: dict[str, PaymentMethod] = {}
         self._debts: dict[str, int] = {}
 
     async def write(self, drafts: Sequence[Draft]) -> None:
@@ -61,6 +62,7 @@ class Writer:
         keys = {draft.line.key for draft in drafts}
         query = select(ImportRow).where(ImportRow.entity_id == self._entity.id, col(ImportRow.key).in_(keys))
         rows = {(row.kind, row.key): row for row in (await self._session.exec(query)).all()}
+        await self._meet(drafts)
         for draft in drafts:
             row = rows[draft.key]
             if row.state is RowState.LIVE:
@@ -69,6 +71,15 @@ class Writer:
             row.state, row.subject_id, row.live_at = RowState.LIVE, draft.subject_id, self._at
             row.problems = []
         await self._session.flush()
+
+    async def _meet(self, drafts: Sequence[Draft]) -> None:
+        """Who and what of the chunk is in the books already, read at once."""
+        owners = {draft.customer.id for draft in drafts if draft.customer is not None}
+        customers = select(Customer).where(col(Customer.id).in_(owners))
+        self._owners = {row.id: row for row in (await self._session.exec(customers)).all()}
+        tokens = {draft.method.id for draft in drafts if draft.method is not None}
+        methods = select(PaymentMethod).where(col(PaymentMethod.id).in_(tokens))
+        self._methods = {row.id: row for row in (await self._session.exec(methods)).all()}
 
     async def _write(self, draft: Draft) -> None:
         match draft.source.kind:
@@ -98,7 +109,7 @@ class Writer:
 
     async def _write_customer(self, draft: Draft, customer: Customer) -> None:
         """A new one, or one who is there: what the file says is the same then, or their import was undone."""
-        there = await self._session.get(Customer, customer.id)
+        there = self._owners.get(customer.id)
         if there is None:
             self._session.add(customer)
         else:
@@ -116,7 +127,7 @@ class Writer:
         return self._owners[customer_id]
 
     async def _write_method(self, method: PaymentMethod) -> None:
-        there = await self._session.get(PaymentMethod, method.id)
+        there = self._methods.get(method.id)
         if there is None:
             self._session.add(method)
         else:

@@ -46,6 +46,12 @@ async def count(database: Database, table: type[Any]) -> int:
         return len((await session.exec(select(table))).all())
 
 
+def as_a_spreadsheet_writes_them(folder: Path) -> None:
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-8").replace(",", ";").replace("\n", "\r\n")
+        path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+
+
 async def test_the_example_shows_what_will_be_billed_and_writes_nothing(
     client: RelanceClient, folder: Path, sqlite_database: Database
 ) -> None:
@@ -118,9 +124,7 @@ async def test_every_slip_is_named_by_its_file_and_line(client: RelanceClient, f
 
 async def test_files_of_spreadsheets_are_read(client: RelanceClient, folder: Path) -> None:
     """A byte-order mark, lines that end as on Windows, and semicolons."""
-    for path in folder.iterdir():
-        text = path.read_text(encoding="utf-8").replace(",", ";").replace("\n", "\r\n")
-        path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    as_a_spreadsheet_writes_them(folder)
     staged = await client.imports.stage(folder)
     assert (counted(staged), staged.problems) == ((15, 0, 0, 0, 0), ())
 
