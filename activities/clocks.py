@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.bookkeeping import faults_for_a_person
 from activities.books.rows import goes_on, lock
 from activities.heartbeats import beating
+from activities.worker_shutdown import raise_if_cancelled, while_the_worker_lives
 from billing.errors import InvalidInput
 from models.boundary import AdvanceOrder, ClockRun, Tick, TickTo
 from models.database import Database
@@ -27,7 +28,8 @@ from models.tables import Collection, IncomingEvent, SubscriptionRow, TestClock
 
 SETTLE_SECONDS: Final = 60
 """Real seconds after which a settle that is not quiet says who and why."""
-TICK_SECONDS: Final = 20
+TICK_SECONDS: Final = 5
+"""How long one tick may hang: one that came while a run was closing can be left without any answer."""
 PEER_SECONDS: Final = 60
 BEAT_SECONDS: Final = 1.0
 
@@ -100,7 +102,7 @@ class TestClocks:
         """Visit every due instant up to the target; a problem is written on the clock's row, which then stays."""
         try:
             async with beating(every=BEAT_SECONDS):
-                await self._advance(order.clock_id)
+                await while_the_worker_lives(self._advance(order.clock_id))
         except _NotQuiet as problem:
             async with self._database.write() as session:
                 clock = await lock(session, TestClock, order.clock_id, field="clock")
@@ -187,9 +189,13 @@ class TestClocks:
             tick: Tick = await handle.execute_update(
                 "tick", TickTo(now=now), result_type=Tick, rpc_timeout=timedelta(seconds=TICK_SECONDS)
             )
-        except (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        except WorkflowUpdateFailedError:
+            return None
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            raise_if_cancelled()
             return None
         except RPCError as error:
+            raise_if_cancelled()
             if error.status in _PASSING:
                 await asyncio.sleep(0.02)
                 return None

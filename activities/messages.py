@@ -29,6 +29,7 @@ from activities.money_news import MoneyNews
 from activities.pace import Pace
 from activities.refunds import Refunds
 from activities.rendering import Renderings
+from activities.worker_shutdown import rest
 from billing.errors import InvalidInput, RelanceError
 from billing.values import Value
 from mails.context import MailContext
@@ -152,7 +153,7 @@ class Messages:
                 if time.monotonic() >= ends or activity.is_worker_shutdown():
                     return report
                 if not mails:
-                    await _rest(POLL_SECONDS)
+                    await rest(POLL_SECONDS)
 
     def _rendering(self) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._renderings is None else self._renderings.meanwhile()
@@ -317,12 +318,3 @@ async def _to_its_end(delivery: Coroutine[Any, Any, bool]) -> bool:
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise
-
-
-async def _rest(seconds: float) -> None:
-    """Wait, but not longer than the worker lives."""
-    stopping = asyncio.create_task(activity.wait_for_worker_shutdown())
-    try:
-        await asyncio.wait([stopping], timeout=seconds)
-    finally:
-        stopping.cancel()

@@ -17,6 +17,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.worker_shutdown import raise_if_cancelled
 from billing.values import Value
 from starter.connect import TemporalUnreachable
 from starter.problems import CommandRefused, NotRunning, NoWorker
@@ -120,7 +121,7 @@ async def _ask_until_answered(
         except WorkflowUpdateFailedError as failure:
             _raise_unless_cut_off(failure)
         except WorkflowUpdateRPCTimeoutOrCancelledError:
-            _raise_if_cancelled()
+            raise_if_cancelled()
         except RPCError as error:
             _raise_unless_passing(error, handle.id, waited=loop.time() - begun)
         if loop.time() + pause >= begun + patience:
@@ -162,13 +163,6 @@ def _raise_unless_cut_off(failure: WorkflowUpdateFailedError) -> None:
     if cause.type != _CUT_OFF:
         field = next((detail for detail in cause.details if isinstance(detail, str)), None)
         raise CommandRefused(cause.type or "refused", cause.message, field=field) from failure
-
-
-def _raise_if_cancelled() -> None:
-    """The SDK reports our own cancellation as a timeout; it has to go on as what it is."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def _raise_unless_passing(error: RPCError, workflow_id: str, *, waited: float) -> None:

@@ -70,7 +70,7 @@ def test_between_them_they_show_everything_that_workflows_do() -> None:
     } <= shown
 
 
-@pytest.mark.timeout(30)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("path", FILES, ids=recorded.name_of)
 async def test_it_replays(path: Path) -> None:
     await replayer(*WORKFLOWS).replay_workflow(recorded.read(path))

@@ -62,7 +62,7 @@ from starter.subscriptions import Subscriptions
 from worker import build_workers
 
 PARIS = ZoneInfo("Europe/Paris")
-SETTLE_SECONDS = 30.0
+SETTLE_SECONDS = 100.0
 RESTS_IN_A_ROW = 2
 HOLD_SECONDS = 0.5
 """Real time without a jump after which the time-skipping server is being held."""

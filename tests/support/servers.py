@@ -15,7 +15,7 @@ from models.attributes import ALL_ATTRIBUTES
 from support.life import program
 
 TYPES = {"KEYWORD": "Keyword", "DATETIME": "Datetime", "INT": "Int"}
-START_SECONDS = 60
+START_SECONDS = 120
 
 
 def free_port() -> int:

@@ -17,7 +17,7 @@ def serving(app: ASGIApp) -> Iterator[str]:
     server = uvicorn.Server(configure(app, port=0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not server.started:
         assert time.monotonic() < deadline, "the server did not start"
         time.sleep(0.01)

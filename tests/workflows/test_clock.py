@@ -20,6 +20,9 @@ from billing.errors import InvalidInput
 from models.database import Database
 from starter.problems import ClockStuck
 
+PROMPTLY_SECONDS = 30
+"""Before the grace of a worker is over, after which it cancels what still runs."""
+
 
 @pytest.fixture
 async def world(
@@ -185,4 +188,27 @@ async def test_an_advance_while_another_one_runs(world: ClockedLife) -> None:
         ("2041-02-28", "2041-03-30", "paid"),
         ("2041-03-30", "2041-04-30", "paid"),
         ("2041-04-30", "2041-05-30", "paid"),
+    ]
+
+
+async def test_a_worker_that_stops_leaves_an_advance_to_the_next_one_at_once(world: ClockedLife) -> None:
+    anna = await world.signs_up("anna")
+    begins = await world.present()
+    advancing = asyncio.create_task(world.until("2041-09-05"))
+    while await world.present() == begins:  # noqa: ASYNC110 - the worker moves it
+        await asyncio.sleep(0.01)
+    async with asyncio.timeout(PROMPTLY_SECONDS):
+        await world.staff.leave()
+    assert not advancing.done()
+    await world.staff.come()
+    await advancing
+    assert [day for day, *_ in await anna.periods()] == [
+        "2041-01-30",
+        "2041-02-28",
+        "2041-03-30",
+        "2041-04-30",
+        "2041-05-30",
+        "2041-06-30",
+        "2041-07-30",
+        "2041-08-30",
     ]

@@ -21,7 +21,7 @@ from starter.orders import NewSubscription
 from starter.problems import AlreadyExists, CommandRefused
 
 SECONDS_AT_THE_BANK = 2.5
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 100
 
 
 @asynccontextmanager

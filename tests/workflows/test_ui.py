@@ -29,7 +29,7 @@ from models.attributes import (
 )
 from models.database import Database
 
-WITHIN_SECONDS = 20
+WITHIN_SECONDS = 60
 """Visibility follows a little later."""
 TIMER, ACTIVITY = EventType.EVENT_TYPE_TIMER_STARTED, EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
 FAILS = {"outcomes": ["ok"], "then": "insufficient_funds"}
