@@ -158,6 +158,8 @@ class Drafting:
         if existing is not None:
             self._check_same_customer(draft, line, existing, content)
         draft.subject_id = existing.id if existing else derived_id("cus", known.entity.id, line.reference)
+        if line.stripe_customer is not None:
+            self._check_one_at_stripe(line.stripe_customer, draft.subject_id)
         draft.customer = self._stock.customers[line.reference] = Customer(
             **content,
             id=draft.subject_id,
@@ -166,6 +168,14 @@ class Drafting:
             default_method_id=existing.default_method_id if existing else None,
             created_at=existing.created_at if existing else known.now,
         )
+
+    def _check_one_at_stripe(self, provider_id: str, customer_id: str) -> None:
+        """Two customers of ours on one of Stripe's would be charged on each other's cards."""
+        other = self._stock.known.at_provider.setdefault(provider_id, customer_id)
+        if other != customer_id:
+            raise InvalidInput(
+                f"{provider_id} is another customer already: {other}.", field="stripe_customer"
+            )
 
     def _check_same_customer(
         self, draft: Draft, line: CustomerLine, existing: Customer, content: Mapping[str, object]

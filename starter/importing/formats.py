@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -360,6 +362,12 @@ def line_of(row: SourceRow, formats: Mapping[ImportKind, type[Line]]) -> Line | 
     except InvalidInput as error:
         return [row.problem(error.message, field=error.field)]
     return line
+
+
+def digest_of(line: Line) -> str:
+    """What tells a row that was changed from one that is the same."""
+    text = json.dumps(line.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _check_amount(line: Line) -> None:

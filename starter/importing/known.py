@@ -48,6 +48,7 @@ class Known:
         now: the business instant.
         plans: on offer, by reference and by id; customers and subscriptions likewise.
         coupons: by code.
+        at_provider: ids of customers, by the provider's.
         numbers: invoices by number.
         methods: ids of customers, by the provider's id of a payment method of theirs.
         rows: what was read before, by kind and key.
@@ -63,6 +64,7 @@ class Known:
     coupons: dict[str, Coupon] = field(default_factory=dict)
     customers: dict[str, Customer] = field(default_factory=dict)
     subscriptions: dict[str, SubscriptionRow] = field(default_factory=dict)
+    at_provider: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
     rows: dict[tuple[ImportKind, str], ImportRow] = field(default_factory=dict)
@@ -81,6 +83,8 @@ async def read_known(
     known.coupons = await _by_name(session, Coupon, entity, named["coupon"])
     known.customers = await _by_name(session, Customer, entity, named["customer"])
     known.subscriptions = await _by_name(session, SubscriptionRow, entity, named["subscription"])
+    for customer in await _where(session, Customer, "provider_id", named["stripe_customer"]):
+        known.at_provider[customer.provider_id or ""] = customer.id
     for invoice in await _where(session, Invoice, "number", named["number"]):
         if invoice.entity_id == entity.id and invoice.number is not None:
             known.numbers[invoice.number] = invoice.id
@@ -107,12 +111,12 @@ def in_parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 def _named(parsed: Sequence[Parsed]) -> Mapping[str, set[str]]:
     """All references in the lines, by what they refer to."""
-    names = ("plan", "coupon", "customer", "subscription", "number", "method")
+    names = ("plan", "coupon", "customer", "subscription", "number", "method", "stripe_customer")
     found: dict[str, set[str]] = {name: set() for name in names}
     for source, line in parsed:
         if source.kind.value in found:
             found[source.kind.value].add(line.key)
-        for name in ("plan", "coupon", "customer", "subscription"):
+        for name in ("plan", "coupon", "customer", "subscription", "stripe_customer"):
             value = getattr(line, name, None)
             if value is not None:
                 found[name].add(value)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
@@ -34,7 +32,7 @@ from starter.connections import Connections
 from starter.finding import in_one_transaction, the_entity
 from starter.importing.drafts import Drafting
 from starter.importing.files import Columns, Problem, SourceRow, read_folder
-from starter.importing.formats import FORMATS, Line, columns_of, line_of
+from starter.importing.formats import FORMATS, Line, columns_of, digest_of, line_of
 from starter.importing.known import Known, Parsed, read_known
 from starter.importing.lookups import Facts, look_up
 from starter.importing.stock import Draft, Key, Stock
@@ -100,6 +98,7 @@ async def stage(
     unread = [problem.model_dump() for problem in (*problems, *live_changes)]
 
     async def write(session: AsyncSession) -> tuple[str | None, int]:
+        await _check_free(session, seller, clock)
         batch = await _batch(session, known, source, str(place), by)
         batch.problems = unread
         removed = await _write(session, batch, drafts, previews)
@@ -162,12 +161,6 @@ async def _check_free(session: AsyncSession, entity: LegalEntity, clock: str | N
             f"Batch {batch.id} broke off half way. Let it come to its end first: relance import {verb} {batch.id}",
             field="batch",
         )
-
-
-def digest_of(line: Line) -> str:
-    """What tells a row that was changed from one that is the same."""
-    text = json.dumps(line.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _coming(known: Known, parsed: Sequence[Parsed]) -> tuple[list[Parsed], list[Problem]]:
@@ -250,7 +243,7 @@ async def _batch(session: AsyncSession, known: Known, source: Source, place: str
         ImportBatch.folder == place,
         ImportBatch.state == BatchState.STAGED,
     )
-    batch = (await session.exec(query)).first()
+    batch = (await session.exec(query.with_for_update(key_share=True))).first()
     if batch is None:
         batch = ImportBatch(
             id=new_id("imp"), entity_id=known.entity.id, source=source, folder=place, staged_at=known.now
@@ -278,6 +271,8 @@ async def _write(
         if row is None:
             row = _new_row(batch, draft)
             session.add(row)
+        if row.state is RowState.LIVE:
+            continue  # since a moment ago
         _update(row, batch, draft, previews.get(draft.key, {}))
     staged = (RowState.STAGED, RowState.REFUSED)
     gone = [row for row in there.values() if row.batch_id == batch.id and row.state in staged]

@@ -32,7 +32,7 @@ from models.tables import (
     SubscriptionRow,
 )
 from starter.connections import Connections
-from starter.importing.formats import BalanceLine
+from starter.importing.formats import BalanceLine, digest_of
 from starter.importing.stock import Draft
 
 _FROM_THE_FILE: Final = (
@@ -65,8 +65,8 @@ class Writer:
         await self._meet(drafts)
         for draft in drafts:
             row = rows[draft.key]
-            if row.state is RowState.LIVE:
-                continue
+            if row.state is RowState.LIVE or row.digest != digest_of(draft.line):
+                continue  # by another run, or staged anew a moment ago
             await self._write(draft)
             row.state, row.subject_id, row.live_at = RowState.LIVE, draft.subject_id, self._at
             row.problems = []

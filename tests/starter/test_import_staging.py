@@ -170,6 +170,15 @@ async def test_a_payment_method_of_somebody_else_is_refused(
     assert "Stripe does not know pm_nowhere in this account" in staged.problems[1].message
 
 
+async def test_two_customers_are_not_one_at_stripe(client: RelanceClient, folder: Path) -> None:
+    path = folder / "customers.csv"
+    anna = path.read_text(encoding="utf-8").splitlines()[1].rpartition(",")[2]
+    mended(path, "Lyon,FR,,\n", f"Lyon,FR,,{anna}\n")
+    staged = await client.imports.stage(folder)
+    assert said(staged) == [("customers.csv", 4, "stripe_customer"), ("subscriptions.csv", 4, "customer")]
+    assert staged.problems[0].message.startswith(f"{anna} is another customer already: cus_")
+
+
 async def test_a_plan_or_customer_that_differs_from_the_books_is_refused(
     client: RelanceClient, folder: Path
 ) -> None:

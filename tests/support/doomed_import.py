@@ -19,9 +19,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from models.database import Database
 from starter.importing import going_live
+from starter.importing.writing import Writer
 from support.importing import importer
 
-POINTS: Final = {"writing": (going_live.Writer, "write"), "starting": (going_live, "_start_workflows")}
+POINTS: Final = {"writing": (Writer, "write"), "starting": (going_live, "_start_workflows")}
 """Inside a chunk's transaction; after its commit, before any of its workflows is started."""
 
 

@@ -67,6 +67,7 @@ def people(life: Life, folder: Path) -> Path:
             CUSTOMERS,
             *(f"{name},{name.title()},{name}@example.com,consumer,{ids[0]}" for name, ids in who.items()),
             "otto,Otto,otto@example.com,business,",
+            "lou,Lou,lou@example.com,consumer,",
         ],
         payment_methods=["customer,payment_method", *(f"{name},{ids[1]}" for name, ids in who.items())],
         subscriptions=[
@@ -75,12 +76,14 @@ def people(life: Life, folder: Path) -> Path:
             "zoe,zoe,pro,EUR,2041-02-01,,,2041-02-15,,,",
             "ben,ben,pro,EUR,2040-06-20,2040-06-20,2041-02-20,,,,yes",
             "otto,otto,max,EUR,2041-02-05,2041-02-05,2041-03-05,,,,",
+            "lou,lou,pro,EUR,2041-01-09,2041-01-09,2041-03-09,,,,",
         ],
         balances=["customer,amount,currency", "anna,10.00,EUR"],
         debts=[
             "number,subscription,issued_on,due_on,amount,currency,collect",
             "OLD-17,anna,2041-01-31,2041-01-31,29.40,EUR,yes",
             "OLD-18,otto,2041-02-05,2041-02-05,118.80,EUR,no",
+            "OLD-19,lou,2041-01-09,2041-01-09,58.80,EUR,yes",
         ],
     )
 
@@ -106,21 +109,21 @@ async def test_they_are_billed_what_was_shown_and_never_for_what_was_paid(
 ) -> None:
     imports = imports_of(world)
     staged = await imports.stage(people(world, tmp_path), clock=world.clock_id)
-    assert (staged.created, staged.problems) == (15, ())
+    assert (staged.created, staged.problems) == (18, ())
     assert staged.batch_id is not None
     shown = await imports.show(staged.batch_id)
     went = await imports.go_live(staged.batch_id)
     assert went.live == {
         "coupon": 1,
-        "customer": 4,
+        "customer": 5,
         "payment_method": 3,
-        "subscription": 4,
+        "subscription": 5,
         "balance": 1,
-        "debt": 2,
+        "debt": 3,
     }
     await world.settle()
     assert await imports.stage(tmp_path, clock=world.clock_id) == staged.model_copy(
-        update={"batch_id": None, "created": 0, "same": 15}
+        update={"batch_id": None, "created": 0, "same": 18}
     )
     anna, zoe, ben, otto = [await person(world, name) for name in ("anna", "zoe", "ben", "otto")]
     await world.until("2041-03-02")
@@ -137,6 +140,7 @@ async def test_they_are_billed_what_was_shown_and_never_for_what_was_paid(
         "zoe": ("2041-02-15", 5880),
         "ben": None,
         "otto": ("2041-03-05", 11880),
+        "lou": ("2041-03-09", 5880),
     }
     assert await anna.diary() == [
         "2041-02-10 debt 29.40 brought in",
@@ -149,6 +153,19 @@ async def test_they_are_billed_what_was_shown_and_never_for_what_was_paid(
         "2041-02-28 mail invoice_issued",
         "2041-02-28 mail receipt",
     ]
+    lou = await person(world, "lou")
+    # No card: the debt is asked for from its new day 0, and not from when it was due.
+    assert await lou.diary() == [
+        "2041-02-10 debt 58.80 brought in",
+        "2041-02-10 brought in, paid elsewhere until 2041-03-09",
+        "2041-02-10 access begins",
+        "2041-02-11 status past_due",
+        "2041-02-11 mail payment_failed",
+        "2041-02-14 mail payment_reminder",
+        "2041-02-18 mail payment_reminder",
+        "2041-02-25 mail last_notice",
+    ]
+    assert len(await lou.letters()) == 4
     assert (await ben.state()).subscription.status is Status.CANCELED
     async with world.database.read() as session:
         accounts = await read_accounts(session, world.clock_id)
@@ -157,7 +174,11 @@ async def test_they_are_billed_what_was_shown_and_never_for_what_was_paid(
             for i in (await session.exec(select(Invoice).where(col(Invoice.number).like("OLD-%")))).all()
         }
         tried = (await session.exec(select(PaymentAttempt.customer_id))).all()
-    assert debts == {"OLD-17": ("paid", 2940, 0), "OLD-18": ("open", 0, 0)}
+    assert debts == {
+        "OLD-17": ("paid", 2940, 0),
+        "OLD-18": ("open", 0, 0),
+        "OLD-19": ("open", 0, 0),
+    }
     assert otto.customer_id not in tried
     assert [account for account in accounts.customers if not account.adds_up] == []
     assert accounts.unbalanced == ()
@@ -176,20 +197,20 @@ async def test_an_import_is_undone_without_a_word_and_comes_again(world: Clocked
     first = await person(world, "anna")
     undone = await imports.undo(staged.batch_id)
     assert undone.kept == ()
-    assert undone.taken_back["subscription"] == 4
+    assert undone.taken_back["subscription"] == 5
     await world.settle()
     assert (await first.state()).subscription.end_reason == "the import was undone"
     assert await first.letters() == []
     async with world.database.read() as session:
         accounts = await read_accounts(session, world.clock_id)
-    assert [(a.open_minor, a.balance_minor, a.adds_up) for a in accounts.customers] == [(0, 0, True)] * 2
+    assert [(a.open_minor, a.balance_minor, a.adds_up) for a in accounts.customers] == [(0, 0, True)] * 3
     again = await imports.undo(staged.batch_id)
     assert again == undone
     # What was taken back comes again as something new, also with other data.
     customers = tmp_path / "customers.csv"
     customers.write_text(customers.read_text().replace("Anna", "Anna Petit"), encoding="utf-8")
     second = await imports.stage(tmp_path, clock=world.clock_id)
-    assert (second.created, second.problems) == (15, ())
+    assert (second.created, second.problems) == (18, ())
     assert second.batch_id is not None
     await imports.go_live(second.batch_id)
     await world.until("2041-03-02")
