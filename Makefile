@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Each run of a workflow loads the workflow modules anew: it need not compile them each time, wherever this is set.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help install demo test lint format up clean lock histories
 
