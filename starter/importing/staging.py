@@ -268,12 +268,14 @@ async def _write(
     there = {(row.kind, row.key): row for row in (await session.exec(query)).all()}
     for draft in drafts:
         row = there.pop(draft.key, None)
+        found = _found(batch, draft, previews.get(draft.key, {}))
         if row is None:
-            row = _new_row(batch, draft)
-            session.add(row)
-        if row.state is RowState.LIVE:
-            continue  # since a moment ago
-        _update(row, batch, draft, previews.get(draft.key, {}))
+            kind, key = draft.key
+            row_id = derived_id("row", batch.entity_id, kind.value, key)
+            session.add(ImportRow(id=row_id, entity_id=batch.entity_id, kind=kind, key=key, **found))
+        elif row.state is not RowState.LIVE:  # else since a moment ago
+            for name, value in found.items():
+                setattr(row, name, value)
     staged = (RowState.STAGED, RowState.REFUSED)
     gone = [row for row in there.values() if row.batch_id == batch.id and row.state in staged]
     for row in gone:
@@ -281,26 +283,17 @@ async def _write(
     return len(gone)
 
 
-def _new_row(batch: ImportBatch, draft: Draft) -> ImportRow:
-    kind, key = draft.key
-    return ImportRow(
-        id=derived_id("row", batch.entity_id, kind.value, key),
-        batch_id=batch.id,
-        entity_id=batch.entity_id,
-        kind=kind,
-        key=key,
-        file=draft.source.file,
-        line=draft.source.line,
-        digest="",
-        state=RowState.STAGED,
-    )
-
-
-def _update(row: ImportRow, batch: ImportBatch, draft: Draft, preview: dict[str, Any]) -> None:
-    row.batch_id, row.file, row.line = batch.id, draft.source.file, draft.source.line
-    row.content, row.digest = draft.line.model_dump(mode="json"), digest_of(draft.line)
-    row.facts = draft.facts.model_dump(mode="json", exclude_defaults=True)
-    row.problems = [problem.model_dump() for problem in draft.problems]
-    row.preview = preview
-    row.state = RowState.REFUSED if draft.problems else RowState.STAGED
-    row.subject_id = None if draft.problems else draft.subject_id
+def _found(batch: ImportBatch, draft: Draft, preview: dict[str, Any]) -> dict[str, Any]:
+    """The columns of a row that follow from what was found."""
+    return {
+        "batch_id": batch.id,
+        "file": draft.source.file,
+        "line": draft.source.line,
+        "content": draft.line.model_dump(mode="json"),
+        "digest": digest_of(draft.line),
+        "facts": draft.facts.model_dump(mode="json", exclude_defaults=True),
+        "problems": [problem.model_dump() for problem in draft.problems],
+        "preview": preview,
+        "state": RowState.REFUSED if draft.problems else RowState.STAGED,
+        "subject_id": None if draft.problems else draft.subject_id,
+    }

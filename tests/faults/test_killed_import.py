@@ -122,10 +122,4 @@ async def test_a_thousand_are_imported_once_whatever_dies_on_the_way(
 
     again = await client.imports.stage(folder)
     assert (counted(again), again.batch_id) == ((0, 0, 2 * THOUSAND + 1, 0), None)
-    mended(folder / "customers.csv", "Customer 18,", "Customer Eighteen,")
-    changed = await client.imports.stage(folder)
-    assert counted(changed) == (0, 1, 2 * THOUSAND, 1)
-    (problem,) = changed.problems
-    assert (problem.file, problem.line) == ("customers.csv", 20)
-    assert problem.message.startswith("It is live since 2027-02-10 and stays as it is")
     await client.close()

@@ -116,6 +116,20 @@ async def test_the_example_goes_live_and_is_taken_back(
     assert await rows(database, Message) == []
 
 
+async def test_what_lives_is_not_changed_by_an_import(client: RelanceClient, folder: Path) -> None:
+    batch = await staged(client, folder)
+    await client.imports.go_live(batch)
+    mended(folder / "subscriptions.csv", "team,12,9.50", "team,13,9.50")
+    again = await client.imports.stage(folder)
+    assert (again.created, again.changed, again.same, again.refused) == (0, 1, 14, 1)
+    (problem,) = again.problems
+    assert (problem.file, problem.line) == ("subscriptions.csv", 3)
+    assert problem.message == (
+        "It is live since 2027-02-10 and stays as it is: an import changes nothing that lives. Undo its batch "
+        f"{batch} while nothing was billed, or change it by command."
+    )
+
+
 async def test_a_row_that_is_refused_holds_the_others_back_unless_it_is_left_behind(
     client: RelanceClient, database: Database, folder: Path
 ) -> None:
