@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.bringing_in import ELSEWHERE
 from activities.books.coupons import redeem_at_start, with_coupon
 from activities.books.rows import entity_of
 from activities.books.standing import method_facts
@@ -271,6 +272,12 @@ class Subscriptions:
             raise CommandRefused(
                 "not_open",
                 "This invoice was written off: it is not charged any more. A payment by other means still pays it.",
+                field="invoice",
+            )
+        if invoice.owner == ELSEWHERE:
+            raise CommandRefused(
+                "collected_elsewhere",
+                "Another billing system issued this invoice and collects it: it is only shown here.",
                 field="invoice",
             )
         if invoice.owner != "collection":

@@ -7,6 +7,7 @@ takes no number of our series, is not rendered, and has no VAT of ours, which is
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -27,6 +28,9 @@ from billing.effects import InvoiceReason
 from billing.tax import Totals
 from billing.values import Value
 from models.tables import Customer, Invoice, InvoiceStatus, LegalEntity
+
+ELSEWHERE: Final = "elsewhere"
+"""Owner of a debt that is only shown: nobody here charges it or asks for it."""
 
 
 class Debt(Value):
@@ -82,7 +86,7 @@ async def bring_in_debt(
         buyer=buyer_of(customer),
         delay_days=waits_days,
         automatic_collecting=debt.collected,
-        owner="collection",
+        owner="collection" if debt.collected else ELSEWHERE,
     )
     work.session.add(invoice)
     amounts = {RECEIVABLE: debt.amount_minor, OPENING: -debt.amount_minor}

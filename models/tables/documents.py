@@ -125,7 +125,8 @@ class Invoice(SQLModel, table=True):
     seller: Seller = value(Seller)
     buyer: Buyer = value(Buyer)
     owner: str = "subscription"
-    """`subscription` for one inline try, then `collection` until it is settled (engine 5)."""
+    """`subscription` for one inline try, then `collection` until it is settled (engine 5); `elsewhere` for a debt that
+    another billing system collects."""
     first_payment: bool = False
     delay_days: int = 0
     chase: int = 1

@@ -29,6 +29,7 @@ from models.tables import (
 )
 from starter.accounts import read_accounts
 from starter.client import RelanceClient
+from starter.problems import CommandRefused
 
 LATER = datetime(2027, 2, 16, 11, tzinfo=UTC)
 
@@ -104,6 +105,16 @@ async def test_the_example_goes_live_and_is_taken_back(
     ]
     assert await rows(database, Message) == await rows(database, PaymentAttempt) == []
     assert [event.name for event in await rows(database, OutgoingEvent)] == ["subscription.imported"] * 3
+
+    shown = await client.show("anna-pro")
+    assert shown.next_invoice is not None
+    assert (str(shown.next_invoice.on), shown.next_invoice.total_minor) == ("2027-02-28", 2940)
+    assert (shown.owed_minor, shown.ahead[0].why) == (
+        2940,
+        "first charge on 11 February 2027 (day 0 of policy monthly v1)",
+    )
+    with pytest.raises(CommandRefused, match="Another billing system issued this invoice and collects it"):
+        await client.pay_now(debts["2026-1931"].id)
 
     undone = await client.imports.undo(batch)
     assert (undone.taken_back["subscription"], undone.taken_back["debt"], undone.kept) == (3, 2, ())
