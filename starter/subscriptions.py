@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.bringing_in import ELSEWHERE
 from activities.books.coupons import redeem_at_start, with_coupon
 from activities.books.rows import entity_of
 from activities.books.standing import method_facts
@@ -27,6 +26,7 @@ from billing.values import Value
 from models.boundary import Accepted, Wish, WishAccepted
 from models.ids import check_id, derived_id, new_id
 from models.tables import (
+    ELSEWHERE,
     CommandRow,
     Customer,
     Invoice,

@@ -7,7 +7,6 @@ takes no number of our series, is not rendered, and has no VAT of ours, which is
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -26,11 +25,9 @@ from activities.books.transitions import settle_standing
 from activities.books.work import Work
 from billing.effects import InvoiceReason
 from billing.tax import Totals
+from billing.terms import CollectionMethod
 from billing.values import Value
-from models.tables import Customer, Invoice, InvoiceStatus, LegalEntity
-
-ELSEWHERE: Final = "elsewhere"
-"""Owner of a debt that is only shown: nobody here charges it or asks for it."""
+from models.tables import ELSEWHERE, Customer, Invoice, InvoiceStatus, LegalEntity
 
 
 class Debt(Value):
@@ -51,6 +48,8 @@ async def bring_in_debt(
     work: Work, entity: LegalEntity, customer: Customer, debt: Debt, *, invoice_id: str, waits_days: int
 ) -> Invoice:
     """Write a debt and its opening entry; one that is collected is handed to a chase.
+
+    One too small to be charged alone waits for the next invoice, as any other does (rules 10).
 
     Args:
         work: on the subscription that it belongs to.
@@ -86,13 +85,15 @@ async def bring_in_debt(
         buyer=buyer_of(customer),
         delay_days=waits_days,
         automatic_collecting=debt.collected,
-        owner="collection" if debt.collected else ELSEWHERE,
+        owner="subscription" if debt.collected else ELSEWHERE,
     )
     work.session.add(invoice)
     amounts = {RECEIVABLE: debt.amount_minor, OPENING: -debt.amount_minor}
     book(work.session, entity, invoice, entry=f"{BROUGHT_IN}/{invoice.id}", amounts=amounts, at=work.at)
     await work.session.flush()
-    if debt.collected:
+    by_charge = work.row.state.terms.collection_method is CollectionMethod.CHARGE
+    is_too_small = by_charge and debt.amount_minor < work.rules.minimum(debt.currency)
+    if debt.collected and not is_too_small:
         await open_collection(work.session, work.row, invoice, work.at, on_delay=True)
     return invoice
 

@@ -19,7 +19,15 @@ from billing.caps import hold_on, is_busy
 from billing.dunning import MOST_RETRIES
 from billing.payment import LIVE_STATES, AttemptState, Trigger
 from models.ids import derived_id
-from models.tables import Customer, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod, SubscriptionRow
+from models.tables import (
+    ELSEWHERE,
+    Customer,
+    Invoice,
+    InvoiceStatus,
+    PaymentAttempt,
+    PaymentMethod,
+    SubscriptionRow,
+)
 
 MOST_AUTOMATIC: Final = 1 + MOST_RETRIES
 """The first charge and four retries (rules 23)."""
@@ -323,6 +331,7 @@ async def joined_amounts(
             Invoice.status == InvoiceStatus.OPEN,
             Invoice.id != invoice.id,
             col(Invoice.frozen).is_(False),
+            Invoice.owner != ELSEWHERE,
         )
         .order_by(col(Invoice.period_start), col(Invoice.id))
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
@@ -15,6 +16,9 @@ from billing.tax import TaxRate, Totals
 from billing.taxation import TaxTreatment
 from models.columns import instant, is_one_of, minor, minor_or_none, never_negative, one_of, value
 from models.parties import Buyer, Seller
+
+ELSEWHERE: Final = "elsewhere"
+"""Owner of an invoice that another billing system collects: nobody here charges it or asks for it."""
 
 
 class InvoiceStatus(StrEnum):
@@ -125,8 +129,7 @@ class Invoice(SQLModel, table=True):
     seller: Seller = value(Seller)
     buyer: Buyer = value(Buyer)
     owner: str = "subscription"
-    """`subscription` for one inline try, then `collection` until it is settled (engine 5); `elsewhere` for a debt that
-    another billing system collects."""
+    """`subscription` for one inline try, then `collection` until it is settled (engine 5); or `ELSEWHERE`."""
     first_payment: bool = False
     delay_days: int = 0
     chase: int = 1

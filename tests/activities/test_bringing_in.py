@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 import pytest
+from support import factories
 from support.factories import Someone
 from support.transfers import Prepares, accounts, acme, fresh, record
 
@@ -19,6 +20,7 @@ from activities.books.bringing_in import (
 from activities.books.chasing import collection_key
 from activities.books.config import BookRules
 from activities.books.correcting import NotNow, begin_correction
+from activities.books.gate import joined_amounts
 from activities.books.issued import list_issued
 from activities.books.receipts import receipts_of
 from activities.books.rectifying import rectify
@@ -26,7 +28,9 @@ from activities.books.rows import lock_subscription
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
 from billing.corrections import Credit, NewBuyer, Rectify, WriteOff
+from billing.payment import Trigger
 from models.database import Database
+from models.ids import derived_id
 from models.tables import Collection, Invoice, InvoiceStatus
 from starter.accounts import CustomerAccount, read_accounts
 
@@ -174,3 +178,21 @@ async def test_a_balance_is_owed_from_its_opening_entry_on(sqlite_database: Data
             at=NOW,
         )
     assert await accounts(sqlite_database, who.customer.id) == {}
+
+
+@pytest.mark.parametrize(("collector", "joined"), [("we", ["in_old"]), ("another", [])])
+async def test_what_is_too_small_goes_with_the_next_charge_unless_another_system_collects_it(
+    sqlite_database: Database, collector: str, joined: list[str]
+) -> None:
+    async with sqlite_database.write() as session:
+        who = await factories.someone(session)
+        row = await lock_subscription(session, who.subscription.id)
+        work = Work(session, Prepares(), RULES, row, NOW)
+        small = debt(collected=collector == "we").model_copy(update={"amount_minor": 40})
+        await bring_in_debt(work, who.entity, who.customer, small, invoice_id="in_old", waits_days=1)
+        invoice = factories.invoice(who)
+        session.add(invoice)
+        await session.flush()
+        assert await session.get(Collection, derived_id("col", "in_old", 1)) is None
+        found = await joined_amounts(session, RULES, invoice, Trigger.CUSTOMER)
+    assert [one["invoice"] for one in found] == joined
