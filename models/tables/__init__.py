@@ -7,6 +7,7 @@ from models.tables.clocks import TestClock
 from models.tables.disputes import Dispute, Matter, MatterKind
 from models.tables.documents import (
     ELSEWHERE,
+    NOTHING_TO_BILL,
     CreditNote,
     Invoice,
     InvoiceLine,
@@ -33,6 +34,7 @@ from models.tables.usage import MeterStretch, UsageEvent
 
 __all__ = [
     "ELSEWHERE",
+    "NOTHING_TO_BILL",
     "BatchState",
     "Collection",
     "CommandRow",

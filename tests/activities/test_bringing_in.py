@@ -10,6 +10,7 @@ from support import factories
 from support.factories import Someone
 from support.transfers import Prepares, accounts, acme, fresh, record
 
+from activities.books.amounts_asked import joined_amounts
 from activities.books.bringing_in import (
     Debt,
     bring_in_balance,
@@ -20,7 +21,6 @@ from activities.books.bringing_in import (
 from activities.books.chasing import collection_key
 from activities.books.config import BookRules
 from activities.books.correcting import NotNow, begin_correction
-from activities.books.gate import joined_amounts
 from activities.books.issued import list_issued
 from activities.books.receipts import receipts_of
 from activities.books.rectifying import rectify
