@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from pydantic import Field, TypeAdapter
@@ -89,6 +90,8 @@ class MethodFacts(Value):
     exp_year: int | None = None
     fingerprint: str | None = None
     """The same for one card number or IBAN, whoever saved it."""
+    customer: str | None = None
+    """The provider's customer who has it."""
 
 
 class MandateFacts(Value):
@@ -251,6 +254,45 @@ class ProviderRefused(RelanceError):
         self.reason = reason
 
 
+class SoldItem(Value):
+    """What a subscription at the provider bills."""
+
+    price: str
+    """The provider's id."""
+    unit_amount: Decimal | None
+    """In major units; None where it has tiers."""
+    currency: str
+    """ISO 4217 code, in capitals."""
+    quantity: int
+
+
+class ProviderSubscription(Value):
+    """A subscription that the provider bills by itself, as it stands there: it may be taken over."""
+
+    id: str
+    customer: str
+    status: str
+    """In the provider's word: `active`, `trialing`, `canceled` ..."""
+    is_over: bool
+    ends_by_itself: bool
+    """It is to end with the period that runs."""
+    is_held: bool
+    """Its collection is paused, and nobody said until when."""
+    paid_until: datetime | None
+    """End of the period, or of the trial, that runs."""
+    anchor: datetime
+    """From which its periods are counted."""
+    trial_ends_at: datetime | None = None
+    payment_method: str | None = None
+    """Its own, else the customer's default."""
+    items: tuple[SoldItem, ...] = ()
+
+    @property
+    def renews(self) -> bool:
+        """Whether the provider will bill another period by itself."""
+        return not (self.is_over or self.ends_by_itself or self.is_held)
+
+
 class PaymentGateway(Protocol):
     """Charges saved payment methods. One real implementation: `activities.stripe_gateway`.
 
@@ -363,6 +405,10 @@ class PaymentGateway(Protocol):
 
     async def look_at_method(self, payment_method: str) -> MethodFacts:
         """The payment method as the provider has it now."""
+        ...
+
+    async def look_at_subscription(self, provider_id: str) -> ProviderSubscription:
+        """A subscription that the provider bills by itself, as it stands now."""
         ...
 
     async def detach(self, payment_method: str, *, idempotency_key: str) -> None:

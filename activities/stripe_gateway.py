@@ -25,6 +25,7 @@ from activities.gateway import (
     NeverRan,
     PreparedRequest,
     ProviderMisconfigured,
+    ProviderSubscription,
     RefundNews,
     RefundRefused,
     RefundRequest,
@@ -35,6 +36,7 @@ from activities.stripe_amounts import from_stripe, to_stripe, too_fine
 from activities.stripe_faults import fault_of, is_replayed_failure
 from activities.stripe_http import HttpxTransport
 from activities.stripe_reading import Json
+from activities.stripe_subscriptions import subscription_of
 from billing.declines import classify, read_decline
 from billing.mandates import Consent
 from billing.payment import Canceled, Declined, Outcome, Unknown
@@ -282,6 +284,14 @@ class StripeGateway:
         """The payment method as Stripe has it now."""
         return reading.method_facts(
             await self._ask(lambda: self._stripe.v1.payment_methods.retrieve_async(payment_method))
+        )
+
+    async def look_at_subscription(self, provider_id: str) -> ProviderSubscription:
+        """A subscription of Stripe Billing as it stands now."""
+        return subscription_of(
+            await self._ask(
+                lambda: self._stripe.v1.subscriptions.retrieve_async(provider_id, {"expand": ["customer"]})
+            )
         )
 
     async def detach(self, payment_method: str, *, idempotency_key: str) -> None:

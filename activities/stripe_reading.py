@@ -190,11 +190,16 @@ def method_facts(method: Json) -> MethodFacts:
             exp_month=card["exp_month"],
             exp_year=card["exp_year"],
             fingerprint=card.get("fingerprint"),
+            customer=id_of(method.get("customer")),
         )
     if kind == "sepa_debit":
         debit = method["sepa_debit"]
         return MethodFacts(
-            id=method["id"], kind="sepa_debit", last4=debit["last4"], fingerprint=debit.get("fingerprint")
+            id=method["id"],
+            kind="sepa_debit",
+            last4=debit["last4"],
+            fingerprint=debit.get("fingerprint"),
+            customer=id_of(method.get("customer")),
         )
     raise ProviderRefused(
         f"Payment method {method['id']} is of the kind {kind}; save a card instead.",

@@ -42,6 +42,7 @@ from starter.customers import Customers
 from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
+from starter.imports import Imports
 from starter.late_payments import LatePayments
 from starter.mandates import MandateGiven, Mandates
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
@@ -80,7 +81,8 @@ class RelanceClient(Commands):
     `usage`, what a customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`,
     what a person decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`, which
     payment method is charged and which stands in for it in `methods`, SEPA mandates in `mandates`, money that is held,
-    goes back or is disputed in `payments`, bank transfers in `transfers`, what late payment costs in `late_payments`.
+    goes back or is disputed in `payments`, bank transfers in `transfers`, what late payment costs in `late_payments`,
+    what comes from another billing system in `imports`.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class RelanceClient(Commands):
         self.reports = Reports(self.connections)
         self.entitlements = Entitlements(self.connections)
         self.transfers = Transfers(self.connections)
+        self.imports = Imports(self.connections)
 
     @classmethod
     @asynccontextmanager

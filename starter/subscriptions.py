@@ -26,6 +26,7 @@ from billing.values import Value
 from models.boundary import Accepted, Wish, WishAccepted
 from models.ids import check_id, derived_id, new_id
 from models.tables import (
+    ELSEWHERE,
     CommandRow,
     Customer,
     Invoice,
@@ -271,6 +272,12 @@ class Subscriptions:
             raise CommandRefused(
                 "not_open",
                 "This invoice was written off: it is not charged any more. A payment by other means still pays it.",
+                field="invoice",
+            )
+        if invoice.owner == ELSEWHERE:
+            raise CommandRefused(
+                "collected_elsewhere",
+                "Another billing system issued this invoice and collects it: it is only shown here.",
                 field="invoice",
             )
         if invoice.owner != "collection":

@@ -285,6 +285,10 @@ async def _end_for_invoice(work: Work, invoice_id: str, end: EndForInvoice) -> N
     match end:
         case EndForInvoice.UNCOLLECTIBLE:
             write_off(invoice, "the dunning policy ended")
+        case EndForInvoice.CREDIT if invoice.is_brought_in:
+            write_off(
+                invoice, "the dunning policy ended, and the credit note is for the system that issued it"
+            )
         case EndForInvoice.CREDIT:
             await credit_in_full(
                 work.session,

@@ -84,9 +84,14 @@ async def open_collection(
 
 
 def _day0(row: SubscriptionRow, invoice: Invoice, at: datetime) -> date:
-    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; never past once reopened."""
+    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; never past once reopened.
+
+    Nor where the debt was brought in: what another system asked before is no part of our chase.
+    """
     by_transfer = row.state.terms.collection_method is CollectionMethod.TRANSFER
     was_reopened, today = invoice.chase > 1, local_date(at, row.state.timezone)
+    if invoice.is_brought_in and not was_reopened:
+        return today + timedelta(days=invoice.delay_days)
     if by_transfer and invoice.due_on is not None:
         return max(invoice.due_on, today) if was_reopened else invoice.due_on
     if was_reopened:

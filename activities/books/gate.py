@@ -24,7 +24,14 @@ from billing.caps import hold_on, is_busy
 from billing.dunning import MOST_RETRIES
 from billing.payment import LIVE_STATES, AttemptState, DeclineClass, Trigger
 from models.ids import derived_id
-from models.tables import Customer, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod, SubscriptionRow
+from models.tables import (
+    Customer,
+    Invoice,
+    InvoiceStatus,
+    PaymentAttempt,
+    PaymentMethod,
+    SubscriptionRow,
+)
 
 MOST_AUTOMATIC: Final = 1 + MOST_RETRIES
 """The first charge and four retries (rules 23)."""

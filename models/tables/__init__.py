@@ -6,6 +6,7 @@ from models.tables.catalogue import Coupon, CouponRedemption, DunningPolicyVersi
 from models.tables.clocks import TestClock
 from models.tables.disputes import Dispute, Matter, MatterKind
 from models.tables.documents import (
+    ELSEWHERE,
     NOTHING_TO_BILL,
     CreditNote,
     Invoice,
@@ -14,6 +15,7 @@ from models.tables.documents import (
     NumberSeries,
     PaymentState,
 )
+from models.tables.imports import BatchState, ImportBatch, ImportKind, ImportRow, RowState
 from models.tables.mandates import MandateRow
 from models.tables.messages import (
     EventCursor,
@@ -32,7 +34,9 @@ from models.tables.transfers import LateClaim, Transfer, TransferShare
 from models.tables.usage import MeterStretch, UsageEvent
 
 __all__ = [
+    "ELSEWHERE",
     "NOTHING_TO_BILL",
+    "BatchState",
     "Collection",
     "CommandRow",
     "Coupon",
@@ -43,6 +47,9 @@ __all__ = [
     "DunningPolicyVersion",
     "EventCursor",
     "ExchangeRate",
+    "ImportBatch",
+    "ImportKind",
+    "ImportRow",
     "IncomingEvent",
     "Invoice",
     "InvoiceLine",
@@ -67,6 +74,7 @@ __all__ = [
     "RegisterAnswer",
     "RenderedDocument",
     "RenderingState",
+    "RowState",
     "SubscriptionRow",
     "TestClock",
     "Transfer",
