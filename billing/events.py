@@ -126,6 +126,10 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
     ),
     "subscription.incomplete": EventKind(says="It waits for its first payment."),
     "subscription.incomplete_expired": EventKind(says="The first payment never came: it is over."),
+    "subscription.imported": EventKind(
+        says="It was brought in from another system, where it is paid until that day.",
+        data={"paid_elsewhere_until": "2027-02-28"},
+    ),
     "subscription.started": EventKind(says="The first paid period began, or its first payment came."),
     "subscription.past_due": EventKind(says="A payment is overdue. Service goes on, and dunning began."),
     "subscription.recovered": EventKind(says="Nothing is overdue any more."),
@@ -160,6 +164,9 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
     "subscription.unparked": EventKind(says="A person let it go on."),
     # What is billed
     "invoice.issued": EventKind(says="An invoice has its number.", data=_INVOICE),
+    "invoice.brought_in": EventKind(
+        says="An open invoice of another system is collected, or shown, here.", data=_INVOICE
+    ),
     "invoice.paid": EventKind(
         says="An invoice is paid: by a charge, a transfer, the balance, or since nothing was to pay.",
         data={**_PAID_INVOICE, **_PAYMENT},

@@ -7,6 +7,7 @@ from models.tables.catalogue import Coupon, CouponRedemption, DunningPolicyVersi
 from models.tables.clocks import TestClock
 from models.tables.disputes import Dispute, Matter, MatterKind
 from models.tables.documents import (
+    ELSEWHERE,
     NOTHING_TO_BILL,
     CreditNote,
     Invoice,
@@ -24,6 +25,8 @@ from models.tables.events import (
     OutgoingEvent,
     WebhookEndpoint,
 )
+from models.tables.imports import BatchState, ImportBatch, ImportKind, ImportRow, RowState
+from models.tables.mandates import MandateRow
 from models.tables.messages import EventCursor, IncomingEvent, MailAddress, Message, MessageState
 from models.tables.parties import Customer, LegalEntity, PaymentMethod
 from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
@@ -34,9 +37,11 @@ from models.tables.transfers import LateClaim, Transfer, TransferShare
 from models.tables.usage import MeterStretch, UsageEvent
 
 __all__ = [
+    "ELSEWHERE",
     "NOTHING_TO_BILL",
     "ApiCall",
     "ApiKey",
+    "BatchState",
     "Collection",
     "CommandRow",
     "Coupon",
@@ -52,6 +57,9 @@ __all__ = [
     "EventDelivery",
     "EventLane",
     "ExchangeRate",
+    "ImportBatch",
+    "ImportKind",
+    "ImportRow",
     "IncomingEvent",
     "Invoice",
     "InvoiceLine",
@@ -60,6 +68,7 @@ __all__ = [
     "LateClaim",
     "LegalEntity",
     "MailAddress",
+    "MandateRow",
     "Matter",
     "MatterKind",
     "Message",
@@ -75,6 +84,7 @@ __all__ = [
     "RegisterAnswer",
     "RenderedDocument",
     "RenderingState",
+    "RowState",
     "SubscriptionRow",
     "TestClock",
     "Transfer",
