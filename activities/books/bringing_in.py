@@ -140,4 +140,5 @@ async def take_back_debt(work: Work, entity: LegalEntity, invoice: Invoice) -> N
     )
     invoice.status, invoice.number, invoice.in_arrears = InvoiceStatus.VOID, None, False
     invoice.closed_by = "the import was undone"
+    emit(work.session, work.row, "invoice.voided", about(invoice), work.at, work.rules.access)
     await settle_standing(work)
