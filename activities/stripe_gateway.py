@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import stripe
 
-from activities import stripe_disputes, stripe_mandates, stripe_refunds
+from activities import stripe_disputes, stripe_mandates, stripe_methods, stripe_refunds
 from activities import stripe_reading as reading
 from activities.gateway import (
     Charge,
@@ -165,6 +165,10 @@ class StripeGateway:
             currency=currency,
         )
 
+    async def where_to_confirm(self, payment_intent: str) -> str | None:
+        """The bank's page; see `PaymentGateway.where_to_confirm`."""
+        return reading.page_of_the_bank(await self._intent(payment_intent))
+
     async def events_since(self, since: datetime, kinds: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """Events that Stripe still has; see `PaymentGateway.events_since`."""
         try:
@@ -294,6 +298,11 @@ class StripeGateway:
             self._stripe, payment_method, customer=customer, consent=consent, idempotency_key=idempotency_key
         )
 
+    async def detach(self, payment_method: str, *, idempotency_key: str) -> None:
+        """Let a payment method never be charged again; see `PaymentGateway.detach`."""
+        await self._turn()
+        await stripe_methods.detach(self._stripe, payment_method, idempotency_key=idempotency_key)
+
     async def create_setup_intent(
         self, *, customer: str, payment_method: str | None, idempotency_key: str
     ) -> SetupFacts:
@@ -392,6 +401,8 @@ def prepare(charge: Charge) -> PreparedRequest:
     )
     if charge.method_kind == "sepa_debit":
         presence["expand"] = ["latest_charge"]  # which says when the bank will debit the account
+    if charge.on_session and charge.return_url:
+        presence["return_url"] = charge.return_url
     if charge.payment_intent is not None:
         return PreparedRequest(
             operation="confirm",

@@ -135,6 +135,15 @@ def _expected_on(intent: Json) -> date | None:
     return date.fromisoformat(on) if on else None
 
 
+def page_of_the_bank(intent: Json) -> str | None:
+    """Where the payer confirms a PaymentIntent that waits for them; None where it does not, or not by a redirect."""
+    if intent["status"] != "requires_action":
+        return None
+    redirect = (intent.get("next_action") or {}).get("redirect_to_url") or {}
+    url = str(redirect.get("url") or "")
+    return url if url.startswith(("https://", "http://")) else None
+
+
 def newest_try(intent: Json, *, since: datetime, as_of: datetime) -> Outcome | NeverRan:
     """What became of the try that began at `since`, from the PaymentIntent with its latest charge expanded.
 

@@ -21,6 +21,7 @@ from billing.case import (
     Case,
     Role,
     ends_at,
+    in_charge,
     no_automatic_charge,
     retries_left,
 )
@@ -28,7 +29,7 @@ from billing.debits import debit_for, debit_reason, is_awaited
 from billing.dunning import MOST_RETRIES
 from billing.payment import AttemptState, Trigger
 from billing.planning import Planned, allowed, plan_charge
-from billing.reason import Because, Reason
+from billing.reason import WHY_CHARGED, Because, Reason
 from billing.values import Value
 
 INLINE_TRY: Final = timedelta(seconds=90)
@@ -73,17 +74,6 @@ class Mail(StrEnum):
 
 
 _ORDER: Final = (StepKind.SETTLE, StepKind.CHARGE, StepKind.LATE, StepKind.NOTICE, StepKind.END)
-_ASKED: Final = {
-    Trigger.CUSTOMER: Because.ASKED_BY_CUSTOMER,
-    Trigger.METHOD_REPLACED: Because.METHOD_REPLACED,
-    Trigger.SUPPORT: Because.ASKED_BY_SUPPORT,
-}
-_AUTOMATIC: Final = {
-    Trigger.FIRST: Because.FIRST_CHARGE,
-    Trigger.REPEAT: Because.REPEAT,
-    Trigger.RETRY: Because.RETRY,
-    Trigger.PROMISE: Because.PROMISED,
-}
 
 
 class NextStep(Value):
@@ -216,8 +206,13 @@ def _earliest(steps: Iterator[NextStep], now: datetime) -> NextStep | None:
 
 
 def _close_first(case: Case, live: Attempt | None, step: NextStep | None) -> NextStep | None:
-    """Puts the closing of an attempt that waits for the payer before another attempt and before the end."""
+    """Puts the closing of an attempt that waits for the payer before another attempt and before the end.
+
+    A payer who is there confirms the payment that waits, and no other one (stripe B4).
+    """
     if live is None or step is None or step.kind in (StepKind.LATE, StepKind.NOTICE):
+        return step
+    if step.trigger is Trigger.CUSTOMER and case.payer_present:
         return step
     return _settle(case, live, Because.CLOSE_FOR_NEXT, step.due)
 
@@ -245,7 +240,7 @@ def _asked_charge(case: Case, now: datetime) -> Iterator[NextStep]:
 
 
 def _asked(case: Case, person: Trigger, due: datetime) -> NextStep:
-    why = _reason(case, _ASKED[person], due=due)
+    why = _reason(case, WHY_CHARGED[person], due=due)
     return NextStep(kind=StepKind.CHARGE, due=due, trigger=person, why=why)
 
 
@@ -260,14 +255,16 @@ def _charge(case: Case, planned: Planned, as_of: datetime, told_at: datetime) ->
     trigger, due = planned.trigger, case.in_turn(planned.due)
     is_late = local_date(due, case.timezone) < local_date(as_of, case.timezone)
     day = max(0, case.reached(max(due, as_of), (0, *case.policy.retry_days)))
-    left = retries_left(case)
-    extra = (Trigger.REPEAT, Trigger.PROMISE)
+    charged = in_charge(case)
+    left = retries_left(charged)
+    extra = (Trigger.REPEAT, Trigger.PROMISE, Trigger.BACKUP, Trigger.RENEWED)
     extras = sum(t in extra for t in (trigger, *(a.trigger for a in case.attempts)))
     is_retry = trigger is not Trigger.FIRST
-    why = _reason(case, _AUTOMATIC[trigger], due=max(due, as_of)).model_copy(
+    why = _reason(case, WHY_CHARGED[trigger], due=max(due, as_of)).model_copy(
         update={
             "policy_day": day,
             "decline_code": _last_code(case),
+            "on_backup": charged.on_backup,
             "number": case.policy.most_retries - left + 1 if is_retry else None,
             "of": min(MOST_RETRIES, len(case.policy.retry_days) + extras) if is_retry else None,
             "moved_from": None if is_late else planned.moved_from,
@@ -275,7 +272,7 @@ def _charge(case: Case, planned: Planned, as_of: datetime, told_at: datetime) ->
         }
     )
     step = NextStep(kind=StepKind.CHARGE, due=due, policy_day=day, trigger=trigger, why=why)
-    return _announced(case, step, told_at)
+    return _announced(charged, step, told_at)
 
 
 def _announced(case: Case, step: NextStep, told_at: datetime) -> NextStep:

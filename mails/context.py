@@ -208,6 +208,8 @@ class MailContext(Value):
     """SEPA creditor identifier (ICS)."""
     mandate_ended: bool = False
     """Whether the account on file may not be debited any more: its mandate was revoked, or lapsed."""
+    in_place_of: str | None = None
+    """The method that could not be charged, where its backup was, as the customer had agreed."""
     card_expires_on: date | None = None
     """Any date in the card's last month."""
     card_expired: bool = False

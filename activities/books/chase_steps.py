@@ -8,6 +8,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.amounts_asked import amount_asked
 from activities.books.chasing import (
     load_case,
     lock_collection,
@@ -17,7 +18,7 @@ from activities.books.chasing import (
 )
 from activities.books.config import BookRules
 from activities.books.crediting import credit_in_full
-from activities.books.gate import Prepares, amount_asked, attempts_of
+from activities.books.gate import Prepares, attempts_of
 from activities.books.mandates import is_direct_debit, mandate_of
 from activities.books.notices import emit, write_mail
 from activities.books.rows import customer_of, get, lock_invoice, lock_with_subscription, method_on_file

@@ -5,22 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol, TypedDict
+from typing import Final, Protocol
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.amounts_asked import Joined, joined_amounts, total_asked
 from activities.books.cards import Card, allows_no_repeat, is_stopped, key_of, lock_card, tries_on
 from activities.books.config import BookRules
 from activities.books.debits import is_announced, last_kind
 from activities.books.mandates import is_direct_debit, lapse_if_unused, note_debit
-from activities.books.rows import customer_of, is_in_dispute, lock_with_subscription, usable_method
+from activities.books.methods import method_for
+from activities.books.rows import customer_of, is_in_dispute, lock_with_subscription
 from activities.gateway import METHOD_KIND, Charge, PreparedRequest
 from billing.asking import MOST_ASKED_PER_DAY
 from billing.calendar import local_date
 from billing.caps import hold_on, is_busy
 from billing.dunning import MOST_RETRIES
-from billing.payment import LIVE_STATES, AttemptState, Trigger
+from billing.payment import LIVE_STATES, AttemptState, DeclineClass, Trigger
 from models.ids import derived_id
 from models.tables import Customer, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod, SubscriptionRow
 
@@ -70,6 +72,7 @@ async def begin_attempt(
     trigger: Trigger,
     at: datetime,
     asked_by: str = "",
+    return_url: str | None = None,
     state: AttemptState = AttemptState.STARTED,
 ) -> PaymentAttempt | GateRefused:
     """Write the attempt before the charge, or refuse. Asked again for a number it answers the same row.
@@ -86,6 +89,8 @@ async def begin_attempt(
         trigger: why it is made; a person's is not held by `stopped` and counts apart (rules 23).
         at: the business instant.
         asked_by: the command that asked, where a person did.
+        return_url: where the payer's bank sends them back to; given where they wait at a browser. They confirm the
+            PaymentIntent that waits for them already, if one does: its attempt is over with that (stripe B4).
         state: `queued` in the issuing transaction, else `started`.
     """
     row, invoice = await lock_with_subscription(session, invoice_id)
@@ -93,14 +98,15 @@ async def begin_attempt(
     for attempt in attempts:
         if attempt.number == number:
             return await _take_up(session, gateway, row, invoice, attempt, at, state=state, rules=rules)
-    refusal = _refusal(row, invoice, attempts, number, trigger, at)
+    waiting = _waits_for_payer(attempts) if return_url is not None else None
+    refusal = _refusal(row, invoice, attempts, number, trigger, at, but=waiting)
     if refusal is not None:
         return GateRefused(refusal)
     customer = await customer_of(session, invoice)
     await lapse_if_unused(session, customer, at)
-    method = await usable_method(session, customer)
+    method = await method_for(session, customer, invoice, attempts, trigger)
     also = await joined_amounts(session, rules, invoice, trigger)
-    if method is None or _sum(invoice, also) < rules.minimum(invoice.currency):
+    if method is None or total_asked(invoice, also) < rules.minimum(invoice.currency):
         return GateRefused(Refusal.NO_METHOD if method is None else Refusal.NOT_OPEN)
     refusal = await _card_refusal(
         session, row, invoice, method, trigger, at, sends=state is AttemptState.STARTED
@@ -111,7 +117,13 @@ async def begin_attempt(
         return GateRefused(Refusal.NOT_ANNOUNCED)
     _follow_amount(invoice, attempts, also)
     _follow_method(invoice, await last_kind(session, attempts), method)
-    attempt = _new_attempt(gateway, invoice, customer, method, also, number=number, trigger=trigger, at=at)
+    if waiting is not None:
+        waiting.state, waiting.settled_at = AttemptState.ABANDONED, at
+        waiting.decline_class = waiting.decline_class or DeclineClass.NEEDS_CUSTOMER
+        await session.flush()
+    attempt = _new_attempt(
+        gateway, invoice, customer, method, also, number=number, trigger=trigger, at=at, return_url=return_url
+    )
     attempt.state = state
     attempt.asked_by = asked_by
     session.add(attempt)
@@ -142,7 +154,7 @@ async def _take_up(
         if refusal is not None:
             return await _taken_back(session, attempt, refusal)
         also = await joined_amounts(session, rules, invoice, attempt.trigger)
-        is_as_written = attempt.also == also and _asked_for(attempt) == _sum(invoice, also)
+        is_as_written = attempt.also == also and _asked_for(attempt) == total_asked(invoice, also)
         if attempt.generation != invoice.generation or not is_as_written:
             await _ask_for_what_is_left(session, gateway, invoice, attempt, also)
         attempt.state = AttemptState.STARTED
@@ -194,7 +206,7 @@ async def _ask_for_what_is_left(
     customer = await customer_of(session, invoice)
     method = await session.get_one(PaymentMethod, attempt.method_id)
     prepared = _request(gateway, invoice, customer, method, also, attempt.number)
-    attempt.amount_minor = _sum(invoice, also) - prepared.too_fine_minor
+    attempt.amount_minor = total_asked(invoice, also) - prepared.too_fine_minor
     attempt.generation = invoice.generation
     attempt.also = [dict(one) for one in also]
     attempt.payment_intent = invoice.payment_intent
@@ -218,15 +230,21 @@ def _refusal(
     number: int,
     trigger: Trigger,
     at: datetime,
+    *,
+    but: PaymentAttempt | None = None,
 ) -> Refusal | None:
     chase = [attempt for attempt in attempts if attempt.chase == invoice.chase]
     checks = {
-        Refusal.UNDER_WAY: any(attempt.state in LIVE_STATES for attempt in attempts),
+        Refusal.UNDER_WAY: any(attempt.state in LIVE_STATES for attempt in attempts if attempt is not but),
         Refusal.NOT_NEXT: number != len(attempts) + 1,
         Refusal.CAP: _over_cap(chase, trigger, at),
     }
     shut = why_shut(row, invoice, trigger)
     return shut or next((reason for reason, holds in checks.items() if holds), None)
+
+
+def _waits_for_payer(attempts: list[PaymentAttempt]) -> PaymentAttempt | None:
+    return next((a for a in attempts if a.state is AttemptState.ACTION_REQUIRED), None)
 
 
 def is_collectable(invoice: Invoice) -> bool:
@@ -252,8 +270,9 @@ def _new_attempt(
     number: int,
     trigger: Trigger,
     at: datetime,
+    return_url: str | None,
 ) -> PaymentAttempt:
-    prepared = _request(gateway, invoice, customer, method, also, number)
+    prepared = _request(gateway, invoice, customer, method, also, number, return_url=return_url)
     return PaymentAttempt(
         id=_attempt_id(invoice, number),
         invoice_id=invoice.id,
@@ -266,7 +285,7 @@ def _new_attempt(
         state=AttemptState.QUEUED,
         method_id=method.id,
         fingerprint=key_of(method),
-        amount_minor=_sum(invoice, also) - prepared.too_fine_minor,
+        amount_minor=total_asked(invoice, also) - prepared.too_fine_minor,
         also=[dict(one) for one in also],
         currency=invoice.currency,
         idempotency_key=prepared.idempotency_key,
@@ -287,6 +306,8 @@ def _request(
     method: PaymentMethod,
     also: list[Joined],
     number: int,
+    *,
+    return_url: str | None = None,
 ) -> PreparedRequest:
     """The exact request for all that is open now."""
     metadata = {"subscription": invoice.subscription_id, "attempt": _attempt_id(invoice, number)}
@@ -297,84 +318,28 @@ def _request(
             invoice_id=invoice.id,
             generation=invoice.generation,
             attempt_number=number,
-            amount_minor=_sum(invoice, also),
+            amount_minor=total_asked(invoice, also),
             currency=invoice.currency,
             customer=customer.provider_id or "",
             payment_method=method.provider_id,
             method_kind=METHOD_KIND.validate_python(method.kind),
             payment_intent=invoice.payment_intent,
-            on_session=False,
+            on_session=return_url is not None,
+            return_url=return_url,
             description=invoice.number or f"Subscription {invoice.subscription_id}",
             metadata=metadata,
         )
     )
 
 
-class Joined(TypedDict):
-    """Another invoice that an attempt pays as well, and what is asked for it."""
-
-    invoice: str
-    amount_minor: int
-
-
-MOST_JOINED: Final = 10
-"""Invoices that one PaymentIntent takes along: their ids have to fit into its metadata."""
-
-
-async def joined_amounts(
-    session: AsyncSession, rules: BookRules, invoice: Invoice, trigger: Trigger = Trigger.FIRST
-) -> list[Joined]:
-    """What else an attempt on this invoice asks for: open amounts too small to be charged alone (rules 10).
-
-    Of the same subscription, oldest first; none for which another attempt is under way.
-    """
-    query = (
-        select(Invoice)
-        .where(
-            Invoice.subscription_id == invoice.subscription_id,
-            Invoice.currency == invoice.currency,
-            Invoice.status == InvoiceStatus.OPEN,
-            Invoice.id != invoice.id,
-            col(Invoice.frozen).is_(False),
-        )
-        .order_by(col(Invoice.period_start), col(Invoice.id))
-    )
-    small = [
-        other
-        for other in (await session.exec(query)).all()
-        if 0 < other.open_minor < rules.minimum(other.currency)
-        and (other.automatic_collecting or not trigger.is_automatic)
-    ]
-    if not small:
-        return []
-    taken = await _asked_elsewhere(session, invoice)
-    return [
-        Joined(invoice=other.id, amount_minor=other.open_minor) for other in small if other.id not in taken
-    ][:MOST_JOINED]
-
-
-async def _asked_elsewhere(session: AsyncSession, invoice: Invoice) -> set[str]:
-    query = select(PaymentAttempt).where(
-        PaymentAttempt.subscription_id == invoice.subscription_id,
-        PaymentAttempt.invoice_id != invoice.id,
-        col(PaymentAttempt.state).in_(LIVE_STATES),
-    )
-    live = (await session.exec(query)).all()
-    return {a.invoice_id for a in live} | {one["invoice"] for a in live for one in a.also}
-
-
-async def amount_asked(session: AsyncSession, rules: BookRules, invoice: Invoice) -> int:
-    """What a charge of this invoice takes now, in minor units, with what is too small to be charged alone."""
-    return _sum(invoice, await joined_amounts(session, rules, invoice))
-
-
-def _sum(invoice: Invoice, also: list[Joined]) -> int:
-    return invoice.open_minor + sum(one["amount_minor"] for one in also)
-
-
 def too_fine_of(attempt: PaymentAttempt) -> int:
     """What an attempt does not ask for, since the provider has no unit small enough; in minor units."""
     return int(attempt.request.get("too_fine_minor", 0))
+
+
+def is_payer_there(attempt: PaymentAttempt) -> bool:
+    """Whether the payer waits at a browser for what their bank says to this attempt."""
+    return "return_url" in attempt.request.get("params", {})
 
 
 def _asked_for(attempt: PaymentAttempt) -> int:
@@ -384,7 +349,7 @@ def _asked_for(attempt: PaymentAttempt) -> int:
 def _follow_amount(invoice: Invoice, attempts: list[PaymentAttempt], also: list[Joined]) -> None:
     """A PaymentIntent keeps its amount: where another one is asked for now, the next generation begins."""
     same = [a for a in attempts if a.generation == invoice.generation]
-    if invoice.payment_intent is not None and same and _asked_for(same[-1]) != _sum(invoice, also):
+    if invoice.payment_intent is not None and same and _asked_for(same[-1]) != total_asked(invoice, also):
         supersede_payment(invoice)
 
 

@@ -118,7 +118,11 @@ async def _receipt(facts: MailFacts) -> Fields:
 
 
 async def _charged(facts: MailFacts, invoice: Invoice) -> Fields:
-    return {"method_label": await facts.label_of(await facts.attempt(invoice, int(facts.message.occurrence)))}
+    failed = facts.message.context.get("in_place_of")
+    return {
+        "method_label": await facts.label_of(await facts.attempt(invoice, int(facts.message.occurrence))),
+        "in_place_of": label(await facts.session.get(PaymentMethod, failed)) if failed else None,
+    }
 
 
 async def _payment_failed(facts: MailFacts) -> Fields | Moot:

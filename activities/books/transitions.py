@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlmodel import col, select
 
+from activities.books.amounts_asked import amount_asked
 from activities.books.balance import give_back_what_was_set_aside
 from activities.books.changing import (
     can_be_gated,
@@ -22,13 +23,14 @@ from activities.books.changing import (
 )
 from activities.books.chasing import collection_key, open_collection
 from activities.books.config import BookRules
-from activities.books.gate import GateRefused, Refusal, amount_asked, begin_attempt
-from activities.books.issuing import number_invoice, write_invoice
+from activities.books.gate import GateRefused, Refusal, begin_attempt
+from activities.books.issuing import issue_or_drop, write_invoice
 from activities.books.mandates import is_direct_debit, lapse_if_unused
 from activities.books.metering import close_usage, turn_meters
+from activities.books.methods import method_for
 from activities.books.notices import emit, write_mail
 from activities.books.policies import policy_for
-from activities.books.rows import customer_of, get, invoices_of, usable_method
+from activities.books.rows import customer_of, get, invoices_of
 from activities.books.standing import method_facts, standing_of
 from activities.books.work import Work
 from billing import lifecycle
@@ -176,7 +178,7 @@ def _issuing_command(work: Work, issue: Issue) -> str:
 
 async def collect_invoice(work: Work, invoice: Invoice) -> None:
     """Queue the first attempt, or hand the invoice over where there is nothing to try now (engine 2, 5)."""
-    if invoice.status is InvoiceStatus.PAID:
+    if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
         return
     by_charge = work.row.state.terms.collection_method is CollectionMethod.CHARGE
     asked = await amount_asked(work.session, work.rules, invoice)
@@ -185,7 +187,7 @@ async def collect_invoice(work: Work, invoice: Invoice) -> None:
     if charged:
         customer = await customer_of(work.session, work.row)
         await lapse_if_unused(work.session, customer, work.at)
-        method = await usable_method(work.session, customer)
+        method = await method_for(work.session, customer, invoice, (), Trigger.FIRST)
         # The payer is told of a debit before it is made, unless they are there and order it (rules 28).
         is_held = method is not None and is_direct_debit(method) and not invoice.gated
         if method is not None and not is_held and invoice.delay_days == 0:
@@ -345,6 +347,6 @@ async def _decide_drafts(work: Work, starts: tuple[date, ...] | None) -> None:
             invoice.status, invoice.closed_by = InvoiceStatus.VOID, "dropped at the resume"
             continue
         invoice.delay_days = chosen
-        chosen += 1
-        await number_invoice(work.session, work.row, invoice, work.at, work.rules)
+        await issue_or_drop(work.session, work.row, invoice, work.at, work.rules)
+        chosen += invoice.status is not InvoiceStatus.VOID
         await collect_invoice(work, invoice)

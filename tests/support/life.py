@@ -60,6 +60,7 @@ from starter.customers import Customers
 from starter.diary import diary_of
 from starter.mandates import MandateGiven
 from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
+from starter.payment_methods import PaymentMethods
 from starter.subscriptions import Subscriptions
 from worker import build_workers
 
@@ -140,7 +141,7 @@ class Person:
             accepted_at=await self.life.present(), ip_address="203.0.113.7", user_agent="Firefox"
         )
         given = MandateGiven(consent=consent, notice_days=notice_days, text_version="2041-01")
-        saved = await self.life.customers.set_payment_method(self.customer_id, token, mandate=given)
+        saved = await self.life.methods.add(self.customer_id, token, mandate=given)
         self.method = saved.method_id
 
     async def invoices(self) -> list[Invoice]:
@@ -190,7 +191,7 @@ class Person:
     async def replaces_card(self, script: Script = ("ok",)) -> None:
         """Give another card, which answers as the script says."""
         token = await self.life.new_card(f"{self.reference}-{self.life.next_number()}", script)
-        answer = await self.life.customers.set_payment_method(self.customer_id, token)
+        answer = await self.life.methods.add(self.customer_id, token)
         self.method = answer.method_id
         await self.life.settle()
 
@@ -222,6 +223,7 @@ class Life(ABC):
     staff: Staff
     catalogue: Catalogue = field(init=False)
     customers: Customers = field(init=False)
+    methods: PaymentMethods = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     clocks: Clocks = field(init=False)
     _numbers: int = 0
@@ -231,6 +233,7 @@ class Life(ABC):
             self.database, self.settings, temporal=self.client, gateway=self.gateway, now=self.server_time
         )
         self.catalogue, self.customers = Catalogue(to), Customers(to)
+        self.methods = PaymentMethods(to)
         self.subscriptions, self.clocks = Subscriptions(to), Clocks(to)
 
     @property
@@ -356,7 +359,7 @@ class Life(ABC):
             await person.gives_account(account)
         elif card is not None:
             token = await self.new_card(reference, card)
-            person.method = (await self.customers.set_payment_method(customer.id, token)).method_id
+            person.method = (await self.methods.add(customer.id, token)).method_id
         started = await self.subscriptions.start(
             NewSubscription(reference=reference, customer=customer.id, plan=plan, **terms)
         )
