@@ -16,6 +16,7 @@ from models.tables.documents import (
     PaymentState,
 )
 from models.tables.imports import BatchState, ImportBatch, ImportKind, ImportRow, RowState
+from models.tables.mandates import MandateRow
 from models.tables.messages import (
     EventCursor,
     IncomingEvent,
@@ -57,6 +58,7 @@ __all__ = [
     "LateClaim",
     "LegalEntity",
     "MailAddress",
+    "MandateRow",
     "Matter",
     "MatterKind",
     "Message",
