@@ -30,6 +30,7 @@ from models.tables import (
 )
 from settings import Settings
 from starter.accounts import Accounts
+from starter.api_keys import ApiKeys
 from starter.books_export import BooksExport
 from starter.catalogue import Catalogue
 from starter.changes import Previews
@@ -44,6 +45,7 @@ from starter.documents import Documents
 from starter.entitlements import Entitlements
 from starter.imports import Imports
 from starter.late_payments import LatePayments
+from starter.listing import Listing
 from starter.mandates import MandateGiven, Mandates
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
@@ -74,15 +76,15 @@ if TYPE_CHECKING:
 class RelanceClient(Commands):
     """Everything that a backend, the command line, the API and the portal ask of Relance.
 
-    Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
-    your own to be able to repeat it after a lost answer. What concerns one thing alone is an attribute: VAT in
-    `taxes`, files of documents and what the law wants on them in `documents`, credits and other corrections of issued
-    invoices in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in
-    `usage`, what a customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`,
-    what a person decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`, which
-    payment method is charged and which stands in for it in `methods`, SEPA mandates in `mandates`, money that is held,
-    goes back or is disputed in `payments`, bank transfers in `transfers`, what late payment costs in `late_payments`,
-    what comes from another billing system in `imports`.
+    Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give your
+    own to be able to repeat it after a lost answer. What concerns one thing alone is an attribute: VAT in `taxes`,
+    files of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices
+    in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in `usage`, what a
+    customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`, what a person
+    decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`, keys to the HTTP API in
+    `api_keys`, lists by the page in `listing`, which payment method is charged and which stands in for it in
+    `methods`, SEPA mandates in `mandates`, money that is held, goes back or is disputed in `payments`, bank transfers
+    in `transfers`, what late payment costs in `late_payments`, what comes from another billing system in `imports`.
     """
 
     def __init__(
@@ -127,6 +129,8 @@ class RelanceClient(Commands):
         self.entitlements = Entitlements(self.connections)
         self.transfers = Transfers(self.connections)
         self.imports = Imports(self.connections)
+        self.api_keys = ApiKeys(self.connections)
+        self.listing = Listing(self.connections)
 
     @classmethod
     @asynccontextmanager
@@ -170,6 +174,10 @@ class RelanceClient(Commands):
     async def list_plans(self, *, archived: bool = False) -> Sequence[Plan]:
         """The plans on offer, with `archived` all."""
         return await self._catalogue.list_plans(archived=archived)
+
+    async def plan(self, plan: str) -> Plan:
+        """A plan; see `Catalogue.find_plan`."""
+        return await self._catalogue.find_plan(plan)
 
     async def archive_plan(self, plan: str) -> Plan:
         """Take a plan off the offer; see `Catalogue.archive_plan`."""
@@ -248,6 +256,10 @@ class RelanceClient(Commands):
         """How a subscription stands, from its workflow, else from the books; see `Reading.state`."""
         return await self._reading.state(subscription)
 
+    async def subscription(self, subscription: str) -> SubscriptionRow:
+        """The row of a subscription; see `Reading.subscription`."""
+        return await self._reading.subscription(subscription)
+
     async def show(self, subscription: str) -> Overview:
         """A subscription as support reads it; see `Reading.show`."""
         return await self._reading.show(subscription)
@@ -307,6 +319,10 @@ class RelanceClient(Commands):
     async def list_clocks(self) -> Sequence[TestClock]:
         """Every test clock."""
         return await self._clocks.list()
+
+    async def set_clock_off(self, clock_id: str, to: datetime) -> None:
+        """Let a clock move on, and wait for nothing; see `Clocks.set_off`."""
+        await self._clocks.set_off(clock_id, to)
 
     async def advance_clock(
         self, clock_id: str, to: datetime, *, progress: Progress | None = None

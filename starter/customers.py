@@ -113,6 +113,12 @@ class Customers:
         async with self._to.database.write() as session:
             customer = await find(session, Customer, key, field="customer")
             row = await lock(session, Customer, customer.id, field="customer")
+            row.name = change.name or row.name
+            row.locale = change.locale or row.locale
+            if change.contacts is not None:
+                row.contacts = [contact.model_dump() for contact in change.contacts]
+            if change.custom is not None:
+                row.custom = change.custom
             if change.segment is not None:
                 row.segment = change.segment or None
             return row

@@ -20,7 +20,7 @@ from activities.books.methods import (
     take_away,
 )
 from activities.books.steps import bring_back
-from activities.gateway import MethodFacts
+from activities.gateway import MethodFacts, SetupFacts
 from billing.declines import support_words
 from billing.errors import InvalidInput
 from billing.payment import LIVE_STATES, Declined
@@ -111,17 +111,15 @@ class PaymentMethods:
             raise InvalidInput("Give the provider's payment method, as pm_...", field="payment_method")
         command = command_id or new_id("cmd")
         owner = await self._owner(customer)
-        if owner.provider_id is None:
-            raise InvalidInput(f"Customer {owner.id} is not known to the payment provider.", field="customer")
-        key = f"attach/{owner.id}/{command}"
-        facts = await self._to.gateway().attach(token, customer=owner.provider_id, idempotency_key=key)
+        provider_id, key = _provider_id(owner), f"attach/{owner.id}/{command}"
+        facts = await self._to.gateway().attach(token, customer=provider_id, idempotency_key=key)
         if isinstance(facts, Declined):
             raise MethodRefused(
                 f"The payment method was not saved: {support_words(facts.code)}. Ask for another one.",
                 decline_code=facts.code,
             )
         consent = await take_mandate(
-            self._to.gateway(), facts, mandate, customer=owner.provider_id, idempotency_key=key
+            self._to.gateway(), facts, mandate, customer=provider_id, idempotency_key=key
         )
         charging: tuple[str, ...] = ()
         async with self._to.database.write() as session:
@@ -134,6 +132,22 @@ class PaymentMethods:
                 charging = await self._charge_from_now_on(session, locked, method, command, now)
         await self._tell(owner.id, charging, now)
         return _as_set(locked, method, charging)
+
+    async def begin_setup(self, customer: str, *, command_id: str | None = None) -> SetupFacts:
+        """Begin saving a payment method in the customer's browser; what comes of it is then given to `add`.
+
+        Raises:
+            NotFound: there is no such customer.
+            InvalidInput: the provider does not know them.
+            ProviderUnavailable, ProviderMisconfigured, ProviderRefused: the provider did not take it.
+        """
+        command = command_id or new_id("cmd")
+        owner = await self._found(customer)
+        return await self._to.gateway().create_setup_intent(
+            customer=_provider_id(owner),
+            payment_method=None,
+            idempotency_key=f"setup/{owner.id}/{command}",
+        )
 
     async def make_default(self, customer: str, method: str, *, command_id: str | None = None) -> MethodSet:
         """Charge this method from now on, and with it whatever is open, oldest first. Done already, nothing happens.
@@ -289,6 +303,12 @@ def role_of(customer: Customer, method: PaymentMethod) -> str:
     """`default`, `backup`, or empty."""
     roles = {customer.backup_method_id: "backup", customer.default_method_id: "default"}
     return roles.get(method.id, "")
+
+
+def _provider_id(customer: Customer) -> str:
+    if customer.provider_id is None:
+        raise InvalidInput(f"Customer {customer.id} is not known to the payment provider.", field="customer")
+    return customer.provider_id
 
 
 def _as_set(customer: Customer, method: PaymentMethod, charging: tuple[str, ...]) -> MethodSet:

@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from models.tables.api import ApiCall, ApiKey
 from models.tables.catalogue import Coupon, CouponRedemption, DunningPolicyVersion, Plan
 from models.tables.clocks import TestClock
 from models.tables.disputes import Dispute, Matter, MatterKind
@@ -36,6 +37,8 @@ from models.tables.usage import MeterStretch, UsageEvent
 __all__ = [
     "ELSEWHERE",
     "NOTHING_TO_BILL",
+    "ApiCall",
+    "ApiKey",
     "BatchState",
     "Collection",
     "CommandRow",
