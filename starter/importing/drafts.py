@@ -94,7 +94,7 @@ class Drafting:
             case MandateLine():
                 raise InvalidInput(
                     "SEPA mandates are not taken over yet. Leave the line out and ask the customer for a new one: "
-                    "relance mandate set --help",
+                    "relance customer mandate --help",
                     field="mandate_reference",
                 )
             case SubscriptionLine() as line:

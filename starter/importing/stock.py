@@ -177,7 +177,7 @@ class Stock:
         if facts.kind != "card":
             raise InvalidInput(
                 f"{facts.id} is debited by a SEPA mandate, which is not taken over yet. Leave the line out and ask "
-                f"{customer.reference} for a new mandate: relance mandate set --help",
+                f"{customer.reference} for a new mandate: relance customer mandate --help",
                 field="payment_method",
             )
         if customer.provider_id is None or facts.customer != customer.provider_id:
