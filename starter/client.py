@@ -43,8 +43,10 @@ from starter.customers import Customers
 from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
+from starter.imports import Imports
 from starter.late_payments import LatePayments
 from starter.listing import Listing
+from starter.mandates import MandateGiven, Mandates
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
 from starter.payment_methods import MethodSet, PaymentMethods
@@ -81,8 +83,8 @@ class RelanceClient(Commands):
     customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`, what a person
     decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`, keys to the HTTP API in
     `api_keys`, lists by the page in `listing`, which payment method is charged and which stands in for it in
-    `methods`, money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late
-    payment costs in `late_payments`.
+    `methods`, SEPA mandates in `mandates`, money that is held, goes back or is disputed in `payments`, bank transfers
+    in `transfers`, what late payment costs in `late_payments`, what comes from another billing system in `imports`.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class RelanceClient(Commands):
         self.methods = PaymentMethods(self.connections)
         self.payments = Payments(self.connections)
         self.late_payments = LatePayments(self.connections)
+        self.mandates = Mandates(self.connections)
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)
@@ -125,6 +128,7 @@ class RelanceClient(Commands):
         self.reports = Reports(self.connections)
         self.entitlements = Entitlements(self.connections)
         self.transfers = Transfers(self.connections)
+        self.imports = Imports(self.connections)
         self.api_keys = ApiKeys(self.connections)
         self.listing = Listing(self.connections)
 
@@ -216,10 +220,15 @@ class RelanceClient(Commands):
         return await self._customers.mail_problems(customer)
 
     async def set_payment_method(
-        self, customer: str, token: str, *, command_id: str | None = None
+        self,
+        customer: str,
+        token: str,
+        *,
+        mandate: MandateGiven | None = None,
+        command_id: str | None = None,
     ) -> MethodSet:
         """Save a payment method and charge with it what is open; see `PaymentMethods.add`."""
-        return await self.methods.add(customer, token, command_id=command_id)
+        return await self.methods.add(customer, token, mandate=mandate, command_id=command_id)
 
     # Subscriptions; what is asked of a running one is in `Commands`
 

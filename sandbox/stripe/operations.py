@@ -7,7 +7,18 @@ from stripe import params as sdk
 from stripe.params import radar as sdk_radar
 from stripe.params import test_helpers as sdk_clocks
 
-from sandbox.stripe import charges, customers, disputes, events, intents, mandates, methods, refunds, setups
+from sandbox.stripe import (
+    charges,
+    customers,
+    disputes,
+    events,
+    intents,
+    mandates,
+    methods,
+    refunds,
+    setups,
+    subscriptions,
+)
 from sandbox.stripe.errors import Document
 from sandbox.stripe.world import Call
 
@@ -82,6 +93,10 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("setup_intents/{id}", sdk.SetupIntentUpdateParams, _one(setups.update)),
     _post("setup_intents/{id}/confirm", sdk.SetupIntentConfirmParams, _one(setups.confirm)),
     _post("setup_intents/{id}/cancel", sdk.SetupIntentCancelParams, _one(setups.cancel)),
+    _post("subscriptions", sdk.SubscriptionCreateParams, _many(subscriptions.create)),
+    _get("subscriptions/{id}", sdk.SubscriptionRetrieveParams, _bare(subscriptions.retrieve)),
+    _post("subscriptions/{id}", sdk.SubscriptionUpdateParams, _one(subscriptions.update)),
+    _delete("subscriptions/{id}", sdk.SubscriptionCancelParams, _bare(subscriptions.cancel)),
     _get("charges", sdk.ChargeListParams, _many(charges.listed)),
     _get("charges/{id}", sdk.ChargeRetrieveParams, _bare(charges.retrieve)),
     _post("charges/{id}", sdk.ChargeUpdateParams, _one(charges.update)),
