@@ -111,7 +111,7 @@ class PaymentMethods:
             raise InvalidInput("Give the provider's payment method, as pm_...", field="payment_method")
         command = command_id or new_id("cmd")
         owner = await self._owner(customer)
-        provider_id, key = _provider_id(owner), f"attach/{owner.id}/{command}"
+        key, provider_id = f"attach/{owner.id}/{command}", _provider_id(owner)
         facts = await self._to.gateway().attach(token, customer=provider_id, idempotency_key=key)
         if isinstance(facts, Declined):
             raise MethodRefused(
