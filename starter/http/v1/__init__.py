@@ -8,6 +8,7 @@ from starter.http.v1 import (
     catalogue,
     customers,
     dunning,
+    events,
     invoice_corrections,
     invoices,
     payment_methods,
@@ -16,6 +17,7 @@ from starter.http.v1 import (
     subscriptions,
     test_clocks,
     usage,
+    webhook_endpoints,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -32,6 +34,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     dunning.router,
     payments.router,
     payments.refunds,
+    events.router,
+    webhook_endpoints.router,
     test_clocks.router,
 )
 """In the order of the API document."""
