@@ -168,7 +168,7 @@ class Settings(BaseSettings):
     """Name of the code that runs: what `relance ops recycle --older-than` compares."""
 
     http_port: int = Field(default=8000, ge=1, le=65535)
-    """Port on which the sandbox and Docker Compose open the HTTP door: webhooks and the pay page."""
+    """Port on which the sandbox and Docker Compose open the HTTP door: the API, webhooks and the pay page."""
 
     reconcile_minutes: int = Field(default=15, ge=1, le=1440)
     """Minutes between two readings of Stripe's list of events, which finds webhooks that were missed."""

@@ -16,6 +16,7 @@ from documents.document import Document, DocumentForm
 from documents.pdf import Typesetter
 from documents.structured import xml_of
 
+ATTACHMENT: Final = "factur-x.xml"
 FACTURX_NAMESPACE: Final = "urn:factur-x:pdfa:CrossIndustryDocument:invoice:1p0#"
 _SCHEMA: Final = (Path(__file__).parent / "facturx.xmp").read_text(encoding="utf-8").strip()
 _BAG: Final = "<pdfaExtension:schemas><rdf:Bag>"
@@ -63,6 +64,18 @@ def render(document: Document, typesetter: Typesetter) -> Rendered:
     else:
         content = typesetter.pdf(document)
     return Rendered(content=content, form=document.form, version=typesetter.version)
+
+
+def structured_part(pdf: bytes) -> bytes:
+    """The XML inside a Factur-X.
+
+    Raises:
+        UnexpectedPdf: there is none.
+    """
+    attached = PdfReader(io.BytesIO(pdf)).attachments.get(ATTACHMENT)
+    if not attached:
+        raise UnexpectedPdf(f"The PDF has no {ATTACHMENT}.")
+    return attached[0]
 
 
 def declare_facturx(pdf: bytes) -> bytes:

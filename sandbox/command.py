@@ -20,6 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from sandbox.api import first_call, key_of
 from sandbox.environment import past_proxies
 from sandbox.folder import DEFAULT, Running, running_in
 from sandbox.ports import DOORS, SETTINGS, TITLES, Ports, free_ports, port, ports_from
@@ -116,7 +117,7 @@ async def _up(asked: argparse.Namespace) -> int:
     _tell("Starting the sandbox ...")
     try:
         async with sandbox:
-            _tell("\nThe sandbox is up. Ctrl-C stops it.\n\n" + _block(sandbox) + "\n")
+            _tell(f"\nThe sandbox is up. Ctrl-C stops it.\n\n{await _doors(sandbox)}\n")
             stop.complete = True
             await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -142,10 +143,10 @@ async def _demo(asked: argparse.Namespace) -> int:
         async with sandbox:
             from sandbox.demo.run import perform
 
-            _tell(f"\n{_block(sandbox)}\n")
+            _tell(f"\n{await _doors(sandbox)}\n")
             status = 0 if await perform(sandbox, offered, cast) else 1
             if asked.keep:
-                _tell(f"\nEverything is still running. Ctrl-C stops it.\n\n{_block(sandbox)}\n")
+                _tell(f"\nEverything is still running. Ctrl-C stops it.\n\n{await _doors(sandbox)}\n")
                 stop.complete = True
                 await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -176,6 +177,12 @@ class _Stop:
         _tell("\nStopping; once more to stop at once.")
         if task is not None:
             task.cancel()
+
+
+async def _doors(sandbox: Sandbox) -> str:
+    """Where everything is, and how the API is asked."""
+    block, key = _block(sandbox), await key_of(sandbox)
+    return block if key is None else f"{block}\n\n{first_call(sandbox.addresses['http'], key)}"
 
 
 def _block(sandbox: Sandbox) -> str:

@@ -139,6 +139,15 @@ class Sandbox:
         """Process id of a running service."""
         return self._children[name].pid
 
+    def runs(self, name: Name) -> bool:
+        """Whether a service belongs to this sandbox."""
+        return SERVICES[name] in self._services
+
+    @property
+    def data(self) -> Path:
+        """Where the database and keys of this run are."""
+        return self._workplace
+
     @property
     def environment(self) -> dict[str, str]:
         """The whole environment for a command that is to work in this sandbox."""

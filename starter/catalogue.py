@@ -105,6 +105,15 @@ class Catalogue:
                 query = query.where(col(Plan.archived_at).is_(None))
             return (await session.exec(query)).all()
 
+    async def find_plan(self, key: str) -> Plan:
+        """A plan by id or reference.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._to.database.read() as session:
+            return await find(session, Plan, key, field="plan")
+
     async def archive_plan(self, key: str, *, entity: str | None = None) -> Plan:
         """Take a plan off the offer. Subscriptions that have it keep it.
 

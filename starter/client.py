@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from activities.gateway import PaymentGateway
+from activities.gateway import PaymentGateway, SetupFacts
 from models.database import Database
 from models.schema import check_schema
 from models.tables import (
@@ -30,6 +30,7 @@ from models.tables import (
 )
 from settings import Settings
 from starter.accounts import Accounts
+from starter.api_keys import ApiKeys
 from starter.books_export import BooksExport
 from starter.catalogue import Catalogue
 from starter.changes import Previews
@@ -43,6 +44,7 @@ from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
 from starter.late_payments import LatePayments
+from starter.listing import Listing
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
 from starter.payments import Payments
@@ -71,14 +73,14 @@ if TYPE_CHECKING:
 class RelanceClient(Commands):
     """Everything that a backend, the command line, the API and the portal ask of Relance.
 
-    Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
-    your own to be able to repeat it after a lost answer. What concerns one thing alone is an attribute: VAT in
-    `taxes`, files of documents and what the law wants on them in `documents`, credits and other corrections of issued
-    invoices in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in
-    `usage`, what a customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`,
-    what a person decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`,
-    money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late payment costs
-    in `late_payments`.
+    Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give your
+    own to be able to repeat it after a lost answer. What concerns one thing alone is an attribute: VAT in `taxes`,
+    files of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices
+    in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in `usage`, what a
+    customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`, what a person
+    decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`, keys to the HTTP API in
+    `api_keys`, lists by the page in `listing`, money that is held, goes back or is disputed in `payments`, bank
+    transfers in `transfers`, what late payment costs in `late_payments`.
     """
 
     def __init__(
@@ -120,6 +122,8 @@ class RelanceClient(Commands):
         self.reports = Reports(self.connections)
         self.entitlements = Entitlements(self.connections)
         self.transfers = Transfers(self.connections)
+        self.api_keys = ApiKeys(self.connections)
+        self.listing = Listing(self.connections)
 
     @classmethod
     @asynccontextmanager
@@ -164,6 +168,10 @@ class RelanceClient(Commands):
         """The plans on offer, with `archived` all."""
         return await self._catalogue.list_plans(archived=archived)
 
+    async def plan(self, plan: str) -> Plan:
+        """A plan; see `Catalogue.find_plan`."""
+        return await self._catalogue.find_plan(plan)
+
     async def archive_plan(self, plan: str) -> Plan:
         """Take a plan off the offer; see `Catalogue.archive_plan`."""
         return await self._catalogue.archive_plan(plan)
@@ -187,6 +195,10 @@ class RelanceClient(Commands):
     async def list_customers(self, *, limit: int = 100) -> Sequence[Customer]:
         """The newest customers."""
         return await self._customers.list(limit=limit)
+
+    async def begin_setup(self, customer: str, *, command_id: str | None = None) -> SetupFacts:
+        """Begin saving a payment method in the customer's browser; see `Customers.begin_setup`."""
+        return await self._customers.begin_setup(customer, command_id=command_id)
 
     async def list_methods(self, customer: str) -> Sequence[PaymentMethod]:
         """The payment methods of a customer, newest first.
@@ -235,6 +247,10 @@ class RelanceClient(Commands):
     async def state(self, subscription: str) -> StateAnswer:
         """How a subscription stands, from its workflow, else from the books; see `Reading.state`."""
         return await self._reading.state(subscription)
+
+    async def subscription(self, subscription: str) -> SubscriptionRow:
+        """The row of a subscription; see `Reading.subscription`."""
+        return await self._reading.subscription(subscription)
 
     async def show(self, subscription: str) -> Overview:
         """A subscription as support reads it; see `Reading.show`."""
@@ -295,6 +311,10 @@ class RelanceClient(Commands):
     async def list_clocks(self) -> Sequence[TestClock]:
         """Every test clock."""
         return await self._clocks.list()
+
+    async def set_clock_off(self, clock_id: str, to: datetime) -> None:
+        """Let a clock move on, and wait for nothing; see `Clocks.set_off`."""
+        await self._clocks.set_off(clock_id, to)
 
     async def advance_clock(
         self, clock_id: str, to: datetime, *, progress: Progress | None = None

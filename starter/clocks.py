@@ -83,6 +83,17 @@ class Clocks:
             ClockStuck: something on it does not come to rest; says what.
             NoWorker, TemporalUnreachable: nobody moves it; ask again.
         """
+        await self.set_off(clock_id, to)
+        return await self._arrival(clock_id, to, progress)
+
+    async def set_off(self, clock_id: str, to: datetime) -> None:
+        """Let a clock move on, and wait for nothing.
+
+        Raises:
+            InvalidInput: `to` lies before the clock's now, or has no offset.
+            NotFound: there is no such clock.
+            NoWorker, TemporalUnreachable: nobody moves it; ask again.
+        """
         _check_aware(to, field="to")
         clock = await self.find(clock_id)
         if to < clock.now:
@@ -100,7 +111,6 @@ class Clocks:
             command_id=new_id("adv"),
             answer=type(None),
         )
-        return await self._arrival(clock_id, to, progress)
 
     async def _arrival(self, clock_id: str, to: datetime, progress: Progress | None) -> datetime:
         loop = asyncio.get_running_loop()

@@ -56,6 +56,15 @@ class Coupons:
         await session.flush()
         return row
 
+    async def find(self, code: str) -> Coupon:
+        """A coupon by id or code.
+
+        Raises:
+            NotFound: there is none.
+        """
+        async with self._to.database.read() as session:
+            return await find(session, Coupon, code, field="coupon")
+
     async def list(self) -> Sequence[Coupon]:
         """Every coupon, newest first."""
         async with self._to.database.read() as session:

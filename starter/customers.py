@@ -13,7 +13,7 @@ from activities.books.chase_steps import ask_for_new_method
 from activities.books.delivery import undeliverable
 from activities.books.rows import get, lock
 from activities.books.steps import bring_back
-from activities.gateway import MethodFacts
+from activities.gateway import MethodFacts, SetupFacts
 from activities.vat_checks import keep_reply
 from billing.declines import support_words
 from billing.errors import InvalidInput
@@ -145,9 +145,31 @@ class Customers:
         async with self._to.database.write() as session:
             customer = await find(session, Customer, key, field="customer")
             row = await lock(session, Customer, customer.id, field="customer")
+            row.name = change.name or row.name
+            row.locale = change.locale or row.locale
+            if change.contacts is not None:
+                row.contacts = [contact.model_dump() for contact in change.contacts]
+            if change.custom is not None:
+                row.custom = change.custom
             if change.segment is not None:
                 row.segment = change.segment or None
             return row
+
+    async def begin_setup(self, key: str, *, command_id: str | None = None) -> SetupFacts:
+        """Begin saving a payment method in the customer's browser; what comes of it is given to `set_payment_method`.
+
+        Raises:
+            NotFound: there is no such customer.
+            InvalidInput: the provider does not know them.
+            ProviderUnavailable, ProviderMisconfigured, ProviderRefused: the provider did not take it.
+        """
+        customer = await self.find(key)
+        command = command_id or new_id("cmd")
+        return await self._to.gateway().create_setup_intent(
+            customer=_provider_id(customer),
+            payment_method=None,
+            idempotency_key=f"setup/{customer.id}/{command}",
+        )
 
     async def list(self, *, limit: int = 100) -> Sequence[Customer]:
         """The newest customers."""
@@ -184,13 +206,10 @@ class Customers:
         async with self._to.database.read() as session:
             customer = await find(session, Customer, key, field="customer")
             subscriptions = await _running(session, customer.id)
-        if customer.provider_id is None:
-            raise InvalidInput(
-                f"Customer {customer.id} is not known to the payment provider.", field="customer"
-            )
+        provider_id = _provider_id(customer)
         temporal = await self._to.temporal() if subscriptions else None
         facts = await self._to.gateway().attach(
-            token, customer=customer.provider_id, idempotency_key=f"attach/{customer.id}/{command}"
+            token, customer=provider_id, idempotency_key=f"attach/{customer.id}/{command}"
         )
         if isinstance(facts, Declined):
             raise MethodRefused(
@@ -216,6 +235,12 @@ def method_label(method: PaymentMethod) -> str:
         f", valid to {method.exp_month:02}/{method.exp_year}" if method.exp_month and method.exp_year else ""
     )
     return f"{method.brand or method.kind} {method.last4}{valid}"
+
+
+def _provider_id(customer: Customer) -> str:
+    if customer.provider_id is None:
+        raise InvalidInput(f"Customer {customer.id} is not known to the payment provider.", field="customer")
+    return customer.provider_id
 
 
 def _customer_id(entity_id: str, reference: str | None) -> str:

@@ -13,7 +13,9 @@ from activities.books.rows import NotFound, lock
 from activities.rendering import Renderings
 from billing.errors import InvalidInput, RelanceError
 from billing.values import Value
+from documents.document import DocumentForm
 from documents.mentions import Missing, check_entity_ready, missing_of_seller
+from documents.rendering import structured_part
 from models.tables import Customer, LegalEntity
 from settings import Settings
 from starter.connections import Connections
@@ -89,6 +91,20 @@ class Documents:
                 f"Several sellers have a document {key}. Name it by its id: {ids}.", field="document"
             )
         return await self._file(found[0])
+
+    async def structured(self, key: str) -> bytes:
+        """The XML inside the file of an invoice or credit note.
+
+        Raises:
+            NotFound: there is no such document, or it is one without: a consumer's.
+            InvalidInput: several sellers have given that number.
+        """
+        found = await self.file(key)
+        if not DocumentForm(found.form).has_xml:
+            raise NotFound(
+                f"{found.number} is a document for a consumer: it is a PDF alone.", field="document"
+            )
+        return await asyncio.to_thread(structured_part, found.content)
 
     async def export(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
@@ -13,6 +13,9 @@ from activities.books.rows import NotFound
 from billing.errors import InvalidInput
 from models.database import Database
 from models.tables import Coupon, Customer, Invoice, LegalEntity, Plan, SubscriptionRow
+
+REFERENCE: Final = "ref:"
+"""Before the caller's own reference, to say that it is one: a reference may look like an id."""
 
 Named = TypeVar("Named", Coupon, Customer, Plan, SubscriptionRow)
 Answer = TypeVar("Answer")
@@ -26,7 +29,7 @@ async def find(
     Args:
         session: for looking.
         table: what is meant.
-        key: an id of ours, or the caller's reference.
+        key: an id of ours, or the caller's reference, with or without `ref:` before it.
         field: what the caller calls it, for the error.
         entity_id: the legal entity within which references are unique; None for any.
 
@@ -34,10 +37,11 @@ async def find(
         NotFound: there is none.
         InvalidInput: two legal entities have one of that reference.
     """
-    row = await session.get(table, key)
+    reference = key.removeprefix(REFERENCE)
+    row = await session.get(table, key) if reference == key else None
     if row is not None and entity_id in (None, row.entity_id):
         return row
-    found = await with_reference(session, table, key, entity_id=entity_id)
+    found = await with_reference(session, table, reference, entity_id=entity_id)
     if not found:
         raise NotFound(f"There is no {field} {key}.", field=field)
     if len(found) > 1:

@@ -266,6 +266,10 @@ class NewCustomer(Value):
 class CustomerChange(Value):
     """What is new about a customer beside the tax. None leaves it as it is."""
 
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    contacts: tuple[Contact, ...] | None = Field(default=None, min_length=1, max_length=10)
+    locale: str | None = Field(default=None, pattern="^[a-z]{2}([-_][A-Z]{2})?$")
+    custom: Custom | None = None
     segment: Segment | None = None
     """Empty takes it away. It counts for chases that begin later."""
 

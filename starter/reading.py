@@ -153,6 +153,15 @@ class Reading:
             return StateAnswer(source="books", as_of=row.updated_at, state=state)
         return StateAnswer(source="workflow", as_of=state.now, state=state)
 
+    async def subscription(self, key: str) -> SubscriptionRow:
+        """The row of a subscription.
+
+        Raises:
+            NotFound: there is no such subscription.
+        """
+        async with self._to.database.read() as session:
+            return await find(session, SubscriptionRow, key, field="subscription")
+
     async def show(self, key: str) -> Overview:
         """A subscription as support reads it, from the books.
 

@@ -12,6 +12,7 @@ from billing.steering import Directive
 from models.boundary import Wish, WishAccepted
 from models.ids import new_id
 from models.tables import Customer
+from starter.chargeable import check_chargeable, was_tried
 from starter.connect import TemporalUnreachable
 from starter.connections import Connections
 from starter.finding import find, find_invoice
@@ -81,9 +82,13 @@ class Steering:
         async with self._to.database.read() as session:
             row = await find_invoice(session, invoice)
             now = await self._to.now(session, row.clock_id)
+            command_id = command_id or new_id("cmd")
+            if await was_tried(session, row, command_id):
+                return WishAccepted(command_id=command_id, invoice_id=row.id)
+        check_chargeable(row)
         wish = Wish(
             trigger=Trigger.SUPPORT,
-            command_id=command_id or new_id("cmd"),
+            command_id=command_id,
             as_of=now if row.clock_id is not None else None,
             by=by,
         )

@@ -29,10 +29,10 @@ from models.tables import (
     CommandRow,
     Customer,
     Invoice,
-    InvoiceStatus,
     Plan,
     SubscriptionRow,
 )
+from starter.chargeable import check_chargeable, was_tried
 from starter.connections import Connections
 from starter.executions import start_subscription
 from starter.finding import find, in_one_transaction, the_entity, with_reference
@@ -265,21 +265,13 @@ class Subscriptions:
             if invoice is None:
                 raise InvalidInput(f"There is no invoice {invoice_id}.", field="invoice")
             now = await self._to.now(session, invoice.clock_id)
-        if invoice.open_minor <= 0 or invoice.status is InvoiceStatus.VOID:
-            raise CommandRefused("not_open", "Nothing is owed on this invoice any more.", field="invoice")
-        if invoice.status is InvoiceStatus.UNCOLLECTIBLE:
-            raise CommandRefused(
-                "not_open",
-                "This invoice was written off: it is not charged any more. A payment by other means still pays it.",
-                field="invoice",
-            )
-        if invoice.owner != "collection":
-            raise CommandRefused(
-                "under_way", "A payment is under way; wait for its outcome.", field="invoice"
-            )
+            command_id = command_id or new_id("cmd")
+            if await was_tried(session, invoice, command_id):
+                return WishAccepted(command_id=command_id, invoice_id=invoice_id)
+        check_chargeable(invoice)
         wish = Wish(
             trigger=Trigger.CUSTOMER,
-            command_id=command_id or new_id("cmd"),
+            command_id=command_id,
             as_of=now if invoice.clock_id is not None else None,
             by=by,
         )

@@ -15,5 +15,6 @@ pytest_plugins = [
     "support.servers",
     "support.mailroom",
     "support.worlds",
+    "support.api",
     "support.terminal",
 ]

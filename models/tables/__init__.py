@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from models.tables.api import ApiCall, ApiKey
 from models.tables.catalogue import Coupon, CouponRedemption, DunningPolicyVersion, Plan
 from models.tables.clocks import TestClock
 from models.tables.disputes import Dispute, Matter, MatterKind
@@ -30,6 +31,8 @@ from models.tables.transfers import LateClaim, Transfer, TransferShare
 from models.tables.usage import MeterStretch, UsageEvent
 
 __all__ = [
+    "ApiCall",
+    "ApiKey",
     "Collection",
     "CommandRow",
     "Coupon",

@@ -41,6 +41,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "books": Noun("starter.cli.books", "Customers, invoices, payments and the journal as CSV."),
     "tax": Noun("starter.cli.tax", "VAT: who is taxed how and why, VAT numbers, the one stop shop."),
     "clock": Noun("starter.cli.clock", "Test clocks, on which a year is lived in seconds."),
+    "api-key": Noun("starter.cli.api_key", "Keys to the HTTP API, and what was done with them."),
     "doctor": Noun("starter.cli.doctor", "What is wrong, and mending what is safe to mend."),
     "ops": Noun("starter.cli.ops", "Steering running workflows."),
     "worker": Noun("starter.cli.worker", "The process that runs workflows and activities."),

@@ -10,6 +10,8 @@ from activities.books.config import BookRules
 from activities.links import Links
 from models.database import Database
 from settings import Settings
+from starter.api_calls import ApiCalls
+from starter.client import RelanceClient
 from starter.connections import Connections
 
 
@@ -20,16 +22,23 @@ class Door:
     Attributes:
         settings: of this process.
         database: the books.
-        connections: Temporal, when first needed.
+        relance: what the API asks.
         links: reads the tokens of links in mails.
         rules: the seller's.
+        calls: what was asked through the API.
     """
 
     settings: Settings
     database: Database
-    connections: Connections
+    relance: RelanceClient
     links: Links
     rules: BookRules
+    calls: ApiCalls
+
+    @property
+    def connections(self) -> Connections:
+        """Temporal, when first needed."""
+        return self.relance.connections
 
 
 def door_of(request: Request) -> Door:

@@ -5,39 +5,52 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from temporalio.service import RPCError
 
 from billing.errors import RelanceError
+from billing.values import Value
 from models.schema import check_schema
 from starter.http.door import Door, door_of
 
 logger = logging.getLogger(__name__)
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["Health"])
 
 PATIENCE_SECONDS: Final = 3.0
 
 
+class Alive(Value):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Value):
+    """Whether the process can do its work, and what keeps it from that."""
+
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, str]
+    """By part: `ok`, or the kind of problem."""
+
+
 @router.get("/healthz")
-async def healthz() -> dict[str, str]:
+async def healthz() -> Alive:
     """The process answers; nothing else is asked."""
-    return {"status": "ok"}
+    return Alive()
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=Ready, responses={503: {"model": Ready}})
 async def readyz(request: Request) -> JSONResponse:
     """The database is reachable and migrated, and Temporal answers; 503 and which does not."""
     door = door_of(request)
     database, temporal = await asyncio.gather(_database(door), _temporal(door))
     ready = database == temporal == "ok"
-    body = {
-        "status": "ok" if ready else "unavailable",
-        "checks": {"database": database, "temporal": temporal},
-    }
-    return JSONResponse(body, 200 if ready else 503)
+    checks = {"database": database, "temporal": temporal}
+    body = Ready(status="ok" if ready else "unavailable", checks=checks)
+    return JSONResponse(body.model_dump(), 200 if ready else 503)
 
 
 async def _database(door: Door) -> str:

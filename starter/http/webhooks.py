@@ -21,7 +21,7 @@ from starter.connections import Connections
 from starter.http.door import Door, door_of
 
 logger = logging.getLogger(__name__)
-router = APIRouter(prefix="/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/webhooks", include_in_schema=False)
 
 MOST_BYTES: Final = 1_000_000
 """An event is far smaller; more is not read."""

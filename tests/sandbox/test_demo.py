@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -59,6 +60,17 @@ def first_charge(stripe: str) -> dict[str, Any]:
     raise AssertionError("nothing was charged")
 
 
+def plans_by_the_printed_call(process: subprocess.Popen[str]) -> set[str]:
+    """What the `curl` answers that the demo prints as soon as it is up; references of plans."""
+    assert process.stdout is not None
+    printed = next(line for line in process.stdout if line.strip().startswith("curl "))
+    curl, silent, address, option, header = shlex.split(printed)
+    assert (curl, silent, option) == ("curl", "-sS", "-H")
+    name, _, value = header.partition(": ")
+    answer = httpx.get(f"{address}?limit=100", headers={name: value}, trust_env=False)
+    return {plan["reference"] for plan in answer.raise_for_status().json()["data"]}
+
+
 def test_a_short_demo_ends_by_itself_and_the_books_agree(tmp_path: Path) -> None:
     with demo(tmp_path, "--only", "northwind", "canal", "--until", "2027-04-20") as process:
         said, _ = process.communicate(timeout=PATIENCE_SECONDS)
@@ -84,6 +96,7 @@ def test_a_cent_moved_behind_its_back_is_found_and_named(tmp_path: Path) -> None
     with demo(tmp_path, "--only", "anna", "--until", "2027-05-15") as process:
         stripe = addresses(tmp_path)["stripe"]
         charge = first_charge(stripe)
+        assert "pro-monthly" in plans_by_the_printed_call(process)
         shift = {"charge": charge["id"], "by_minor": 1}
         httpx.post(f"{stripe}/_fake/ledger/shift", json=shift, trust_env=False).raise_for_status()
         said, _ = process.communicate(timeout=PATIENCE_SECONDS)

@@ -562,6 +562,8 @@ async def test_what_is_not_there_is_a_problem_too(door: httpx.AsyncClient) -> No
         "title": "Not Found",
         "status": 404,
         "detail": "Not Found.",
+        "code": "not_found",
+        "remedy": "Check the address of the call.",
     }
 
 

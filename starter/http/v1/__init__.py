@@ -1,0 +1,37 @@
+"""The API, one file per resource. A new one is a router in here."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from starter.http.v1 import (
+    catalogue,
+    customers,
+    dunning,
+    invoice_corrections,
+    invoices,
+    payment_methods,
+    payments,
+    subscription_commands,
+    subscriptions,
+    test_clocks,
+    usage,
+)
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    customers.router,
+    payment_methods.router,
+    payment_methods.setup_router,
+    catalogue.plans,
+    catalogue.coupons,
+    subscriptions.router,
+    subscription_commands.router,
+    usage.router,
+    invoices.router,
+    invoice_corrections.router,
+    dunning.router,
+    payments.router,
+    payments.refunds,
+    test_clocks.router,
+)
+"""In the order of the API document."""

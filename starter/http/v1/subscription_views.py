@@ -1,0 +1,143 @@
+"""Subscriptions as the API shows them, from their state and their row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from billing import steps
+from billing.subscription import Subscription as State
+from models.boundary import Accepted, PlannedStep
+from models.tables import SubscriptionRow
+from starter.http.calling import Call
+from starter.problems import TookTooLong
+from starter.reading import FirstOutcome
+from starter.resources.subscriptions import FirstPayment, GivenDiscount, Next, Subscription
+from workflows.details import subscription_step
+
+_ASKS_THE_CUSTOMER: Final = (FirstOutcome.ACTION_REQUIRED, FirstOutcome.DECLINED, FirstOutcome.NO_METHOD)
+Source = Literal["workflow", "books"]
+
+
+async def show_present(call: Call, key: str) -> Subscription:
+    """A subscription as it stands now, by its workflow or else by the books."""
+    row = await call.relance.subscription(key)
+    answer = await call.relance.state(row.id)
+    state = answer.state
+    as_of, source = answer.as_of, answer.source
+    return _show(call, row, state.subscription, now=state.now, coming=state.next, source=source, as_of=as_of)
+
+
+async def show_accepted(call: Call, key: str, accepted: Accepted) -> Subscription:
+    """A subscription as a command that was just accepted will make it."""
+    row = await call.relance.subscription(key)
+    (now,) = await _nows(call, [row])
+    state = accepted.subscription
+    shown = _show(call, row, state, now=now, coming=_next(state, now), source="workflow", as_of=now)
+    return shown.model_copy(update={"command": accepted.command_id})
+
+
+async def show_rows(call: Call, rows: Sequence[SubscriptionRow]) -> list[Subscription]:
+    """Subscriptions as the books have them."""
+    nows = await _nows(call, rows)
+    return [
+        _show(
+            call,
+            row,
+            row.state,
+            now=now,
+            coming=_next(row.state, now),
+            source="books",
+            as_of=row.updated_at,
+        )
+        for row, now in zip(rows, nows, strict=True)
+    ]
+
+
+async def first_payment(call: Call, key: str) -> FirstPayment:
+    """What came of the first payment, once it has come."""
+    try:
+        found = await call.relance.wait_for_first_payment(key)
+    except TookTooLong:
+        return FirstPayment(
+            outcome="pending", invoice=None, pay_url=None, decline_code=None, decline_reason=""
+        )
+    needs_link = found.outcome in _ASKS_THE_CUSTOMER and found.invoice_id is not None
+    return FirstPayment(
+        outcome=found.outcome.value,
+        invoice=found.invoice_id,
+        pay_url=call.door.links.pay(found.invoice_id, now=datetime.now(UTC))
+        if needs_link and found.invoice_id
+        else None,
+        decline_code=found.decline_code,
+        decline_reason=found.decline_words,
+    )
+
+
+async def _nows(call: Call, rows: Sequence[SubscriptionRow]) -> list[datetime]:
+    """The business instant of each."""
+    connections = call.relance.connections
+    async with call.door.database.read() as session:
+        of_clock = {key: await connections.now(session, key) for key in {row.clock_id for row in rows}}
+    return [of_clock[row.clock_id] for row in rows]
+
+
+def _next(state: State, now: datetime) -> PlannedStep:
+    return subscription_step(steps.next_step(state, now))
+
+
+def _show(
+    call: Call,
+    row: SubscriptionRow,
+    state: State,
+    *,
+    now: datetime,
+    coming: PlannedStep,
+    source: Source,
+    as_of: datetime,
+) -> Subscription:
+    access, terms = call.door.rules.access, state.terms
+    return Subscription(
+        id=row.id,
+        reference=row.reference,
+        customer=row.customer_id,
+        plan=terms.plan_id,
+        plan_name=terms.plan_name,
+        quantity=terms.quantity,
+        currency=terms.currency,
+        every=str(terms.interval),
+        status=state.status.value,
+        entitled=state.entitled_at(now),
+        access_until=state.access_until(now, window=access.window, grace=access.grace),
+        entitlement_reason=state.entitlement_reason,
+        starts_on=state.starts_on,
+        current_period_start=state.period.start if state.period else None,
+        current_period_end=state.period.end if state.period else None,
+        trial_end_on=state.trial_end_on,
+        cancel_at_period_end=state.cancel_at_end,
+        pause_at_period_end=state.pause_at_end,
+        pending_plan=state.pending_terms.plan_id if state.pending_terms else None,
+        discounts=tuple(
+            GivenDiscount(
+                coupon=given.coupon_id,
+                percent=given.percent,
+                amount=given.amount,
+                periods=given.periods,
+                used=given.used,
+            )
+            for given in state.discounts
+        ),
+        has_payment_method=state.has_method,
+        open_invoices=state.open_invoices,
+        in_arrears=state.in_arrears,
+        parked=state.parked,
+        next=Next(what=coming.what, at=coming.due, why=coming.why),
+        ended_at=state.ended_at,
+        end_reason=state.end_reason,
+        test_clock=row.clock_id,
+        metadata=row.custom,
+        created_at=row.created_at,
+        source=source,
+        as_of=as_of,
+    )

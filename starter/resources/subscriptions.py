@@ -1,0 +1,297 @@
+"""Subscriptions: starting them, what is asked of them, and how they stand."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from billing.agreed import Agreed
+from billing.commands import CreditTo, When
+from billing.discounts import MAX_DISCOUNTS
+from billing.subscription import Parked
+from starter.resources.common import (
+    Body,
+    Day,
+    EntityId,
+    Instant,
+    Key,
+    Metadata,
+    Money,
+    Reason,
+    Reference,
+    Resource,
+    example,
+)
+
+Quantity = Annotated[int, Field(ge=1, le=1_000_000)]
+CouponCode = Annotated[str, Field(min_length=1, max_length=64, examples=["WELCOME20"])]
+
+
+class SubscriptionContent(Body):
+    """What a subscription starts with. What is not given is the plan's."""
+
+    model_config = example(customer="ref:acme", plan="ref:pro-monthly", quantity=5, wait_for_payment=True)
+
+    customer: Key
+    plan: Annotated[Key, Field(examples=["ref:pro-monthly"])]
+    quantity: Quantity | None = None
+    """Seats."""
+    amount: Money | None = None
+    """Another price than the plan's, where that has a single one."""
+    trial_days: Annotated[int, Field(ge=0, le=730)] | None = None
+    dunning_policy: Annotated[str, Field(max_length=80)] | None = None
+    agreed: Agreed = Agreed()
+    """Anything else that was agreed with this customer."""
+    coupons: Annotated[tuple[CouponCode, ...], Field(max_length=MAX_DISCOUNTS)] = ()
+    starts_on: Day | None = None
+    """First day of service where the customer lives; today, if not given."""
+    early_start_requested: bool = False
+    """A consumer asked expressly that the service begin within the 14 days for withdrawal."""
+    metadata: Metadata = Field(default_factory=dict)
+    wait_for_payment: bool = False
+    """Answer when the first payment has an outcome, and say which."""
+
+
+class NewSubscription(SubscriptionContent):
+    """A subscription to start."""
+
+    reference: Reference | None = None
+    legal_entity: EntityId | None = None
+
+
+class FirstPayment(Resource):
+    """What came of the first payment."""
+
+    outcome: Literal[
+        "paid", "processing", "action_required", "declined", "no_method", "not_due", "over", "pending"
+    ]
+    """`action_required`: the customer has to confirm it with their bank (3-D Secure). `pending`: not known yet."""
+    invoice: str | None
+    pay_url: str | None
+    """Where to send the customer to confirm, to pay, or to give another payment method."""
+    decline_code: str | None
+    decline_reason: str
+
+
+class Next(Resource):
+    """What happens next."""
+
+    what: str
+    at: datetime | None
+    """None where it waits for somebody."""
+    why: str
+
+
+class GivenDiscount(Resource):
+    """A discount that it has."""
+
+    coupon: str
+    percent: Decimal | None
+    amount: Decimal | None
+    periods: int | None
+    used: int
+
+
+class Subscription(Resource):
+    """A subscription, and who says how it stands."""
+
+    id: Annotated[str, Field(examples=["sub_01k6xhz8m2q4v7w9y1b3d5f7"])]
+    object: Literal["subscription"] = "subscription"
+    reference: str | None
+    customer: str
+    plan: str
+    plan_name: str
+    quantity: int
+    currency: str
+    every: str
+    status: Literal[
+        "scheduled", "trialing", "incomplete", "active", "past_due", "unpaid", "paused", "canceled",
+        "incomplete_expired",
+    ]  # fmt: skip
+    entitled: bool
+    """Whether the customer may use the service."""
+    access_until: datetime | None
+    entitlement_reason: str
+    starts_on: date
+    current_period_start: date | None
+    current_period_end: date | None
+    """Exclusive."""
+    trial_end_on: date | None
+    cancel_at_period_end: bool
+    pause_at_period_end: bool
+    pending_plan: str | None
+    """That it has from the next period on."""
+    discounts: tuple[GivenDiscount, ...]
+    has_payment_method: bool
+    open_invoices: tuple[str, ...]
+    in_arrears: tuple[str, ...]
+    """Those of them whose payment failed."""
+    parked: Parked | None
+    """It waits for a person of the seller."""
+    next: Next
+    ended_at: datetime | None
+    end_reason: str | None
+    test_clock: str | None
+    metadata: dict[str, JsonValue]
+    created_at: datetime
+    source: Literal["workflow", "books"]
+    """`books` where no worker answered."""
+    as_of: datetime
+    """The instant for which the source says so; of the books, when they last changed."""
+    first_payment: FirstPayment | None = None
+    """Of a creation that waited for it."""
+    command: str | None = None
+    """Id of the command that was just accepted; the subscription is then shown as it will be."""
+
+
+class Change(Body):
+    """What is to be another one, and when."""
+
+    model_config = example(plan="ref:pro-yearly", when="now", previewed_on="2027-02-15")
+
+    plan: Key | None = None
+    """Another plan."""
+    quantity: Quantity | None = None
+    """Another number of seats, with or without another plan."""
+    agreed: Agreed | None = None
+    """Anything else that was agreed with this customer; then neither plan nor quantity."""
+    remove_coupon: CouponCode | None = None
+    """Code of a coupon whose discount ends."""
+    when: When = When.PERIOD_END
+    prorate: bool = True
+    """Only with `now`: bill the rest of the period and give the old one back."""
+    if_paid: bool = False
+    """Only with `now`: apply it when what it bills is paid, and never otherwise."""
+    keep_anchor: bool = False
+    """Only with `now` and another rhythm: count the new periods from the old anchor."""
+    previewed_on: Day | None = None
+    """`on` of the preview that this follows; on another day it is refused."""
+
+
+class Cancel(Body):
+    """The end."""
+
+    when: When = When.PERIOD_END
+    credit_to: CreditTo = CreditTo.BALANCE
+    """Only with `now`: where the money of unused days goes."""
+    reason: Reason = ""
+
+
+class Pause(Body):
+    """A pause."""
+
+    when: When = When.PERIOD_END
+    credit: bool = False
+    """Only with `now`: credit the unused days and end access at once."""
+    credit_to: CreditTo = CreditTo.BALANCE
+
+
+class Resume(Body):
+    """Back from a pause, from unpaid, or from parked."""
+
+    issue: Annotated[tuple[Day, ...], Field(max_length=120)] | None = None
+    """After a long downtime, the starts of the missed periods to issue; all, if not given."""
+
+
+class Withdraw(Body):
+    """A consumer goes back on the contract within 14 days."""
+
+    reason: Reason = ""
+
+
+class GiveCoupon(Body):
+    """A coupon, from the next billed period on."""
+
+    code: CouponCode
+
+
+class PreviewLine(Resource):
+    """A line as it would be issued."""
+
+    kind: str
+    plan_name: str
+    description: str
+    quantity: Decimal
+    unit_amount: Decimal
+    start: date
+    end: date
+    """Exclusive."""
+    days: int
+    whole_days: int
+    amount_minor: int
+    """Signed."""
+    net_minor: int
+    vat_percent: Decimal
+
+
+class PreviewDocument(Resource):
+    """An invoice or a credit note as it would be issued; a credit note's amounts are negative."""
+
+    kind: str
+    corrects: str | None
+    lines: tuple[PreviewLine, ...]
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+
+
+class Preview(Resource):
+    """What a change would do, if it were asked for on this day."""
+
+    object: Literal["preview"] = "preview"
+    on: date
+    """The customer's date: name it with the change as `previewed_on`."""
+    status: str
+    currency: str
+    documents: tuple[PreviewDocument, ...]
+    if_paid: bool
+    from_balance_minor: int
+    due_minor: int
+    """What would be charged, or asked for, now."""
+    credited_minor: int
+    credit_to: CreditTo | None
+
+
+class UsageEvent(Body):
+    """Something that was used."""
+
+    id: Annotated[str, Field(min_length=1, max_length=100, examples=["call-7f3a"])]
+    """Yours: the same event reported twice counts once."""
+    meter: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_.-]{0,49}$", examples=["api_calls"])]
+    quantity: Annotated[Decimal, Field(ge=-(10**12), le=10**12, examples=["12"])]
+    """Negative corrects what was reported before."""
+    at: Instant | None = None
+    """When it was used; now, if not given."""
+
+
+class ReportUsage(Body):
+    """What one subscription used."""
+
+    subscription: Key
+    events: Annotated[tuple[UsageEvent, ...], Field(min_length=1, max_length=1000)]
+
+
+class UsageReported(Resource):
+    """What became of a report."""
+
+    object: Literal["usage_report"] = "usage_report"
+    received: int
+    new: int
+    """How many had not been reported before."""
+
+
+class Usage(Resource):
+    """What one meter counts, or counted, at one price."""
+
+    object: Literal["usage"] = "usage"
+    meter: str
+    plan_name: str
+    quantity: Decimal
+    start_on: date
+    end_on: date | None
+    """Exclusive; None while it counts."""
+    billed: Decimal | None
+    """How much of it is on an invoice."""

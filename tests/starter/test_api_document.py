@@ -1,0 +1,54 @@
+"""The API is what its document says: lived through once, then asked with whatever the document allows, and forbids."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from fastapi import FastAPI
+from schemathesis.core.failures import FailureGroup, ServerError
+from support.api import api_settings, opened
+from support.api_asking import ask, ask_anything
+from support.api_story import Told, live
+from support.life import ClockedLife
+from support.serving import serving
+
+from starter.api import create_app
+from starter.api_keys import Scope
+
+NOT_IN_THE_STORY = {"POST /v1/payments/settle", "POST /v1/invoices/{invoice}/pay"}
+"""They need a lost answer, and an invoice on which no charge is under way."""
+
+
+@pytest.mark.timeout(400)
+async def test_the_api_is_what_its_document_says(world: ClockedLife) -> None:
+    configured = api_settings(world.settings, str(world.database.engine.url))
+    async with opened(configured, world.client) as api:
+        key = await api.key(Scope.ADMIN)
+    cards = {
+        "good": await world.new_card("good", ("ok",)),
+        "late": await world.new_card("late", {"outcomes": ["ok"] * 3, "then": "insufficient_funds"}),
+    }
+    app = create_app(configured)
+    with serving(app) as base:
+        tell = Told(app.openapi(), base, key)
+        ids = await asyncio.to_thread(live, tell, cards)
+        worked = {label for label, statuses in tell.statuses.items() if statuses & {200, 201}}
+        assert set(tell.operations) - worked == NOT_IN_THE_STORY
+        await asyncio.to_thread(ask_anything, tell, ids)
+    refused = {label for label, statuses in tell.statuses.items() if max(statuses) >= 400}
+    assert set(tell.operations) - refused == {"GET /healthz", "GET /readyz"}
+
+
+async def test_a_planted_fault_is_found() -> None:
+    app = FastAPI()
+
+    @app.get("/v1/planted")
+    def planted(limit: int = 0) -> int:
+        return 1 // limit
+
+    with serving(app) as base:
+        tell = Told(app.openapi(), base, "none")
+        with pytest.raises(FailureGroup) as found:
+            await asyncio.to_thread(ask, tell, tell.operations["GET /v1/planted"].as_strategy())
+    assert any(isinstance(failure, ServerError) for failure in found.value.exceptions)
