@@ -91,13 +91,12 @@ def build_workers(
     rules = BookRules.of(settings)
     books = Books(database, gateway, rules)
     launcher = Launcher(database, gateway, rules, client, task_queue=settings.task_queue)
-    payments = Payments(database, gateway, rules, launcher)
+    sending = OutboxRules.of(settings)
+    payments = Payments(database, gateway, rules, launcher, sending.links)
     renderings = Renderings(database, folder=settings.documents_folder)
     refunds = Refunds(database, gateway, rules)
     money = MoneyNews(database, gateway, rules, launcher, payments_queue=settings.payments_task_queue)
-    messages = Messages(
-        database, mailer, OutboxRules.of(settings), renderings=renderings, refunds=refunds, money=money
-    )
+    messages = Messages(database, mailer, sending, renderings=renderings, refunds=refunds, money=money)
     clocks = TestClocks(database, client, peers=settings.clock_peers, drain=messages.drain)
     main = Worker(
         client,

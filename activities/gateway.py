@@ -43,6 +43,8 @@ class Charge(Value):
     """The generation's PaymentIntent; None for its first attempt, which creates it."""
     on_session: bool
     """Whether the payer is there to authenticate."""
+    return_url: str | None = None
+    """Where the payer's bank sends them back to; only where they are there."""
     description: str
     metadata: Mapping[str, str] = Field(default_factory=dict)
     """Our ids, for whoever looks at the provider's dashboard. Invoice and generation are added by themselves."""
@@ -266,6 +268,13 @@ class PaymentGateway(Protocol):
         """Whose a PaymentIntent is, and over how much; without side effects."""
         ...
 
+    async def where_to_confirm(self, payment_intent: str) -> str | None:
+        """The page of the bank on which the payer confirms a payment that waits for them; None where it waits no more.
+
+        For their browser only; neither stored nor logged.
+        """
+        ...
+
     async def cancel(self, payment_intent: str) -> Outcome:
         """Make sure that no money will move any more: `Canceled`, or what came first (paid, processing)."""
         ...
@@ -332,6 +341,10 @@ class PaymentGateway(Protocol):
 
     async def look_at_method(self, payment_method: str) -> MethodFacts:
         """The payment method as the provider has it now."""
+        ...
+
+    async def detach(self, payment_method: str, *, idempotency_key: str) -> None:
+        """Let a payment method never be charged again; one that was detached before, or is unknown, is no fault."""
         ...
 
     async def create_setup_intent(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -90,6 +90,7 @@ class Incoming:
         note = await self._look(event_id, errand) if errand.about else await self._tell(event_id, errand)
         if note is None:
             return None
+        await self._wake(errand.wakes, errand.at)
         async with self._database.write() as session:
             await mark_handed_on(session, event_id, note, now=self._now())
         return note
@@ -102,10 +103,12 @@ class Incoming:
         if taken is None:
             self._rests_until[event_id] = self._now() + PAUSE_AFTER_FAILURE
             return None
-        for workflow_id in taken.wakes:
-            at = taken.at or self._now()
-            await self._signals.tell(workflow_id, "look", {"now": at.isoformat()})
+        await self._wake(taken.wakes, taken.at)
         return taken.note
+
+    async def _wake(self, workflow_ids: Iterable[str], at: datetime | None) -> None:
+        for workflow_id in workflow_ids:
+            await self._signals.tell(workflow_id, "look", {"now": (at or self._now()).isoformat()})
 
     async def _tell(self, event_id: str, errand: Errand) -> str:
         note = errand.note

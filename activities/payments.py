@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
@@ -15,6 +16,7 @@ from activities.books.chasing import (
     collection_key,
     first_wish,
     follow_attempt,
+    is_payer_present,
     open_collection,
     to_wake,
 )
@@ -42,8 +44,9 @@ from activities.gateway import (
 )
 from activities.heartbeats import beating
 from activities.launching import Launcher
+from activities.links import Links
 from billing.chase import INLINE_TRY
-from billing.payment import AttemptState, Canceled, DeclineClass, Declined, Outcome, Unknown
+from billing.payment import AttemptState, Canceled, DeclineClass, Declined, Outcome, Trigger, Unknown
 from models.boundary import CaseReport, ChargeOrder, ChargeReport
 from models.database import Database
 from models.tables import Collection, Customer, Invoice, InvoiceStatus, PaymentAttempt, SubscriptionRow
@@ -84,8 +87,23 @@ class Payments:
     """The activities of the payments task queue."""
 
     def __init__(
-        self, database: Database, gateway: PaymentGateway, rules: BookRules, launcher: Launcher
+        self,
+        database: Database,
+        gateway: PaymentGateway,
+        rules: BookRules,
+        launcher: Launcher,
+        links: Links | None = None,
     ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            database: the books.
+            gateway: the payment provider.
+            rules: the seller's.
+            launcher: starts collections.
+            links: makes the address to which a bank sends a payer back; without it, none can be asked to confirm.
+        """
+        self._links = links
         self._launcher = launcher
         self._database = database
         self._gateway = gateway
@@ -176,6 +194,7 @@ class Payments:
                 trigger=order.trigger,
                 at=_as_of(order),
                 asked_by=await first_wish(session, invoice, order.trigger),
+                return_url=await self._return_url(session, order, invoice),
             )
             if isinstance(attempt, GateRefused):
                 if attempt.reason is Refusal.CARD_BUSY:
@@ -197,6 +216,14 @@ class Payments:
                 is_new=is_new,
                 supersedes=invoice.superseded_intent,
             )
+
+    async def _return_url(self, session: AsyncSession, order: ChargeOrder, invoice: Invoice) -> str | None:
+        """The page on which the payer waits; None where nobody does."""
+        collection = await session.get(Collection, collection_key(invoice))
+        if self._links is None or order.trigger is not Trigger.CUSTOMER or not is_payer_present(collection):
+            return None
+        now = datetime.now(UTC)
+        return f"{self._links.pay(invoice.id, now=now)}?asked={int(now.timestamp())}"
 
     async def _close_superseded(self, order: ChargeOrder, supersedes: str | None) -> None:
         """The PaymentIntent of another amount is seen cancelled before there is a new one (stripe B2)."""

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import stripe
 
-from activities import stripe_disputes, stripe_refunds
+from activities import stripe_disputes, stripe_methods, stripe_refunds
 from activities import stripe_reading as reading
 from activities.gateway import (
     Charge,
@@ -163,6 +163,10 @@ class StripeGateway:
             currency=currency,
         )
 
+    async def where_to_confirm(self, payment_intent: str) -> str | None:
+        """The bank's page; see `PaymentGateway.where_to_confirm`."""
+        return reading.page_of_the_bank(await self._intent(payment_intent))
+
     async def events_since(self, since: datetime, kinds: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
         """Events that Stripe still has; see `PaymentGateway.events_since`."""
         try:
@@ -278,6 +282,11 @@ class StripeGateway:
             await self._ask(lambda: self._stripe.v1.payment_methods.retrieve_async(payment_method))
         )
 
+    async def detach(self, payment_method: str, *, idempotency_key: str) -> None:
+        """Let a payment method never be charged again; see `PaymentGateway.detach`."""
+        await self._turn()
+        await stripe_methods.detach(self._stripe, payment_method, idempotency_key=idempotency_key)
+
     async def create_setup_intent(
         self, *, customer: str, payment_method: str | None, idempotency_key: str
     ) -> SetupFacts:
@@ -374,6 +383,8 @@ def prepare(charge: Charge) -> PreparedRequest:
     presence: dict[str, Any] = (
         {"setup_future_usage": "off_session"} if charge.on_session else {"off_session": True}
     )
+    if charge.on_session and charge.return_url:
+        presence["return_url"] = charge.return_url
     if charge.payment_intent is not None:
         return PreparedRequest(
             operation="confirm",

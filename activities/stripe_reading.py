@@ -127,6 +127,15 @@ def settled(intent: Json) -> Outcome:
             return Unknown(payment_intent=payment_intent)
 
 
+def page_of_the_bank(intent: Json) -> str | None:
+    """Where the payer confirms a PaymentIntent that waits for them; None where it does not, or not by a redirect."""
+    if intent["status"] != "requires_action":
+        return None
+    redirect = (intent.get("next_action") or {}).get("redirect_to_url") or {}
+    url = str(redirect.get("url") or "")
+    return url if url.startswith(("https://", "http://")) else None
+
+
 def newest_try(intent: Json, *, since: datetime, as_of: datetime) -> Outcome | NeverRan:
     """What became of the try that began at `since`, from the PaymentIntent with its latest charge expanded.
 

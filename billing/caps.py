@@ -30,7 +30,7 @@ class Hold(Value):
 
 def on_card(case: Case) -> tuple[Attempt, ...]:
     """Every known try on the card of the case's method."""
-    return (*(a for a in case.attempts if a.payment_method_id == case.method), *case.elsewhere)
+    return (*case.on_method, *case.elsewhere)
 
 
 def hold_on(tries: Iterable[Attempt], trigger: Trigger, timezone: str) -> Hold | None:

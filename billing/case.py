@@ -5,7 +5,7 @@ SQL fills it, `billing.chase` reads it. Nothing here waits, charges or writes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -61,6 +61,8 @@ class Attempt(Value):
     """The network allows no repeat on this card (rules 27)."""
     looked_at: datetime | None = None
     """When the provider was last asked what became of it."""
+    card_renewed: bool = False
+    """The method has another number or expiry since: what the bank said then says nothing of it now."""
 
     @property
     def never_ran(self) -> bool:
@@ -80,6 +82,15 @@ class Attempt(Value):
         if self.state not in FAILED_STATES:
             return None
         return self.decline_class or DeclineClass.NEEDS_CUSTOMER
+
+
+class Backup(Value):
+    """The card that stands in for the default method, as the customer agreed; fields as those of the case."""
+
+    method: str
+    elsewhere: tuple[Attempt, ...] = ()
+    method_stopped: bool = False
+    repeats_forbidden: bool = False
 
 
 class Case(Value):
@@ -109,6 +120,10 @@ class Case(Value):
     """Mails of policy days up to this one were written or dropped. A held-back charge does not hold them."""
     method: str | None = None
     """The usable payment method, if there is one."""
+    backup: Backup | None = None
+    """What may stand in for it; see `in_charge`."""
+    on_backup: bool = False
+    """The method is the backup, in the place of the default one."""
     by_direct_debit: bool = False
     """That method is a direct debit."""
     method_disputed: bool = False
@@ -146,6 +161,8 @@ class Case(Value):
     """Of a gated draft."""
     asked: tuple[Trigger, ...] = ()
     """Charges that were asked for and not yet made, oldest first."""
+    payer_present: bool = False
+    """The customer who asked waits at a browser, where their bank can ask them to confirm."""
 
     @model_validator(mode="after")
     def _gated_has_deadline(self) -> Case:
@@ -162,6 +179,11 @@ class Case(Value):
     def last_failure(self) -> Attempt | None:
         """The latest attempt that brought no money."""
         return next((a for a in reversed(self.attempts) if a.state in FAILED_STATES), None)
+
+    @property
+    def on_method(self) -> tuple[Attempt, ...]:
+        """What was tried in this chase with the method as it is now."""
+        return tuple(tried_with(self.method, self.attempts))
 
     @property
     def planned_notice_on(self) -> date:
@@ -213,6 +235,40 @@ class Case(Value):
         return max((day for day in self.policy.step_days if day < days_held), default=-1)
 
 
+def tried_with(method: str | None, attempts: Iterable[Attempt]) -> Iterator[Attempt]:
+    """The attempts with a payment method as it is now."""
+    return (a for a in attempts if a.payment_method_id == method and not a.card_renewed)
+
+
+def gives_way(method: str | None, attempts: Iterable[Attempt]) -> bool:
+    """Whether the default method leaves automatic charges to the backup: there is none, or it was declined for good.
+
+    For good as far as we are concerned: the next automatic try would need the customer, or another instrument. A
+    decline that time may mend is no reason, since the customer chose the default.
+
+    Args:
+        method: the default; None where there is none, or it was stopped.
+        attempts: those of the chase.
+    """
+    verdicts = [a.verdict for a in tried_with(method, attempts) if a.verdict is not None]
+    return method is None or (bool(verdicts) and not verdicts[-1].allows_automatic_retry)
+
+
+def in_charge(case: Case) -> Case:
+    """The case as automatic charges see it: with the backup as its method, where the default one gives way.
+
+    What a person asks for is charged to the default method. While its owner disputes a payment with that one, nothing
+    is charged in its place.
+    """
+    backup = case.backup
+    if backup is None or case.method_disputed:
+        return case
+    if not (case.is_method_stopped or gives_way(case.method, case.attempts)):
+        return case
+    seen = {**dict(backup), "backup": None, "on_backup": True, "by_direct_debit": False}
+    return case.model_copy(update=seen)
+
+
 def retries_left(case: Case) -> int:
     """Automatic tries that rules 23 still allows after the first charge; the policy may have fewer days."""
     made = sum(a.trigger.is_automatic and a.trigger is not Trigger.FIRST for a in case.attempts)
@@ -245,7 +301,7 @@ def no_automatic_charge(case: Case, trigger: Trigger) -> str | None:
 
     Waits are no reason: they only move a charge (`billing.planning`).
     """
-    return next(_hindrances(case, trigger), None)
+    return next(_hindrances(in_charge(case), trigger), None)
 
 
 def _hindrances(case: Case, trigger: Trigger) -> Iterator[str]:
@@ -272,7 +328,7 @@ def _hindrances(case: Case, trigger: Trigger) -> Iterator[str]:
 
 def _method_hindrances(case: Case) -> Iterator[str]:
     """What the answers to earlier attempts say about this method."""
-    on_method = [a for a in case.attempts if a.payment_method_id == case.method]
+    on_method = case.on_method
     if case.is_method_stopped:
         yield "the payment method was stopped for good"
     last = next((a for a in reversed(on_method) if a.verdict is not None), None)

@@ -21,6 +21,7 @@ from billing.case import (
     Case,
     Role,
     ends_at,
+    in_charge,
     no_automatic_charge,
     retries_left,
 )
@@ -78,6 +79,8 @@ _AUTOMATIC: Final = {
     Trigger.REPEAT: Because.REPEAT,
     Trigger.RETRY: Because.RETRY,
     Trigger.PROMISE: Because.PROMISED,
+    Trigger.BACKUP: Because.BACKUP,
+    Trigger.RENEWED: Because.CARD_RENEWED,
 }
 
 
@@ -205,8 +208,13 @@ def _earliest(steps: Iterator[NextStep], now: datetime) -> NextStep | None:
 
 
 def _close_first(case: Case, live: Attempt | None, step: NextStep | None) -> NextStep | None:
-    """Puts the closing of an attempt that waits for the payer before another attempt and before the end."""
+    """Puts the closing of an attempt that waits for the payer before another attempt and before the end.
+
+    A payer who is there confirms the payment that waits, and no other one (stripe B4).
+    """
     if live is None or step is None or step.kind in (StepKind.LATE, StepKind.NOTICE):
+        return step
+    if step.trigger is Trigger.CUSTOMER and case.payer_present:
         return step
     return _settle(case, live, Because.CLOSE_FOR_NEXT, step.due)
 
@@ -246,13 +254,14 @@ def _charge(case: Case, planned: Planned, as_of: datetime) -> NextStep:
     is_late = local_date(due, case.timezone) < local_date(as_of, case.timezone)
     day = max(0, case.reached(max(due, as_of), (0, *case.policy.retry_days)))
     left = retries_left(case)
-    extra = (Trigger.REPEAT, Trigger.PROMISE)
+    extra = (Trigger.REPEAT, Trigger.PROMISE, Trigger.BACKUP, Trigger.RENEWED)
     extras = sum(t in extra for t in (trigger, *(a.trigger for a in case.attempts)))
     is_retry = trigger is not Trigger.FIRST
     why = _reason(case, _AUTOMATIC[trigger], due=max(due, as_of)).model_copy(
         update={
             "policy_day": day,
             "decline_code": _last_code(case),
+            "on_backup": in_charge(case).on_backup,
             "number": case.policy.most_retries - left + 1 if is_retry else None,
             "of": min(MOST_RETRIES, len(case.policy.retry_days) + extras) if is_retry else None,
             "moved_from": None if is_late else planned.moved_from,

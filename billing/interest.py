@@ -6,7 +6,6 @@ half-year at its own rate, rounded once, outside VAT. The rates are data, each w
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -16,10 +15,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from billing.errors import InvalidInput
 from billing.money import round_half_up
+from billing.rate_tables import RateFile
 from billing.values import Value
 
 DAYS_OF_A_YEAR: Final = 365
@@ -172,27 +172,12 @@ def read_interest_rates(lines: Iterable[str]) -> InterestRates:
     Raises:
         UnusableInterestRates: a column is missing, a row is wrong, or a half-year has two rates.
     """
-    reader = csv.DictReader(lines)
-    missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise UnusableInterestRates(
-            f"The table of interest rates has no column {', '.join(missing)}.", field="interest_rates"
-        )
-    rates = []
-    for row in reader:
-        try:
-            rates.append(InterestRate.model_validate(row))
-        except ValidationError as problem:
-            raise UnusableInterestRates(
-                f"Line {reader.line_num} of the table of interest rates is wrong: {_said(problem)}.",
-                field="interest_rates",
-            ) from None
-    try:
-        return InterestRates(rates=tuple(rates))
-    except ValidationError as problem:
-        raise UnusableInterestRates(
-            f"The table of interest rates is wrong: {_said(problem)}.", field="interest_rates"
-        ) from None
+    return _FILE.read(lines)
+
+
+_FILE: Final = RateFile(
+    "interest rates", "interest_rates", _COLUMNS, InterestRate, InterestRates, UnusableInterestRates
+)
 
 
 @lru_cache(maxsize=1)
@@ -200,10 +185,3 @@ def default_interest_rates() -> InterestRates:
     """The table that comes with Relance."""
     text = Path(__file__).with_name("interest_rates.csv").read_text(encoding="utf-8")
     return read_interest_rates(text.splitlines())
-
-
-def _said(problem: ValidationError) -> str:
-    first = problem.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    said = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {said}" if where else said

@@ -30,6 +30,11 @@ class DeclineClass(StrEnum):
         """Whether the same instrument may be charged again without a person asking."""
         return self in (DeclineClass.RETRY, DeclineClass.RETRY_LATER)
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether the instrument will not pay, whatever the customer does about it."""
+        return self in (DeclineClass.NEW_PAYMENT_METHOD, DeclineClass.FRAUD_STOP)
+
 
 class AttemptState(StrEnum):
     """States of a payment attempt (engine 1)."""
@@ -72,6 +77,10 @@ class Trigger(StrEnum):
     """A retry on a day of the policy."""
     PROMISE = "promise"
     """The charge on the day to which the customer promised to pay (rules 25)."""
+    BACKUP = "backup"
+    """The first charge of the backup method, at once, since the default one is dead."""
+    RENEWED = "renewed"
+    """A charge of the same method at once, since its card was renewed by the bank."""
     METHOD_REPLACED = "method_replaced"
     CUSTOMER = "customer"
     """Pay now, from the portal or a link."""
@@ -81,7 +90,7 @@ class Trigger(StrEnum):
     @property
     def is_automatic(self) -> bool:
         """Whether it counts against the first charge and four retries of rules 23."""
-        return self in (Trigger.FIRST, Trigger.REPEAT, Trigger.RETRY, Trigger.PROMISE)
+        return self not in (Trigger.METHOD_REPLACED, Trigger.CUSTOMER, Trigger.SUPPORT)
 
     @property
     def is_repeat(self) -> bool:

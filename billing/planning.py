@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from billing.calendar import local_date
 from billing.caps import hold_on, on_card
-from billing.case import Case, no_automatic_charge
+from billing.case import Case, in_charge, no_automatic_charge
 from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.reason import Move
 from billing.timing import Payer, Window, better_day
@@ -30,6 +30,7 @@ class Planned(Value):
 
 def plan_charge(case: Case, as_of: datetime) -> Planned | None:
     """The next charge that the policy makes: the promised one, the repeat, or that of a policy day."""
+    case = in_charge(case)
     held_to = case.morning(case.hold_on) if case.hold_on is not None else None
     if held_to is not None and _promise_is_due(case, held_to):
         if no_automatic_charge(case, Trigger.PROMISE) is None:
@@ -39,14 +40,15 @@ def plan_charge(case: Case, as_of: datetime) -> Planned | None:
     if no_automatic_charge(case, trigger) is not None:
         return None
     planned = _of_policy_day(case, trigger, as_of)
-    repeat = _repeat(case, held_to)
-    if repeat is not None and (planned is None or repeat.due < planned.due > as_of):
-        return repeat
+    extra = _repeat(case, held_to) or _at_once_on_backup(case, held_to)
+    if extra is not None and (planned is None or extra.due < planned.due > as_of):
+        return extra
     return planned
 
 
 def allowed(case: Case, trigger: Trigger, at: datetime) -> Planned:
     """A charge planned for `at`: then, or on the first morning on which the networks allow it (rules 23)."""
+    case = in_charge(case)
     hold = hold_on(on_card(case), trigger, case.timezone)
     if hold is None or hold.until <= at:
         return Planned(trigger=trigger, due=at)
@@ -107,6 +109,30 @@ def _repeat(case: Case, held_to: datetime | None) -> Planned | None:
     ):
         return None
     at = last.settled_at + timedelta(hours=case.policy.repeat_after_hours)
+    return _between_days(case, Trigger.REPEAT, at, held_to)
+
+
+def _at_once_on_backup(case: Case, held_to: datetime | None) -> Planned | None:
+    """The first charge of the backup: at once where an automatic one found the default method dead.
+
+    A method that only needs its owner is theirs to mend first: the backup waits for the next day of the policy.
+    """
+    last = case.last_failure
+    if (
+        not case.on_backup
+        or case.on_method
+        or last is None
+        or last.settled_at is None
+        or last.verdict is None
+        or not last.verdict.is_dead
+        or not last.trigger.is_automatic
+    ):
+        return None
+    return _between_days(case, Trigger.BACKUP, last.settled_at, held_to)
+
+
+def _between_days(case: Case, trigger: Trigger, at: datetime, held_to: datetime | None) -> Planned | None:
+    """A charge that no day of the policy asks for; a promise or a pause drops it."""
     dropped = held_to is not None and at < held_to
-    barred = dropped or no_automatic_charge(case, Trigger.REPEAT) is not None
-    return None if barred else allowed(case, Trigger.REPEAT, at)
+    barred = dropped or no_automatic_charge(case, trigger) is not None
+    return None if barred else allowed(case, trigger, at)

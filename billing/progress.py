@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from billing.calendar import local_date
-from billing.case import Attempt, Case, ends_on
+from billing.case import Attempt, Case, ends_on, in_charge
 from billing.chase import Mail, NextStep, StepKind, next_step
 from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.values import Value
@@ -165,5 +165,10 @@ def _failed(case: Case, step: NextStep, at: datetime) -> Attempt:
         settled_at=at,
         decline_class=DeclineClass.RETRY_LATER,
         decline_code=last.decline_code if last is not None else None,
-        payment_method_id=case.method,
+        payment_method_id=_charged(case, step),
     )
+
+
+def _charged(case: Case, step: NextStep) -> str | None:
+    asked_by_person = step.trigger is not None and not step.trigger.is_automatic
+    return case.method if asked_by_person else in_charge(case).method

@@ -19,6 +19,8 @@ class Because(StrEnum):
     REPEAT = "repeat"
     RETRY = "retry"
     PROMISED = "promised"
+    BACKUP = "backup"
+    CARD_RENEWED = "card_renewed"
     ASKED_BY_CUSTOMER = "asked_by_customer"
     METHOD_REPLACED = "method_replaced"
     ASKED_BY_SUPPORT = "asked_by_support"
@@ -48,6 +50,8 @@ _WORDS: Final[dict[Because, tuple[str, str]]] = {
     Because.REPEAT: ("rules 23", "repeat of a technical decline, retry {number} of {of}"),
     Because.RETRY: ("rules 23", "retry {number} of {of}"),
     Because.PROMISED: ("rules 25", "charge as promised, retry {number} of {of}"),
+    Because.BACKUP: ("rules 23", "another charge at once, retry {number} of {of}"),
+    Because.CARD_RENEWED: ("rules 23", "the card was renewed by its bank, retry {number} of {of}"),
     Because.ASKED_BY_CUSTOMER: ("rules 23", "the customer asked to pay"),
     Because.METHOD_REPLACED: ("rules 23", "charge of the new payment method"),
     Because.ASKED_BY_SUPPORT: ("rules 23", "support asked for a try"),
@@ -163,6 +167,8 @@ class Reason(Value):
     """Which retry it is, from 1."""
     of: int | None = None
     """How many there are at most."""
+    on_backup: bool = False
+    """Whether the backup method is charged, in the place of the default one."""
     no_charge: str | None = None
     """For a mail: why no charge goes with it."""
     moved_from: date | None = None
@@ -185,6 +191,7 @@ class Reason(Value):
         A charge that was put off says from which day, and by what.
         """
         words = _WORDS[self.because][1].format(number=self.number, of=self.of)
+        words += " with the backup method" if self.on_backup else ""
         lead = f"{self.decline_code}; " if self.decline_code else ""
         when = f" on {_day(self.on)}{self._moved}" if self.on else ""
         day = f"day {self.policy_day} of " if self.policy_day is not None else ""

@@ -104,6 +104,7 @@ def steer(case: Case, directive: Directive, now: datetime, *, most_promise_days:
             return _promised(case, on, now, most_promise_days)
         case Hold(until=until):
             _check_ahead(case, until, now, field="until", most_days=MOST_HOLD_DAYS)
+            _check_nothing_promised(case, now, field="until")
             return _as_it_is(case).model_copy(update={"held_until": until})
         case Release():
             return _released(case, now)
@@ -144,11 +145,21 @@ def _check_ahead(case: Case, day: date, now: datetime, *, field: str, most_days:
 
 def _promised(case: Case, on: date, now: datetime, most_days: int) -> Steered:
     _check_ahead(case, on, now, field="on", most_days=most_days)
+    _check_nothing_promised(case, now, field="on")
+    if case.frozen:
+        raise Refused(
+            "A dispute about this invoice is open: nothing is charged on any date before the bank has decided.",
+            field="invoice",
+        )
+    # A pause beyond that day would swallow the charge that the customer is told of.
+    return _as_it_is(case).model_copy(update={"promise_on": on, "held_until": None})
+
+
+def _check_nothing_promised(case: Case, now: datetime, *, field: str) -> None:
     if case.promise_on is not None and case.promise_on > local_date(now, case.timezone):
         raise Refused(
-            f"A payment is promised for {case.promise_on} already. Release that promise first.", field="on"
+            f"A payment is promised for {case.promise_on} already. Release that promise first.", field=field
         )
-    return _as_it_is(case).model_copy(update={"promise_on": on})
 
 
 def _released(case: Case, now: datetime) -> Steered:
@@ -187,6 +198,8 @@ def _why_not_skipped(step: NextStep) -> str | None:
         return "it is the promised payment; release the promise instead"
     if step.trigger is Trigger.REPEAT:
         return "it is a repeat within hours; pause the chase instead"
+    if step.trigger in (Trigger.BACKUP, Trigger.RENEWED):
+        return "it is a charge at once; pause the chase instead"
     if step.kind not in (StepKind.CHARGE, StepKind.NOTICE) or step.attempt is not None:
         return step.why.sentence()
     return None

@@ -6,7 +6,6 @@ valid_from and valid_until (ISO 8601, the end exclusive, empty while in force), 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -14,9 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from billing.errors import InvalidInput
+from billing.rate_tables import RateFile
 from billing.tax import Percent
 from billing.tax_places import OUTSIDE_THE_VAT_AREA, OVERSEAS_WITHOUT_VAT, TaxPlace
 from billing.taxation import EXEMPT, TAX_CLASSES
@@ -112,25 +112,10 @@ def read_rates(lines: Iterable[str]) -> DatedRates:
     Raises:
         UnusableRates: a column is missing, a row is wrong, or two rows contradict each other.
     """
-    reader = csv.DictReader(lines)
-    missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
-    if missing:
-        raise UnusableRates(f"The table of VAT rates has no column {', '.join(missing)}.", field="vat_rates")
-    rates = []
-    for row in reader:
-        try:
-            rates.append(VatRate.model_validate(row))
-        except ValidationError as problem:
-            raise UnusableRates(
-                f"Line {reader.line_num} of the table of VAT rates is wrong: {_said(problem)}.",
-                field="vat_rates",
-            ) from None
-    try:
-        return DatedRates(rates=tuple(rates))
-    except ValidationError as problem:
-        raise UnusableRates(
-            f"The table of VAT rates is wrong: {_said(problem)}.", field="vat_rates"
-        ) from None
+    return _FILE.read(lines)
+
+
+_FILE: Final = RateFile("VAT rates", "vat_rates", _NEEDED, VatRate, DatedRates, UnusableRates)
 
 
 @lru_cache(maxsize=1)
@@ -138,10 +123,3 @@ def default_rates() -> DatedRates:
     """The table that comes with Relance."""
     text = Path(__file__).with_name("vat_rates.csv").read_text(encoding="utf-8")
     return read_rates(text.splitlines())
-
-
-def _said(problem: ValidationError) -> str:
-    first = problem.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    said = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {said}" if where else said

@@ -198,6 +198,8 @@ class MailContext(Value):
 
     method_label: str | None = None
     """The payment method as the customer knows it, for example `Visa •••• 4242`. None where there is none."""
+    in_place_of: str | None = None
+    """The method that could not be charged, where its backup was, as the customer had agreed."""
     card_expires_on: date | None = None
     """Any date in the card's last month."""
     card_expired: bool = False

@@ -51,8 +51,10 @@ def render(kind: MailKind, context: MailContext) -> RenderedMail:
 def _content(kind: MailKind, context: MailContext) -> Content:
     values = {name: getattr(context, name) for name in MailContext.model_fields}
     values |= {"kind": kind, "language": context.language, "open_totals": context.open_totals}
-    if context.method_label:
-        values["method_label"] = context.method_label.replace(" ", "\u00a0")
+    for name in ("method_label", "in_place_of"):
+        label = getattr(context, name)
+        if label:
+            values[name] = label.replace(" ", "\u00a0")
     environment = content_environment()
     parts = (
         environment.get_template(f"{context.language}/{name}.txt").render(values)

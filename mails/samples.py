@@ -142,6 +142,11 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
     MailKind.RECEIPT: {
         "typical": {"paid_on": date(2027, 1, 31), "method_label": "Visa •••• 4242", **_NEXT},
         "restored": {"paid_on": date(2027, 2, 25), "service_restored": True, "open_invoices": (_NEWER,)},
+        "backup": {
+            "paid_on": date(2027, 1, 31),
+            "method_label": "Mastercard •••• 4444",
+            "in_place_of": "Visa •••• 4242",
+        },
         "test": {"paid_on": date(2027, 1, 31), "test": True, **_NO_LINKS},
         "transfer": {
             "paid_on": date(2027, 3, 1),

@@ -44,6 +44,8 @@ class Wish(Value):
     command_id: str
     as_of: datetime | None = None
     by: str = ""
+    present: bool = False
+    """The payer waits at a browser, where their bank can ask them to confirm."""
 
 
 class CollectionRun(Value):

@@ -39,7 +39,7 @@ from starter.commands import Commands
 from starter.connections import Connections, Now, real_now
 from starter.corrections import Corrections
 from starter.coupons import Coupons
-from starter.customers import Customers, MethodSet
+from starter.customers import Customers
 from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
@@ -47,6 +47,7 @@ from starter.late_payments import LatePayments
 from starter.listing import Listing
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
+from starter.payment_methods import MethodSet, PaymentMethods
 from starter.payments import Payments
 from starter.plan_migrations import PlanMigrations
 from starter.policies import Policies
@@ -79,8 +80,9 @@ class RelanceClient(Commands):
     in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in `usage`, what a
     customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`, what a person
     decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`, keys to the HTTP API in
-    `api_keys`, lists by the page in `listing`, money that is held, goes back or is disputed in `payments`, bank
-    transfers in `transfers`, what late payment costs in `late_payments`.
+    `api_keys`, lists by the page in `listing`, which payment method is charged and which stands in for it in `methods`,
+    money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late payment costs
+    in `late_payments`.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class RelanceClient(Commands):
         self.taxes = Taxes(self.connections)
         self.documents = Documents(self.connections)
         self.corrections = Corrections(self.connections)
+        self.methods = PaymentMethods(self.connections)
         self.payments = Payments(self.connections)
         self.late_payments = LatePayments(self.connections)
         self.books = BooksExport(self.connections)
@@ -206,7 +209,7 @@ class RelanceClient(Commands):
         Raises:
             NotFound: there is no such customer.
         """
-        return await self._customers.methods((await self._customers.find(customer)).id)
+        return await self.methods.list(customer)
 
     async def mail_problems(self, customer: str) -> Sequence[MailAddress]:
         """The addresses of a customer at which mails do not arrive, as the mail provider said.
@@ -219,8 +222,8 @@ class RelanceClient(Commands):
     async def set_payment_method(
         self, customer: str, token: str, *, command_id: str | None = None
     ) -> MethodSet:
-        """Save a payment method and charge with it what is open; see `Customers.set_payment_method`."""
-        return await self._customers.set_payment_method(customer, token, command_id=command_id)
+        """Save a payment method and charge with it what is open; see `PaymentMethods.add`."""
+        return await self.methods.add(customer, token, command_id=command_id)
 
     # Subscriptions; what is asked of a running one is in `Commands`
 

@@ -1,43 +1,25 @@
-"""Customers and the payment methods that they gave us."""
+"""Customers, in our books and at the payment provider."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.chase_steps import ask_for_new_method
 from activities.books.delivery import undeliverable
 from activities.books.rows import get, lock
-from activities.books.steps import bring_back
-from activities.gateway import MethodFacts, SetupFacts
+from activities.gateway import SetupFacts
 from activities.vat_checks import keep_reply
-from billing.declines import support_words
 from billing.errors import InvalidInput
-from billing.payment import Declined
-from billing.values import Value
 from models.ids import derived_id, new_id
-from models.tables import Customer, MailAddress, PaymentMethod, SubscriptionRow, TestClock
+from models.tables import Customer, MailAddress, TestClock
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
-from starter.hints import COLLECTION, SUBSCRIPTION, hint
 from starter.orders import CustomerChange, NewCustomer
-from starter.problems import AlreadyExists, MethodRefused
+from starter.problems import AlreadyExists
 from starter.taxes import ask_register
-
-
-class MethodSet(Value):
-    """A payment method was saved and is the customer's default from now on."""
-
-    customer_id: str
-    method_id: str
-    label: str
-    """`visa 4242`."""
-    charging: tuple[str, ...] = ()
-    """Open invoices that are charged with it now, oldest first."""
 
 
 class Customers:
@@ -177,65 +159,6 @@ class Customers:
             query = select(Customer).order_by(col(Customer.created_at).desc(), col(Customer.id)).limit(limit)
             return (await session.exec(query)).all()
 
-    async def methods(self, customer_id: str) -> Sequence[PaymentMethod]:
-        """The payment methods of a customer, newest first."""
-        async with self._to.database.read() as session:
-            query = (
-                select(PaymentMethod)
-                .where(PaymentMethod.customer_id == customer_id)
-                .order_by(col(PaymentMethod.created_at).desc(), col(PaymentMethod.id))
-            )
-            return (await session.exec(query)).all()
-
-    async def set_payment_method(self, key: str, token: str, *, command_id: str | None = None) -> MethodSet:
-        """Save a payment method, make it the default, and charge with it whatever is open, oldest first.
-
-        Args:
-            key: the customer.
-            token: the provider's payment method, `pm_...`.
-            command_id: makes asking again the same as asking once.
-
-        Raises:
-            MethodRefused: the bank does not let it be saved.
-            InvalidInput: this is no payment method.
-            TemporalUnreachable: there are subscriptions to tell, and no Temporal.
-        """
-        if not token.strip():
-            raise InvalidInput("Give the provider's payment method, as pm_...", field="payment_method")
-        command = command_id or new_id("cmd")
-        async with self._to.database.read() as session:
-            customer = await find(session, Customer, key, field="customer")
-            subscriptions = await _running(session, customer.id)
-        provider_id = _provider_id(customer)
-        temporal = await self._to.temporal() if subscriptions else None
-        facts = await self._to.gateway().attach(
-            token, customer=provider_id, idempotency_key=f"attach/{customer.id}/{command}"
-        )
-        if isinstance(facts, Declined):
-            raise MethodRefused(
-                f"The payment method was not saved: {support_words(facts.code)}. Ask for another one.",
-                decline_code=facts.code,
-            )
-        async with self._to.database.write() as session:
-            now = await self._to.now(session, customer.clock_id)
-            method = await _save(session, customer.id, facts, now)
-            charging = await ask_for_new_method(session, customer_id=customer.id, command_id=command, at=now)
-            await bring_back(session, self._to.gateway(), self._to.rules, customer_id=customer.id, at=now)
-        if temporal is not None:
-            await hint(temporal, (f"{COLLECTION}{invoice_id}" for invoice_id in charging), now)
-            await hint(temporal, (f"{SUBSCRIPTION}{id_}" for id_ in subscriptions), now)
-        return MethodSet(
-            customer_id=customer.id, method_id=method.id, label=method_label(method), charging=charging
-        )
-
-
-def method_label(method: PaymentMethod) -> str:
-    """A payment method for people: `visa 4242, valid to 12/2030`."""
-    valid = (
-        f", valid to {method.exp_month:02}/{method.exp_year}" if method.exp_month and method.exp_year else ""
-    )
-    return f"{method.brand or method.kind} {method.last4}{valid}"
-
 
 def _provider_id(customer: Customer) -> str:
     if customer.provider_id is None:
@@ -269,36 +192,3 @@ def _content(order: NewCustomer) -> dict[str, Any]:
 
 async def _clock(session: AsyncSession, clock_id: str | None) -> TestClock | None:
     return None if clock_id is None else await get(session, TestClock, clock_id, field="clock")
-
-
-async def _running(session: AsyncSession, customer_id: str) -> list[str]:
-    query = (
-        select(SubscriptionRow.id)
-        .where(SubscriptionRow.customer_id == customer_id)
-        .order_by(col(SubscriptionRow.id))
-    )
-    return list((await session.exec(query)).all())
-
-
-async def _save(session: AsyncSession, customer_id: str, facts: MethodFacts, now: datetime) -> PaymentMethod:
-    """The method's row, as the customer's default. Locks customer, then subscriptions, as everybody does."""
-    customer = await lock(session, Customer, customer_id, field="customer")
-    for subscription_id in await _running(session, customer_id):
-        await lock(session, SubscriptionRow, subscription_id, field="subscription")
-    query = select(PaymentMethod).where(PaymentMethod.provider_id == facts.id)
-    method = (await session.exec(query)).first()
-    if method is None:
-        method = PaymentMethod(
-            id=derived_id("pm", facts.id),
-            customer_id=customer_id,
-            provider_id=facts.id,
-            kind=facts.kind,
-            created_at=now,
-        )
-        session.add(method)
-    method.brand, method.last4 = facts.brand or "", facts.last4
-    method.exp_month, method.exp_year = facts.exp_month, facts.exp_year
-    method.fingerprint, method.detached_at = facts.fingerprint, None
-    customer.default_method_id = method.id
-    await session.flush()
-    return method

@@ -37,8 +37,8 @@ from models.tables import (
     PaymentMethod,
     SubscriptionRow,
 )
-from starter.customers import method_label
 from starter.entitlements import features_of
+from starter.payment_methods import method_label
 
 RECENT_INVOICES: Final = 6
 RECENT_MAILS: Final = 10
@@ -265,7 +265,8 @@ async def _invoices(session: AsyncSession, row: SubscriptionRow) -> list[Invoice
     )
     every = list((await session.exec(query)).all())
     # A dropped draft says why a sign-up failed; beside invoices it would only be noise.
-    return [invoice for invoice in every if invoice.status is not InvoiceStatus.VOID] or every
+    told = [invoice for invoice in every if not invoice.bills_nothing]
+    return [invoice for invoice in told if invoice.status is not InvoiceStatus.VOID] or told
 
 
 def _shown(invoices: Sequence[Invoice]) -> list[Invoice]:

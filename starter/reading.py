@@ -346,6 +346,8 @@ async def _first_payment(session: AsyncSession, row: SubscriptionRow) -> FirstPa
     invoice = (await session.exec(query)).first()
     if invoice is None:
         return FirstPayment(outcome=FirstOutcome.OVER) if sub.is_over else None
+    if invoice.bills_nothing:
+        return FirstPayment(outcome=FirstOutcome.NOT_DUE)
     attempts = select(PaymentAttempt).where(PaymentAttempt.invoice_id == invoice.id)
     newest = (await session.exec(attempts.order_by(col(PaymentAttempt.number).desc()).limit(1))).first()
     outcome = _first_outcome(invoice, newest)

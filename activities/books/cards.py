@@ -166,8 +166,8 @@ async def tries_on(
 
 
 def _is_of(attempt: PaymentAttempt, invoice: Invoice, method: PaymentMethod) -> bool:
-    own = (invoice.id, invoice.chase, method.id)
-    return (attempt.invoice_id, attempt.chase, attempt.method_id) == own
+    own = (invoice.id, invoice.chase, method.id, False)
+    return (attempt.invoice_id, attempt.chase, attempt.method_id, attempt.card_renewed) == own
 
 
 def _as_it_stands(attempt: PaymentAttempt) -> Attempt:
@@ -192,6 +192,7 @@ def as_value(attempt: PaymentAttempt) -> Attempt:
         payment_method_id=attempt.method_id,
         not_before=attempt.not_before,
         never_again=attempt.never_again,
+        card_renewed=attempt.card_renewed,
         looked_at=attempt.looked_at,
     )
 

@@ -11,12 +11,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.cards import Card, allows_no_repeat, as_value, good_days, is_stopped, tries_on, turn_of
 from activities.books.config import BookRules
 from activities.books.gate import attempts_of, is_collectable
+from activities.books.methods import backup_for
 from activities.books.policies import policy_for
 from activities.books.rows import customer_of, is_in_dispute, lock, method_on_file
 from activities.books.work import Work
 from billing.calendar import local_date
 from billing.caps import on_card
-from billing.case import Case, Role
+from billing.case import Backup, Case, Role, tried_with
 from billing.payment import AttemptState, Trigger
 from billing.policy_choice import MethodKind
 from billing.progress import Progress, after_charge
@@ -161,8 +162,12 @@ async def load_case(
         ended=collection.ended,
         deadline_at=invoice.gate_closes_at if collection.role == Role.GATED.value else None,
         asked=tuple(Trigger(wish["trigger"]) for wish in collection.asked),
+        payer_present=is_payer_present(collection),
     )
-    return case if method is None or disputed else await _with_card(session, case, invoice, method)
+    if method is not None and not disputed:
+        case = await _with_card(session, case, invoice, method)
+    backup = await backup_for(session, customer, invoice)
+    return case if backup is None else await _with_backup(session, case, invoice, backup)
 
 
 async def _with_card(session: AsyncSession, case: Case, invoice: Invoice, method: PaymentMethod) -> Case:
@@ -179,6 +184,20 @@ async def _with_card(session: AsyncSession, case: Case, invoice: Invoice, method
             "good_days": await good_days(session, invoice.customer_id, case.timezone) if known else (),
         }
     )
+
+
+async def _with_backup(session: AsyncSession, case: Case, invoice: Invoice, method: PaymentMethod) -> Case:
+    """What may stand in for the default method, with what is known of its card."""
+    card = Card.of(method, invoice.clock_id)
+    elsewhere = await tries_on(session, card, but=(invoice, method))
+    tries = (*tried_with(method.id, case.attempts), *elsewhere)
+    backup = Backup(
+        method=method.id,
+        elsewhere=elsewhere,
+        method_stopped=await is_stopped(session, card),
+        repeats_forbidden=await allows_no_repeat(session, card, tries),
+    )
+    return case.model_copy(update={"backup": backup})
 
 
 async def chase_of(work: Work, invoice: Invoice) -> Case | None:
@@ -241,6 +260,7 @@ def take_down(collection: Collection, wish: Wish) -> None:
         "command_id": wish.command_id,
         "at": wish.as_of.isoformat(),
         "by": wish.by,
+        "present": wish.present,
     }
     collection.asked = [*collection.asked, entry]
 
@@ -265,5 +285,15 @@ async def to_wake(work: Work, invoice: Invoice) -> tuple[str, ...]:
 async def first_wish(session: AsyncSession, invoice: Invoice, trigger: Trigger) -> str:
     """The command that asked for a charge of this kind, oldest first; empty where nobody did."""
     collection = await session.get(Collection, collection_key(invoice))
-    asked = collection.asked if collection is not None else []
-    return next((wish["command_id"] for wish in asked if wish["trigger"] == trigger.value), "")
+    wishes = _wishes(collection, trigger) if collection is not None else []
+    return wishes[0]["command_id"] if wishes else ""
+
+
+def is_payer_present(collection: Collection | None) -> bool:
+    """Whether the customer who asked first for a charge waits at a browser."""
+    wishes = _wishes(collection, Trigger.CUSTOMER) if collection is not None else []
+    return bool(wishes) and bool(wishes[0].get("present"))
+
+
+def _wishes(collection: Collection, trigger: Trigger) -> list[dict[str, Any]]:
+    return [wish for wish in collection.asked if wish["trigger"] == trigger.value]

@@ -12,12 +12,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.cards import Card, allows_no_repeat, is_stopped, key_of, lock_card, tries_on
 from activities.books.config import BookRules
-from activities.books.rows import customer_of, is_in_dispute, lock_with_subscription, usable_method
+from activities.books.methods import method_for
+from activities.books.rows import customer_of, is_in_dispute, lock_with_subscription
 from activities.gateway import Charge, PreparedRequest
 from billing.asking import MOST_ASKED_PER_DAY
 from billing.caps import hold_on, is_busy
 from billing.dunning import MOST_RETRIES
-from billing.payment import LIVE_STATES, AttemptState, Trigger
+from billing.payment import LIVE_STATES, AttemptState, DeclineClass, Trigger
 from models.ids import derived_id
 from models.tables import Customer, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod, SubscriptionRow
 
@@ -65,6 +66,7 @@ async def begin_attempt(
     trigger: Trigger,
     at: datetime,
     asked_by: str = "",
+    return_url: str | None = None,
     state: AttemptState = AttemptState.STARTED,
 ) -> PaymentAttempt | GateRefused:
     """Write the attempt before the charge, or refuse. Asked again for a number it answers the same row.
@@ -81,6 +83,8 @@ async def begin_attempt(
         trigger: why it is made; a person's is not held by `stopped` and counts apart (rules 23).
         at: the business instant.
         asked_by: the command that asked, where a person did.
+        return_url: where the payer's bank sends them back to; given where they wait at a browser. They confirm the
+            PaymentIntent that waits for them already, if one does: its attempt is over with that (stripe B4).
         state: `queued` in the issuing transaction, else `started`.
     """
     row, invoice = await lock_with_subscription(session, invoice_id)
@@ -88,11 +92,12 @@ async def begin_attempt(
     for attempt in attempts:
         if attempt.number == number:
             return await _take_up(session, gateway, row, invoice, attempt, at, state=state, rules=rules)
-    refusal = _refusal(row, invoice, attempts, number, trigger, at)
+    waiting = _waits_for_payer(attempts) if return_url is not None else None
+    refusal = _refusal(row, invoice, attempts, number, trigger, at, but=waiting)
     if refusal is not None:
         return GateRefused(refusal)
     customer = await customer_of(session, invoice)
-    method = await usable_method(session, customer)
+    method = await method_for(session, customer, invoice, attempts, trigger)
     also = await joined_amounts(session, rules, invoice, trigger)
     if method is None or _sum(invoice, also) < rules.minimum(invoice.currency):
         return GateRefused(Refusal.NO_METHOD if method is None else Refusal.NOT_OPEN)
@@ -102,7 +107,13 @@ async def begin_attempt(
     if refusal is not None:
         return GateRefused(refusal)
     _follow_amount(invoice, attempts, also)
-    attempt = _new_attempt(gateway, invoice, customer, method, also, number=number, trigger=trigger, at=at)
+    if waiting is not None:
+        waiting.state, waiting.settled_at = AttemptState.ABANDONED, at
+        waiting.decline_class = waiting.decline_class or DeclineClass.NEEDS_CUSTOMER
+        await session.flush()
+    attempt = _new_attempt(
+        gateway, invoice, customer, method, also, number=number, trigger=trigger, at=at, return_url=return_url
+    )
     attempt.state = state
     attempt.asked_by = asked_by
     session.add(attempt)
@@ -206,15 +217,21 @@ def _refusal(
     number: int,
     trigger: Trigger,
     at: datetime,
+    *,
+    but: PaymentAttempt | None = None,
 ) -> Refusal | None:
     chase = [attempt for attempt in attempts if attempt.chase == invoice.chase]
     checks = {
-        Refusal.UNDER_WAY: any(attempt.state in LIVE_STATES for attempt in attempts),
+        Refusal.UNDER_WAY: any(attempt.state in LIVE_STATES for attempt in attempts if attempt is not but),
         Refusal.NOT_NEXT: number != len(attempts) + 1,
         Refusal.CAP: _over_cap(chase, trigger, at),
     }
     shut = why_shut(row, invoice, trigger)
     return shut or next((reason for reason, holds in checks.items() if holds), None)
+
+
+def _waits_for_payer(attempts: list[PaymentAttempt]) -> PaymentAttempt | None:
+    return next((a for a in attempts if a.state is AttemptState.ACTION_REQUIRED), None)
 
 
 def is_collectable(invoice: Invoice) -> bool:
@@ -240,8 +257,9 @@ def _new_attempt(
     number: int,
     trigger: Trigger,
     at: datetime,
+    return_url: str | None,
 ) -> PaymentAttempt:
-    prepared = _request(gateway, invoice, customer, method, also, number)
+    prepared = _request(gateway, invoice, customer, method, also, number, return_url=return_url)
     return PaymentAttempt(
         id=_attempt_id(invoice, number),
         invoice_id=invoice.id,
@@ -275,6 +293,8 @@ def _request(
     method: PaymentMethod,
     also: list[Joined],
     number: int,
+    *,
+    return_url: str | None = None,
 ) -> PreparedRequest:
     """The exact request for all that is open now."""
     metadata = {"subscription": invoice.subscription_id, "attempt": _attempt_id(invoice, number)}
@@ -290,7 +310,8 @@ def _request(
             customer=customer.provider_id or "",
             payment_method=method.provider_id,
             payment_intent=invoice.payment_intent,
-            on_session=False,
+            on_session=return_url is not None,
+            return_url=return_url,
             description=invoice.number or f"Subscription {invoice.subscription_id}",
             metadata=metadata,
         )
@@ -362,6 +383,11 @@ def _sum(invoice: Invoice, also: list[Joined]) -> int:
 def too_fine_of(attempt: PaymentAttempt) -> int:
     """What an attempt does not ask for, since the provider has no unit small enough; in minor units."""
     return int(attempt.request.get("too_fine_minor", 0))
+
+
+def is_payer_there(attempt: PaymentAttempt) -> bool:
+    """Whether the payer waits at a browser for what their bank says to this attempt."""
+    return "return_url" in attempt.request.get("params", {})
 
 
 def _asked_for(attempt: PaymentAttempt) -> int:

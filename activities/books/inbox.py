@@ -17,10 +17,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.gate import attempts_of
 from activities.books.matters import park
+from activities.books.method_news import hear_of_method
 from activities.books.rows import get
-from activities.gateway import ProviderRefused
 from activities.stripe_amounts import from_stripe
-from activities.stripe_reading import id_of, method_facts, refund_news
+from activities.stripe_reading import id_of, refund_news
 from billing.chase import INLINE_TRY
 from billing.payment import AttemptState
 from billing.refund import RefundState
@@ -30,7 +30,6 @@ from models.tables import (
     Invoice,
     MatterKind,
     PaymentAttempt,
-    PaymentMethod,
     Refund,
     SubscriptionRow,
 )
@@ -81,6 +80,7 @@ class Errand:
         subscription_id: who hears it where no collection runs.
         later: the answer is about to be written down by the process that charges; ask again.
         about: what is to be looked at first, at the provider.
+        wakes: ids of workflows that are to read their rows again, at the instant `at`.
     """
 
     note: str
@@ -88,6 +88,8 @@ class Errand:
     subscription_id: str | None = None
     later: bool = False
     about: About | None = None
+    wakes: tuple[str, ...] = ()
+    at: datetime | None = None
 
 
 async def store_event(database: Database, event: dict[str, Any], *, received_at: datetime) -> bool:
@@ -144,7 +146,8 @@ async def errand_of(session: AsyncSession, event_id: str, *, now: datetime) -> E
         return Errand(event.note)
     thing: dict[str, Any] = event.payload.get("data", {}).get("object", {})
     if event.kind.startswith(("payment_method.", "setup_intent.")):
-        return Errand(await _refresh_method(session, event, thing))
+        heard = await hear_of_method(session, event, thing, now)
+        return Errand(heard.note, wakes=heard.wakes, at=heard.at)
     topic = next((topic for name, topic in _TOPICS.items() if event.kind.startswith(name)), None)
     if topic is not None and thing.get("id"):
         return await _to_look_at(session, About(topic, str(thing["id"])), thing)
@@ -255,26 +258,3 @@ def _is_being_answered(attempt: PaymentAttempt, now: datetime) -> bool:
     """Whether the process that charges is expected to write the answer down itself (engine 5)."""
     sent_at = attempt.sent_at
     return attempt.state is AttemptState.STARTED and sent_at is not None and now - sent_at < INLINE_TRY
-
-
-async def _refresh_method(session: AsyncSession, event: IncomingEvent, thing: dict[str, Any]) -> str:
-    """What the provider says of a method that we have: a renewed card, or that it was taken away."""
-    method = thing if thing.get("object") == "payment_method" else thing.get("payment_method")
-    provider_id = method.get("id") if isinstance(method, dict) else method
-    query = select(PaymentMethod).where(PaymentMethod.provider_id == str(provider_id)).with_for_update()
-    row = (await session.exec(query)).first()
-    if row is None:
-        return f"noted: payment method {provider_id} is none of ours"
-    if event.kind == "payment_method.detached":
-        row.detached_at = row.detached_at or event.received_at
-        return f"detached {row.id}"
-    if not isinstance(method, dict):
-        return f"noted: {row.id} is ours already"
-    try:
-        facts = method_facts(method)
-    except (ProviderRefused, KeyError) as problem:
-        return f"noted: {row.id} cannot be read: {problem}"
-    row.brand, row.last4 = facts.brand or "", facts.last4
-    row.exp_month, row.exp_year = facts.exp_month, facts.exp_year
-    row.fingerprint = facts.fingerprint or row.fingerprint
-    return f"refreshed {row.id}"

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.balance import book_balance_used, set_balance_aside
 from activities.books.config import BookRules
-from activities.books.document_lines import Rated, with_nets, write_lines
+from activities.books.document_lines import Rated, lines_of, with_nets, write_lines
 from activities.books.exchanging import check_rate, freeze_rate
 from activities.books.journal import RECEIVABLE, REVENUE, VAT, book
 from activities.books.notices import emit, write_mail
@@ -26,6 +26,7 @@ from billing.taxation import TaxTreatment
 from models.ids import derived_id
 from models.parties import Buyer, Seller
 from models.tables import (
+    NOTHING_TO_BILL,
     Customer,
     Invoice,
     InvoiceStatus,
@@ -163,7 +164,7 @@ async def write_claim(
 ) -> Invoice:
     """Write an invoice: issued at once, or a draft. The same period, reason and command is written once."""
     written = await _written_for(session, row, claim, command_id)
-    if written and written[-1].status is not InvoiceStatus.VOID:
+    if written and (written[-1].status is not InvoiceStatus.VOID or written[-1].bills_nothing):
         return written[-1]
     key = (row.id, str(claim.period.start), claim.reason, command_id)
     invoice_id = derived_id("in", *key, *([len(written)] if written else []))
@@ -206,7 +207,7 @@ async def write_claim(
     write_lines(session, document_id=invoice_id, invoice_id=invoice_id, lines=with_nets(claim.lines, taxed))
     await session.flush()
     if not (claim.gated or claim.draft or claim.waits_for_usage):
-        await number_invoice(session, row, invoice, at, rules)
+        await issue_or_drop(session, row, invoice, at, rules)
     return invoice
 
 
@@ -222,6 +223,20 @@ async def _written_for(
     )
     found = (await session.exec(query)).all()
     return sorted(found, key=lambda invoice: invoice.status is not InvoiceStatus.VOID)
+
+
+async def issue_or_drop(
+    session: AsyncSession, row: SubscriptionRow, invoice: Invoice, at: datetime, rules: BookRules
+) -> None:
+    """Issue a draft; one without a line is dropped and takes no number.
+
+    A period in which only usage is billed has nothing in advance, and nothing afterwards where nothing was used. The
+    dropped draft stays as the one answer to what the period was billed (I3). A line of zero is issued as any other.
+    """
+    if await lines_of(session, invoice.id):
+        await number_invoice(session, row, invoice, at, rules)
+    else:
+        invoice.status, invoice.closed_by = InvoiceStatus.VOID, NOTHING_TO_BILL
 
 
 async def number_invoice(

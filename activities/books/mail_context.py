@@ -22,6 +22,7 @@ from activities.books.mail_facts import (
     Says,
     day_before,
     how_to_transfer,
+    label,
 )
 from activities.books.mail_subscription import ABOUT_SUBSCRIPTIONS
 from activities.books.rows import NotFound, get
@@ -31,7 +32,7 @@ from billing.subscription import Status
 from billing.terms import CollectionMethod
 from mails.context import MailContext
 from mails.kinds import MailKind
-from models.tables import CreditNote, Invoice, Message
+from models.tables import CreditNote, Invoice, Message, PaymentMethod
 
 
 async def build_context(
@@ -107,7 +108,11 @@ async def _receipt(facts: MailFacts) -> Fields:
 
 
 async def _charged(facts: MailFacts, invoice: Invoice) -> Fields:
-    return {"method_label": await facts.label_of(await facts.attempt(invoice, int(facts.message.occurrence)))}
+    failed = facts.message.context.get("in_place_of")
+    return {
+        "method_label": await facts.label_of(await facts.attempt(invoice, int(facts.message.occurrence))),
+        "in_place_of": label(await facts.session.get(PaymentMethod, failed)) if failed else None,
+    }
 
 
 async def _payment_failed(facts: MailFacts) -> Fields | Moot:

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.changing import Bill, draw_up_notes, write_notes
 from activities.books.document_lines import BilledLine, Rated, add_to_draft, lines_of
-from activities.books.issuing import Claim, number_invoice, rated, treatment_now, write_claim
+from activities.books.issuing import Claim, issue_or_drop, rated, treatment_now, write_claim
 from activities.books.work import Work
 from billing.calendar import Period, local_date
 from billing.discounts import Discount, in_this_period
@@ -71,7 +71,7 @@ async def close_usage(work: Work) -> list[Invoice]:
     would make it negative are credit notes to what billed the usage (rules 10).
 
     Returns:
-        The invoices that were issued, oldest period first.
+        The invoices that were issued, or dropped since they would have no line; oldest period first.
     """
     stretches = [
         stretch
@@ -90,7 +90,7 @@ async def close_usage(work: Work) -> list[Invoice]:
         await add_to_draft(work.session, drafts[0], lines)
     for draft in drafts:
         draft.waits_for_usage = False
-        await number_invoice(work.session, work.row, draft, work.at, work.rules)
+        await issue_or_drop(work.session, work.row, draft, work.at, work.rules)
     return list(drafts)
 
 

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.chasing import ask_others, chase_of, follow_attempt, open_collection, pass_gate
 from activities.books.config import BookRules
 from activities.books.correcting import carry_out_waiting
-from activities.books.gate import Prepares, attempts_of, is_collectable, too_fine_of
+from activities.books.gate import Prepares, attempts_of, is_collectable, is_payer_there, too_fine_of
 from activities.books.issuing import number_invoice
 from activities.books.journal import CASH, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE, UNAPPLIED, book
 from activities.books.notices import emit, write_mail
@@ -120,10 +120,12 @@ async def _write(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome:
         case Declined():
             await _write_declined(work, invoice, attempt, outcome)
         case ActionRequired():
-            attempt.state, attempt.decline_code = AttemptState.ACTION_REQUIRED, outcome.code
+            attempt.state = AttemptState.ACTION_REQUIRED
             invoice.payment_state = PaymentState.ACTION_REQUIRED
             _fall_into_arrears(invoice)
-            await _ask_to_authenticate(work, invoice, attempt)
+            if not is_payer_there(attempt):  # else their bank asks them at once, and declined nothing
+                attempt.decline_code = outcome.code
+                await _ask_to_authenticate(work, invoice, attempt)
             emit(
                 work.session,
                 work.row,
@@ -245,16 +247,22 @@ def _fall_into_arrears(invoice: Invoice) -> None:
 
 
 async def _write_receipt(work: Work, invoice: Invoice, attempt: PaymentAttempt) -> None:
+    customer = await customer_of(work.session, invoice)
+    is_stand_in = attempt.trigger.is_automatic and attempt.method_id == customer.backup_method_id
     await write_mail(
         work.session,
-        await customer_of(work.session, invoice),
+        customer,
         kind="receipt",
         step="receipt",
         occurrence=str(attempt.number),
         at=work.at,
         subscription=work.row,
         invoice=invoice,
-        context={"amount_minor": attempt.amount_minor, "restored": work.row.state.status == "unpaid"},
+        context={
+            "amount_minor": attempt.amount_minor,
+            "restored": work.row.state.status == "unpaid",
+            "in_place_of": customer.default_method_id if is_stand_in else None,
+        },
     )
 
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import collection_key, load_case
 from activities.books.config import BookRules
-from activities.books.gate import attempts_of
+from activities.books.gate import attempts_of, is_payer_there
 from activities.books.mail_facts import label
 from activities.books.rows import customer_of, get, usable_method
 from billing.asking import Refused, may_ask
@@ -38,6 +39,10 @@ class Standing(StrEnum):
     UNDER_WAY = "under_way"
     DECLINED = "declined"
     """The charge that was just asked for did not go through; it can be asked for again."""
+    TO_CONFIRM = "to_confirm"
+    """The bank asks the payer to confirm, who was not there when it did."""
+    AT_BANK = "at_bank"
+    """The charge that was just asked for waits for the payer on their bank's page."""
     PAYABLE = "payable"
     NO_METHOD = "no_method"
     """There is nothing to charge: no method, or one that may not be used any more."""
@@ -62,6 +67,8 @@ class Payable(Value):
     """What is left to pay, in the reader's format."""
     method_label: str | None
     standing: Standing
+    payment_intent: str | None = None
+    """The payment that waits for the payer, at the provider."""
     as_of: datetime
     """The business instant: the test clock's where there is one."""
 
@@ -95,6 +102,7 @@ async def what_to_pay(
         amount=format_amount(max(0, invoice.open_minor), invoice.currency, language),
         method_label=label(await usable_method(session, customer)),
         standing=await _standing(session, row, invoice, rules, now, asked_at),
+        payment_intent=invoice.payment_intent,
         as_of=now,
     )
 
@@ -126,7 +134,11 @@ async def _standing(
     if collection is None:
         return Standing.UNDER_WAY  # the subscription is making the first charge, or is about to
     refusal = may_ask(await load_case(session, row, invoice, collection, rules), Trigger.CUSTOMER, now)
-    return after or Standing.PAYABLE if refusal is None else _AS_SEEN[refusal.reason]
+    if after is Standing.AT_BANK:
+        return after
+    waits = invoice.payment_state is PaymentState.ACTION_REQUIRED
+    payable = after or (Standing.TO_CONFIRM if waits else Standing.PAYABLE)
+    return payable if refusal is None else _AS_SEEN[refusal.reason]
 
 
 async def _after_asking(session: AsyncSession, invoice: Invoice, asked_at: datetime) -> Standing | None:
@@ -140,7 +152,22 @@ async def _after_asking(session: AsyncSession, invoice: Invoice, asked_at: datet
 def _outcome(attempt: PaymentAttempt) -> Standing | None:
     if attempt.state in (AttemptState.DECLINED, AttemptState.ABANDONED):
         return Standing.DECLINED
-    return None if attempt.state is AttemptState.ACTION_REQUIRED else Standing.UNDER_WAY
+    if attempt.state is AttemptState.ACTION_REQUIRED:
+        return Standing.AT_BANK if is_payer_there(attempt) else None
+    return Standing.UNDER_WAY
+
+
+async def is_answered(session: AsyncSession, command_id: str) -> bool:
+    """Whether the provider has answered to the charge that a command asked for."""
+    query = select(PaymentAttempt).where(PaymentAttempt.asked_by == command_id)
+    attempt = (await session.exec(query)).first()
+    return attempt is not None and attempt.state not in (AttemptState.QUEUED, AttemptState.STARTED)
+
+
+async def still_waits_for_payer(session: AsyncSession, invoice_id: str) -> bool:
+    """Whether the books have a payment that waits for what the payer does at their bank."""
+    invoice = await get(session, Invoice, invoice_id, field="invoice")
+    return invoice.payment_state is PaymentState.ACTION_REQUIRED
 
 
 _AS_SEEN = {

@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import load_case
+from activities.books.methods import has_method
 from activities.books.rows import customer_of, get, invoices_of, method_on_file, usable_method
 from activities.books.work import Work
 from billing.calendar import add_months, first_of_month
@@ -90,8 +91,12 @@ async def method_facts(session: AsyncSession, row: SubscriptionRow) -> dict[str,
 
     One that is not charged while a dispute is open is still there: the dispute changes no status (U17).
     """
-    method = await method_on_file(session, await customer_of(session, row))
-    return {"has_method": method is not None, "method_expires_on": last_valid_day(method)}
+    customer = await customer_of(session, row)
+    method = await method_on_file(session, customer)
+    return {
+        "has_method": await has_method(session, customer),
+        "method_expires_on": last_valid_day(method),
+    }
 
 
 def last_valid_day(method: PaymentMethod | None) -> date | None:

@@ -23,11 +23,12 @@ from activities.books.changing import (
 from activities.books.chasing import collection_key, open_collection
 from activities.books.config import BookRules
 from activities.books.gate import GateRefused, Refusal, amount_asked, begin_attempt
-from activities.books.issuing import number_invoice, write_invoice
+from activities.books.issuing import issue_or_drop, write_invoice
 from activities.books.metering import close_usage, turn_meters
+from activities.books.methods import method_for
 from activities.books.notices import emit, write_mail
 from activities.books.policies import policy_for
-from activities.books.rows import customer_of, get, invoices_of, usable_method
+from activities.books.rows import customer_of, get, invoices_of
 from activities.books.standing import method_facts, standing_of
 from activities.books.work import Work
 from billing import lifecycle
@@ -175,7 +176,7 @@ def _issuing_command(work: Work, issue: Issue) -> str:
 
 async def collect_invoice(work: Work, invoice: Invoice) -> None:
     """Queue the first attempt, or hand the invoice over where there is nothing to try now (engine 2, 5)."""
-    if invoice.status is InvoiceStatus.PAID:
+    if invoice.status in (InvoiceStatus.PAID, InvoiceStatus.VOID):
         return
     by_charge = work.row.state.terms.collection_method is CollectionMethod.CHARGE
     asked = await amount_asked(work.session, work.rules, invoice)
@@ -183,7 +184,7 @@ async def collect_invoice(work: Work, invoice: Invoice) -> None:
     is_held = False
     if charged and invoice.delay_days == 0:
         customer = await customer_of(work.session, work.row)
-        if await usable_method(work.session, customer) is not None:
+        if await method_for(work.session, customer, invoice, (), Trigger.FIRST) is not None:
             queued = await begin_attempt(
                 work.session,
                 work.gateway,
@@ -340,6 +341,6 @@ async def _decide_drafts(work: Work, starts: tuple[date, ...] | None) -> None:
             invoice.status, invoice.closed_by = InvoiceStatus.VOID, "dropped at the resume"
             continue
         invoice.delay_days = chosen
-        chosen += 1
-        await number_invoice(work.session, work.row, invoice, work.at, work.rules)
+        await issue_or_drop(work.session, work.row, invoice, work.at, work.rules)
+        chosen += invoice.status is not InvoiceStatus.VOID
         await collect_invoice(work, invoice)

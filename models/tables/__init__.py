@@ -7,6 +7,7 @@ from models.tables.catalogue import Coupon, CouponRedemption, DunningPolicyVersi
 from models.tables.clocks import TestClock
 from models.tables.disputes import Dispute, Matter, MatterKind
 from models.tables.documents import (
+    NOTHING_TO_BILL,
     CreditNote,
     Invoice,
     InvoiceLine,
@@ -31,6 +32,7 @@ from models.tables.transfers import LateClaim, Transfer, TransferShare
 from models.tables.usage import MeterStretch, UsageEvent
 
 __all__ = [
+    "NOTHING_TO_BILL",
     "ApiCall",
     "ApiKey",
     "Collection",

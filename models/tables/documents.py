@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
@@ -36,6 +37,8 @@ class PaymentState(StrEnum):
     UNKNOWN = "unknown"
 
 
+NOTHING_TO_BILL: Final = "nothing to bill"
+"""Why a draft without a line was dropped."""
 _NOT_DROPPED = text("status <> 'void'")
 
 
@@ -149,6 +152,11 @@ class Invoice(SQLModel, table=True):
     def awaits_decision(self) -> bool:
         """Whether it is the draft of a missed period, which a person lets be issued or drops (rules 4)."""
         return self.status is InvoiceStatus.DRAFT and not (self.gated or self.waits_for_usage)
+
+    @property
+    def bills_nothing(self) -> bool:
+        """Whether it was dropped since it would have had no line: its period is billed afterwards, or not used."""
+        return self.status is InvoiceStatus.VOID and self.closed_by == NOTHING_TO_BILL
 
     @property
     def open_minor(self) -> int:

@@ -78,6 +78,12 @@ class Customer(SQLModel, table=True):
     """The customer at the payment provider."""
     default_method_id: str | None = None
     """No foreign key: methods name their customer, and tables that name each other cannot be made in order."""
+    backup_method_id: str | None = None
+    """Charged automatically in the place of the default one, where that is dead or needs the customer."""
+    backup_agreed_at: datetime | None = instant()
+    """When the customer agreed to that. Never charged without."""
+    backup_agreed_by: str | None = None
+    """Who took the agreement down."""
     clock_id: str | None = Field(default=None, foreign_key="test_clock.id", index=True)
     custom: dict[str, Any] = json_object()
     """The caller's own metadata."""
@@ -101,4 +107,6 @@ class PaymentMethod(SQLModel, table=True):
     stopped: bool = False
     """Never charge it again (a decline of class `fraud_stop`)."""
     detached_at: datetime | None = instant()
+    told_at: datetime | None = instant()
+    """When the provider said by event what is kept here, by its clock: events come in any order."""
     created_at: datetime = instant(nullable=False)

@@ -73,6 +73,8 @@ class PaymentAttempt(SQLModel, table=True):
     decline_code: str | None = None
     decline_class: DeclineClass | None = one_of_or_none(DeclineClass)
     not_before: datetime | None = instant()
+    card_renewed: bool = False
+    """The method's card was renewed since, while the invoice was chased: its answer says nothing of the card now."""
     never_again: bool = False
     """The card's network allows no repeat on it (rules 27)."""
     asked_by: str = ""

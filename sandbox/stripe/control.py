@@ -5,6 +5,7 @@ It has no keys and looks at every account. It is for tests, the demo and people 
 
 import html
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -187,14 +188,24 @@ class Control:
         """The bank's 3-D Secure page."""
         kind, identifier = _intent(request)
         _, intent = find(self._world, kind, identifier)
-        return HTMLResponse(_PAGE.format(id=html.escape(identifier), status=html.escape(intent["status"])))
+        waits = intent["status"] == "requires_action"
+        amount = f"{intent['amount']} {intent['currency'].upper()}" if "amount" in intent else "nothing now"
+        facts = {"id": identifier, "status": intent["status"], "amount": amount}
+        page = _PAGE.format(
+            **{name: html.escape(value) for name, value in facts.items()}, form=_FORM if waits else _OVER
+        )
+        return HTMLResponse(page)
 
     async def payer_answers(self, request: Request) -> Response:
         """The payer passes or fails: `result` is `succeeded` or `failed`, as a form or as JSON."""
         kind, identifier = _intent(request)
         books, intent = find(self._world, kind, identifier)
         from_page = "json" not in request.headers.get("Content-Type", "")
-        body = dict(await request.form()) if from_page else await json_of(request)
+        body = (
+            dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+            if from_page
+            else await json_of(request)
+        )
         result = body.get("result") if isinstance(body, dict) else None
         if result not in {"succeeded", "failed"}:
             raise Unusable('Send {"result": "succeeded"} or {"result": "failed"}.')
@@ -258,11 +269,14 @@ _PAGE = """<!doctype html>
 <head><meta charset="utf-8"><title>3-D Secure test page</title></head>
 <body>
 <h1>Your bank asks: is this you?</h1>
-<p>Test page of the sandbox for {id} ({status}). No money moves.</p>
-<form method="post">
-<button name="result" value="succeeded">Complete authentication</button>
-<button name="result" value="failed">Fail authentication</button>
-</form>
+<p>Test page of the sandbox for {id} ({status}), over {amount} in minor units. No money moves.</p>
+{form}
 </body>
 </html>
 """
+_FORM = """<form method="post">
+<button name="result" value="succeeded">Complete authentication</button>
+<button name="result" value="failed">Fail authentication</button>
+</form>
+<p>To walk away, leave this page without an answer: the payment goes on waiting.</p>"""
+_OVER = "<p>It waits for nobody any more. Go back to the shop.</p>"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from starter.cli import output, words
+from starter.cli import customer_cards, output, words
 from starter.cli.features import print_features
-from starter.cli.running import CommandId, with_client
+from starter.cli.running import with_client
 
 if TYPE_CHECKING:
     from models.tables import Customer, MailAddress, PaymentMethod, SubscriptionRow
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from starter.diary import Fact
 
 app = typer.Typer(no_args_is_help=True)
-card = typer.Typer(no_args_is_help=True)
-app.add_typer(card, name="card", help="The customer's payment method.")
+app.add_typer(customer_cards.app, name="card")
 
 Key = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id or reference.")]
 
@@ -191,7 +190,7 @@ async def _read(
     row = await client.customer(key)
     return (
         row,
-        await client.list_methods(row.id),
+        await client.methods.list(row.id),
         await client.list_subscriptions(customer=row.id),
         await client.diary(row.id) if diary else [],
         await client.mail_problems(row.id),
@@ -204,10 +203,11 @@ def _print(
     subscriptions: Sequence[SubscriptionRow],
     problems: Sequence[MailAddress],
 ) -> None:
-    from starter.customers import method_label
     from starter.overview import in_words
+    from starter.payment_methods import method_label
 
     default = next((m for m in methods if m.id == row.default_method_id), None)
+    backup = next((m for m in methods if m.id == row.backup_method_id), None)
     output.show_fields(
         {
             "Id": row.id,
@@ -220,6 +220,7 @@ def _print(
             "Language": row.locale,
             "Zone": row.timezone,
             "Pays by": method_label(default) if default else "nothing yet: relance customer card set",
+            "Backup": method_label(backup) if backup else None,
             "Clock": row.clock_id,
         },
         title=row.name,
@@ -237,25 +238,6 @@ def _print(
         ],
         empty="No subscription.",
     )
-
-
-@card.command("set")
-def set_card(
-    key: Key,
-    token: Annotated[str, typer.Argument(metavar="PAYMENT_METHOD", help="Stripe's payment method, pm_...")],
-    *,
-    command_id: CommandId = None,
-    as_json: output.JsonFlag = False,
-) -> None:
-    """Save a payment method, make it the default, and charge with it what is open."""
-    saved = with_client(lambda client: client.set_payment_method(key, token, command_id=command_id))
-    if as_json:
-        output.show_json(saved)
-        return
-    output.say(f"Saved: {saved.label}.")
-    if saved.charging:
-        open_ = "invoice" if len(saved.charging) == 1 else f"{len(saved.charging)} invoices, oldest first"
-        output.say(f"It is charged now for the open {open_}: {', '.join(saved.charging)}")
 
 
 def _facts(row: Customer) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,19 +80,10 @@ def refund(
     No credit note is needed: no invoice claimed it. What one has claimed goes back by: relance invoice credit
     --then refund.
     """
-
-    def asked(minor: int | None, code: str | None) -> MoneyBack:
-        return SendBack(
-            command_id=command_id or new_id("cmd"),
-            customer_id=key,
-            amount_minor=minor,
-            currency=code,
-            source=source,
-            by=by,
-            reason=reason,
-        )
-
-    _give_back(asked, key, amount, currency, as_json=as_json, done="Goes back")
+    order = partial(
+        SendBack, command_id=command_id or new_id("cmd"), customer_id=key, source=source, by=by, reason=reason
+    )
+    _give_back(order, key, amount, currency, as_json=as_json, done="Goes back")
 
 
 @app.command("pay-out")
@@ -107,19 +99,10 @@ def pay_out(
     as_json: output.JsonFlag = False,
 ) -> None:
     """Note that you paid held money out by other means, such as a transfer from your bank."""
-
-    def asked(minor: int | None, code: str | None) -> MoneyBack:
-        return PayOut(
-            command_id=command_id or new_id("cmd"),
-            customer_id=key,
-            amount_minor=minor,
-            currency=code,
-            source=source,
-            by=by,
-            reason=reason,
-        )
-
-    _give_back(asked, key, amount, currency, as_json=as_json, done="Noted as paid out")
+    order = partial(
+        PayOut, command_id=command_id or new_id("cmd"), customer_id=key, source=source, by=by, reason=reason
+    )
+    _give_back(order, key, amount, currency, as_json=as_json, done="Noted as paid out")
 
 
 @app.command()
@@ -239,7 +222,7 @@ def resolve(key: MatterKey, *, reason: Reason, by: By = OPERATOR, as_json: outpu
 
 
 def _give_back(
-    asked: Callable[[int | None, str | None], MoneyBack],
+    order: Callable[..., MoneyBack],
     key: str,
     amount: str | None,
     currency: str | None,
@@ -249,9 +232,10 @@ def _give_back(
 ) -> None:
     async def work(client: RelanceClient) -> GivenBack:
         if amount is None:
-            return await client.payments.give_back(asked(None, currency))
+            return await client.payments.give_back(order(amount_minor=None, currency=currency))
         code = currency or await _currency(client, key)
-        return await client.payments.give_back(asked(read_amount(amount, code, field="amount"), code))
+        minor = read_amount(amount, code, field="amount")
+        return await client.payments.give_back(order(amount_minor=minor, currency=code))
 
     given = with_client(work)
     if as_json:

@@ -1,27 +1,35 @@
-"""The page behind the pay link of a mail: what is owed, and a button. Plain HTML, no script, nothing foreign."""
+"""The page behind the pay link of a mail: what is owed, and a button. Plain HTML, no script, nothing foreign.
+
+The payer is there, so their bank may ask them to confirm (3-D Secure): they are led to its page and come back here.
+What was charged without them and waits for their word is confirmed, not charged anew (stripe B4).
+"""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import logging
 import re
 import secrets
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
-from activities.books.paying import Payable, Standing, what_to_pay
+from activities.books.paying import Payable, Standing, is_answered, still_waits_for_payer, what_to_pay
 from activities.books.rows import NotFound
+from activities.incoming import TemporalSignals
 from activities.links import LinkExpired, LinkForged, LinkPurpose
 from billing.errors import RelanceError
 from billing.payment import Trigger
@@ -34,14 +42,20 @@ router = APIRouter(prefix="/pay", include_in_schema=False)
 PAGES: Final = Path(__file__).parent / "pages"
 PATIENCE: Final = timedelta(seconds=8)
 """For the collection to take the wish down."""
+MOST_LOOKS: Final = 24
+BETWEEN_LOOKS_SECONDS: Final = 0.25
+"""Between looks at the books for the outcome of what was just asked."""
 MOST_FORM_BYTES: Final = 1000
 _NONCE = re.compile(r"[0-9a-f]{24}")
 _LATER: Final = "later"
+_TO_BE_PAID: Final = (Standing.PAYABLE, Standing.TO_CONFIRM)
 
 
 @router.get("/{token}")
-async def show(request: Request, token: str, asked: str = "") -> Response:
-    """What is owed on the invoice that the link names."""
+async def show(
+    request: Request, token: str, asked: str = "", redirect_status: str = "", back: str = ""
+) -> Response:
+    """What is owed on the invoice that the link names; where the bank waits for the payer, the way there and back."""
     door = door_of(request)
     try:
         payable = await _payable(door, token, asked_at=_instant(asked))
@@ -49,12 +63,18 @@ async def show(request: Request, token: str, asked: str = "") -> Response:
         return _bad_link(request, HTTPStatus.NOT_FOUND)
     except LinkExpired:
         return _bad_link(request, HTTPStatus.GONE)
+    if redirect_status:  # the bank sent them back, with secrets in the address
+        await _hear_of_confirmation(door, payable.invoice_id)
+        return _to(token, asked=asked, back="1")
+    bank_page = await _bank_page(door, payable)
     return _page(
         f"{payable.language.value}/pay.html",
         payable=payable,
         could_not_ask=asked == _LATER,
         is_outcome=_instant(asked) is not None,
-        may_pay=payable.standing in (Standing.PAYABLE, Standing.DECLINED),
+        may_pay=payable.standing in (*_TO_BE_PAID, Standing.DECLINED),
+        bank_page=bank_page,
+        goes_there=bank_page is not None and not back,
         command=secrets.token_hex(12),
     )
 
@@ -70,11 +90,52 @@ async def pay(request: Request, token: str) -> Response:
         return _bad_link(request, HTTPStatus.NOT_FOUND)
     except LinkExpired:
         return _bad_link(request, HTTPStatus.GONE)
-    said = ""
-    if payable.standing is Standing.PAYABLE:
-        accepted = await _ask(door, payable, await _command_id(request))
-        said = f"?asked={int(now.timestamp())}" if accepted else f"?asked={_LATER}"
+    if payable.standing not in _TO_BE_PAID:
+        return _to(token)
+    command_id = await _command_id(request)
+    if not await _ask(door, payable, command_id):
+        return _to(token, asked=_LATER)
+    await _wait_until(door, lambda session: is_answered(session, command_id))
+    return _to(token, asked=str(int(now.timestamp())))
+
+
+def _to(token: str, **query: str) -> Response:
+    said = f"?{urlencode(query)}" if query else ""
     return RedirectResponse(f"/pay/{token}{said}", HTTPStatus.SEE_OTHER, headers=_HEADERS)
+
+
+async def _wait_until(door: Door, holds: Callable[[AsyncSession], Awaitable[bool]]) -> None:
+    """Give the worker a moment, so that the reader need not ask again; what takes longer is shown as under way."""
+    for _ in range(MOST_LOOKS):
+        async with door.database.read() as session:
+            if await holds(session):
+                return
+        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+
+
+async def _bank_page(door: Door, payable: Payable) -> str | None:
+    """Where the payer confirms the charge that they just asked for; None where it does not wait for them."""
+    if payable.standing is not Standing.AT_BANK or payable.payment_intent is None:
+        return None
+    try:
+        return await door.connections.gateway().where_to_confirm(payable.payment_intent)
+    except RelanceError as problem:
+        logger.warning("The bank's page for %s could not be asked for: %s", payable.invoice_id, problem)
+        return None
+
+
+async def _hear_of_confirmation(door: Door, invoice_id: str) -> None:
+    """The payer was at their bank: the collection asks the provider what came of it. A hint, as a webhook is."""
+
+    async def is_settled(session: AsyncSession) -> bool:
+        return not await still_waits_for_payer(session, invoice_id)
+
+    try:
+        signals = TemporalSignals(await door.connections.temporal())
+        if await signals.tell(f"collection/{invoice_id}", "payment_settled", {"from": "payer"}):
+            await _wait_until(door, is_settled)
+    except (RelanceError, RPCError) as problem:
+        logger.warning("That the payer of %s came back could not be told: %s", invoice_id, problem)
 
 
 async def _payable(door: Door, token: str, *, asked_at: datetime | None) -> Payable:
@@ -103,7 +164,9 @@ async def _command_id(request: Request) -> str:
 
 async def _ask(door: Door, payable: Payable, command_id: str) -> bool:
     """Whether the collection took the wish down, or says that there is nothing left to ask."""
-    wish = Wish(trigger=Trigger.CUSTOMER, command_id=command_id, as_of=payable.as_of, by="customer")
+    wish = Wish(
+        trigger=Trigger.CUSTOMER, command_id=command_id, as_of=payable.as_of, by="customer", present=True
+    )
     try:
         client = await door.connections.temporal()
         await client.get_workflow_handle(f"collection/{payable.invoice_id}").execute_update(

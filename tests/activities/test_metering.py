@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from sqlmodel import col, select
 from support import factories
+from support.metered import BASE, CALLS
 
 from activities.books.config import BookRules
 from activities.books.issuing import write_invoice
 from activities.books.metering import close_usage
 from activities.books.steps import apply_command
+from activities.books.transitions import collect_invoice
 from activities.books.work import Work
 from activities.stripe_gateway import StripeGateway
 from billing.commands import Cancel, When
 from models.boundary import CommandOrder
 from models.database import Database
-from models.tables import Invoice, InvoiceStatus
+from models.tables import (
+    Collection,
+    Invoice,
+    InvoiceStatus,
+    JournalLine,
+    Message,
+    NumberSeries,
+    PaymentAttempt,
+)
 
 CLOSES = datetime(2027, 2, 2, 8, tzinfo=UTC)
 
@@ -59,3 +70,37 @@ async def test_a_cancel_drops_what_nobody_decided_on_and_keeps_what_waits_for_us
     # 2 February is used: 26 of 28 days of 29.00 are 26.93. 2.07, VAT 0.41
     assert (kept.status, kept.covers_until) == (InvoiceStatus.DRAFT, date(2027, 2, 3))
     assert (kept.net_minor, kept.vat_minor, kept.total_minor) == (207, 41, 248)
+
+
+async def test_a_period_that_bills_nothing_takes_no_number_and_is_not_collected(database: Database) -> None:
+    gateway = StripeGateway(api_key="sk_test_none", api_base="http://127.0.0.1:9")
+    async with database.write() as session:
+        anna = await factories.someone(session)
+        only_usage = anna.subscription.state.terms.model_copy(update={"prices": (CALLS,)})
+        first = factories.issue(factories.JANUARY, terms=only_usage)
+        later = factories.issue(factories.FEBRUARY, terms=only_usage, waits_for_usage=True)
+        written = await write_invoice(session, anna.subscription, first, CLOSES, BookRules())
+        again = await write_invoice(session, anna.subscription, first, CLOSES, BookRules())
+        assert written.id == again.id
+        await write_invoice(session, anna.subscription, later, CLOSES, BookRules())
+        work = Work(session, gateway, BookRules(), anna.subscription, CLOSES)
+        for invoice in (written, *await close_usage(work)):
+            await collect_invoice(work, invoice)
+    async with database.read() as session:
+        invoices = (await session.exec(select(Invoice).order_by(col(Invoice.period_start)))).all()
+        assert [(i.period_start, i.status, i.number, i.closed_by) for i in invoices] == [
+            (factories.JANUARY.start, InvoiceStatus.VOID, None, "nothing to bill"),
+            (factories.FEBRUARY.start, InvoiceStatus.VOID, None, "nothing to bill"),
+        ]
+        for table in (JournalLine, Message, Collection, PaymentAttempt, NumberSeries):
+            assert (await session.exec(select(table))).all() == []
+
+
+async def test_a_period_that_costs_zero_is_still_an_invoice(database: Database) -> None:
+    async with database.write() as session:
+        anna = await factories.someone(session)
+        free = BASE.model_copy(update={"unit_amount": Decimal(0)})
+        terms = anna.subscription.state.terms.model_copy(update={"prices": (free,)})
+        issue = factories.issue(factories.JANUARY, terms=terms)
+        invoice = await write_invoice(session, anna.subscription, issue, CLOSES, BookRules())
+        assert (invoice.number, invoice.status) == ("F-000001", InvoiceStatus.PAID)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from billing.calendar import local_date
-from billing.case import Attempt, Case, Role
+from billing.case import Attempt, Case, Role, in_charge
 from billing.chase import NextStep, StepKind, next_step
 from billing.dunning import MONTHLY, DunningPolicy
 from billing.payment import AttemptState, DeclineClass, Trigger
@@ -159,7 +159,8 @@ class Walk:
         answer = self.answers.pop(0)
         self.diary.append(f"{when} {step.trigger}: {answer}")
         number = len(self.case.attempts) + 1
-        self.record(answered(number, step.trigger, self.now, answer, self.case.method))
+        charged = in_charge(self.case) if step.trigger.is_automatic else self.case
+        self.record(answered(number, step.trigger, self.now, answer, charged.method))
         self.case = self.case.model_copy(update={"asked": (), "is_open": answer != "paid"})
 
     def record(self, attempt: Attempt) -> None:

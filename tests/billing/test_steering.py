@@ -143,6 +143,17 @@ def test_dates_that_make_no_sense_are_refused(directive: Directive, field: str, 
     assert words in message
 
 
+def test_a_promise_takes_the_place_of_a_pause_and_its_charge_is_made() -> None:
+    walk = chased()
+    steers(walk, "2027-02-03T12:00", Hold(command_id="h", until=date(2027, 2, 14)))
+    steers(walk, "2027-02-05T12:00", Promise(command_id="p", on=date(2027, 2, 9)))
+    assert ahead(walk, "2027-02-16") == [
+        "02-09 08:00 promise: insufficient_funds",
+        "02-15 08:00 retry: insufficient_funds",
+        "02-15 08:00 mail last_notice",
+    ]
+
+
 def test_a_second_promise_waits_for_the_first() -> None:
     walk = chased()
     steers(walk, "2027-02-03T12:00", Promise(command_id="p", on=date(2027, 2, 20)))

@@ -143,6 +143,10 @@ async def test_a_correction_beyond_a_plan_without_a_fee_gives_back_no_more_than_
     (note,) = await anna.credit_notes()
     assert (note.net_minor, note.vat_minor, note.balance_minor) == (1500, 300, 1800)
     assert await nets(anna) == [0, 1500, 0]
+    # April had nothing in advance, May nothing to pay: neither took a number or told anybody.
+    numbers = [invoice.number for invoice in await anna.invoices()]
+    assert [number and number[-8:] for number in numbers] == [None, "F-000001", None]
+    assert [letter.kind for letter in await anna.letters()].count("invoice_issued") == 1
 
 
 @pytest.mark.parametrize(("hours", "issued_at"), [(0, "2027-04-30 22:00"), (2, "2027-05-01 00:00")])

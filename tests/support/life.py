@@ -58,6 +58,7 @@ from starter.connections import Connections
 from starter.customers import Customers
 from starter.diary import diary_of
 from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
+from starter.payment_methods import PaymentMethods
 from starter.subscriptions import Subscriptions
 from worker import build_workers
 
@@ -175,7 +176,7 @@ class Person:
     async def replaces_card(self, script: Script = ("ok",)) -> None:
         """Give another card, which answers as the script says."""
         token = await self.life.new_card(f"{self.reference}-{self.life.next_number()}", script)
-        answer = await self.life.customers.set_payment_method(self.customer_id, token)
+        answer = await self.life.methods.add(self.customer_id, token)
         self.method = answer.method_id
         await self.life.settle()
 
@@ -207,6 +208,7 @@ class Life(ABC):
     staff: Staff
     catalogue: Catalogue = field(init=False)
     customers: Customers = field(init=False)
+    methods: PaymentMethods = field(init=False)
     subscriptions: Subscriptions = field(init=False)
     clocks: Clocks = field(init=False)
     _numbers: int = 0
@@ -216,6 +218,7 @@ class Life(ABC):
             self.database, self.settings, temporal=self.client, gateway=self.gateway, now=self.server_time
         )
         self.catalogue, self.customers = Catalogue(to), Customers(to)
+        self.methods = PaymentMethods(to)
         self.subscriptions, self.clocks = Subscriptions(to), Clocks(to)
 
     @property
@@ -325,7 +328,7 @@ class Life(ABC):
         person = Person(self, reference, customer.id, None)
         if card is not None:
             token = await self.new_card(reference, card)
-            person.method = (await self.customers.set_payment_method(customer.id, token)).method_id
+            person.method = (await self.methods.add(customer.id, token)).method_id
         started = await self.subscriptions.start(
             NewSubscription(reference=reference, customer=customer.id, plan=plan, **terms)
         )

@@ -92,8 +92,8 @@ class Post:
         )
 
 
-async def news_reaches(world: Life) -> list[str | None]:
-    """Bring all events about money that moves back into a living world, and let it come to rest."""
+async def news_reaches(world: Life, *kinds: str) -> list[str | None]:
+    """Bring events of these kinds, by default about money that moves back, into a living world; let it come to rest."""
     post = _POSTS.setdefault(world.fake.base, Post(world.fake, world.database, world.gateway))
     present, settings = await world.present(), world.settings
     post.database, post.gateway, post.rules = world.database, world.gateway, BookRules.of(settings)
@@ -102,7 +102,7 @@ async def news_reaches(world: Life) -> list[str | None]:
         world.database, world.gateway, post.rules, world.client, task_queue=settings.task_queue
     )
     post.now = lambda: present
-    notes = await post.bring()
+    notes = await post.bring(post.letters(*(kinds or MONEY)))
     await world.settle()
     return notes
 

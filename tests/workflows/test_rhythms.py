@@ -20,7 +20,7 @@ async def gives_card_valid_to(person: Person, month: int, year: int) -> None:
     card = person.life.fake.client().v1.payment_methods.create(
         {"type": "card", "card": {"number": "4242424242424242", "exp_month": month, "exp_year": year}}
     )
-    await person.life.customers.set_payment_method(person.customer_id, card.id)
+    await person.life.methods.add(person.customer_id, card.id)
     await person.life.settle()
 
 

@@ -1,0 +1,353 @@
+"""The payment methods that customers gave us: which is charged, which stands in, and which is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.books.chase_steps import ask_for_new_method, open_collections_of
+from activities.books.methods import (
+    forget_backup,
+    is_kept,
+    keep_facts,
+    lock_owner,
+    method_of,
+    subscriptions_of,
+    take_away,
+)
+from activities.books.steps import bring_back
+from activities.gateway import MethodFacts
+from billing.declines import support_words
+from billing.errors import InvalidInput
+from billing.payment import LIVE_STATES, Declined
+from billing.policy_choice import MethodKind
+from billing.values import Value
+from models.ids import derived_id, new_id
+from models.tables import Customer, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod
+from starter.connections import Connections
+from starter.finding import find
+from starter.hints import COLLECTION, SUBSCRIPTION, hint
+from starter.problems import MethodRefused
+
+
+class MethodSet(Value):
+    """A payment method of a customer, as a command left it."""
+
+    customer_id: str
+    method_id: str
+    label: str
+    """`visa 4242`."""
+    role: str = ""
+    """`default` is charged, `backup` stands in for it; empty for one that is only kept."""
+    charging: tuple[str, ...] = ()
+    """Open invoices that are charged with it now, oldest first."""
+
+
+class MethodRemoved(Value):
+    """A payment method was taken away, here and at the provider."""
+
+    customer_id: str
+    method_id: str
+    label: str
+    takes_over: str | None = None
+    """The backup, which is the default from now on."""
+
+
+class PaymentMethods:
+    """Several for a customer: one is the default, and one may be the backup that the customer agreed to."""
+
+    def __init__(self, to: Connections) -> None:
+        self._to = to
+
+    async def list(self, customer: str) -> Sequence[PaymentMethod]:
+        """The payment methods of a customer, newest first, with those that were taken away.
+
+        Raises:
+            NotFound: there is no such customer.
+        """
+        async with self._to.database.read() as session:
+            owner = await find(session, Customer, customer, field="customer")
+            query = (
+                select(PaymentMethod)
+                .where(PaymentMethod.customer_id == owner.id)
+                .order_by(col(PaymentMethod.created_at).desc(), col(PaymentMethod.id))
+            )
+            return (await session.exec(query)).all()
+
+    async def add(
+        self, customer: str, token: str, *, as_default: bool = True, command_id: str | None = None
+    ) -> MethodSet:
+        """Save a payment method. As the default it charges whatever is open, oldest first; a first one is the default.
+
+        Args:
+            customer: by id or reference.
+            token: the provider's payment method, `pm_...`.
+            as_default: whether it is charged from now on.
+            command_id: makes asking again the same as asking once.
+
+        Raises:
+            MethodRefused: the bank does not let it be saved.
+            InvalidInput: this is no payment method.
+            TemporalUnreachable: there are subscriptions to tell, and no Temporal.
+        """
+        if not token.strip():
+            raise InvalidInput("Give the provider's payment method, as pm_...", field="payment_method")
+        command = command_id or new_id("cmd")
+        owner = await self._owner(customer)
+        if owner.provider_id is None:
+            raise InvalidInput(f"Customer {owner.id} is not known to the payment provider.", field="customer")
+        facts = await self._to.gateway().attach(
+            token, customer=owner.provider_id, idempotency_key=f"attach/{owner.id}/{command}"
+        )
+        if isinstance(facts, Declined):
+            raise MethodRefused(
+                f"The payment method was not saved: {support_words(facts.code)}. Ask for another one.",
+                decline_code=facts.code,
+            )
+        charging: tuple[str, ...] = ()
+        async with self._to.database.write() as session:
+            now = await self._to.now(session, owner.clock_id)
+            locked = await lock_owner(session, owner.id)
+            method = await _save(session, locked, facts, now)
+            if as_default or locked.default_method_id is None:
+                charging = await self._charge_from_now_on(session, locked, method, command, now)
+        await self._tell(owner.id, charging, now)
+        return _as_set(locked, method, charging)
+
+    async def make_default(self, customer: str, method: str, *, command_id: str | None = None) -> MethodSet:
+        """Charge this method from now on, and with it whatever is open, oldest first. Done already, nothing happens.
+
+        Args:
+            customer: by id or reference.
+            method: one of theirs, by our id or the provider's.
+            command_id: makes asking again the same as asking once.
+
+        Raises:
+            NotFound: there is no such customer or method.
+            InvalidInput: it was taken away or stopped; field `payment_method`.
+            TemporalUnreachable: there are subscriptions to tell, and no Temporal.
+        """
+        command = command_id or new_id("cmd")
+        owner = await self._owner(customer)
+        charging: tuple[str, ...] = ()
+        async with self._to.database.write() as session:
+            now = await self._to.now(session, owner.clock_id)
+            locked = await lock_owner(session, owner.id)
+            row = await method_of(session, locked, method)
+            _check_kept(row)
+            if locked.default_method_id != row.id:
+                charging = await self._charge_from_now_on(session, locked, row, command, now)
+        await self._tell(owner.id, charging, now)
+        return _as_set(locked, row, charging)
+
+    async def make_backup(self, customer: str, method: str, *, agreed: bool, by: str) -> MethodSet:
+        """Let a card stand in where the default method is dead or needs the customer.
+
+        Args:
+            customer: by id or reference.
+            method: one of theirs, by our id or the provider's.
+            agreed: whether the customer agreed that it is charged without being asked.
+            by: who took that down.
+
+        Raises:
+            NotFound: there is no such customer or method.
+            InvalidInput: it is not agreed to, the default, no card, taken away or stopped; `field` says which.
+        """
+        if not agreed:
+            raise InvalidInput(
+                "A backup is charged without asking. Ask the customer first, then say that they agreed.",
+                field="agreed",
+            )
+        owner = await self._owner(customer)
+        async with self._to.database.write() as session:
+            now = await self._to.now(session, owner.clock_id)
+            locked = await lock_owner(session, owner.id)
+            row = await method_of(session, locked, method)
+            _check_kept(row)
+            if row.kind != MethodKind.CARD.value:
+                raise InvalidInput(
+                    "Only a card can be the backup: a direct debit is announced days before.",
+                    field="payment_method",
+                )
+            if locked.default_method_id == row.id:
+                raise InvalidInput(
+                    "This is the default method. Make another one the default first.", field="payment_method"
+                )
+            locked.backup_method_id, locked.backup_agreed_at, locked.backup_agreed_by = row.id, now, by
+            chases = await open_collections_of(session, owner.id)
+        await self._tell(owner.id, tuple(chase.invoice_id for chase in chases), now)
+        return _as_set(locked, row, ())
+
+    async def drop_backup(self, customer: str) -> None:
+        """Nothing stands in for the default method any more. What was agreed to is forgotten with it.
+
+        Raises:
+            NotFound: there is no such customer.
+        """
+        owner = await self._owner(customer)
+        async with self._to.database.write() as session:
+            forget_backup(await lock_owner(session, owner.id))
+
+    async def remove(self, customer: str, method: str) -> MethodRemoved:
+        """Take a payment method away, here and at the provider. Removed already, nothing happens.
+
+        A customer may leave us without any: later invoices are then issued and ask for one. Not while one is open, nor
+        while a payment with it is under way.
+
+        Raises:
+            NotFound: there is no such customer or method.
+            InvalidInput: it is needed now; field `payment_method`.
+            TemporalUnreachable: there are subscriptions to tell, and no Temporal.
+            ProviderUnavailable: the provider cannot be asked now.
+        """
+        owner = await self._found(customer)
+        async with self._to.database.read() as session:
+            row = await method_of(session, owner, method)
+            if row.detached_at is not None:
+                return MethodRemoved(customer_id=owner.id, method_id=row.id, label=method_label(row))
+            await _check_not_needed(session, owner, row)
+        await self._reach_whom_to_tell(owner)
+        await self._to.gateway().detach(row.provider_id, idempotency_key=f"detach/{row.id}")
+        async with self._to.database.write() as session:
+            now = await self._to.now(session, owner.clock_id)
+            row = await method_of(session, owner, row.id)
+            taken = await take_away(session, row, now)
+            chases = await open_collections_of(session, owner.id)
+        await self._tell(owner.id, tuple(chase.invoice_id for chase in chases), now)
+        return MethodRemoved(
+            customer_id=owner.id, method_id=row.id, label=method_label(row), takes_over=taken.takes_over
+        )
+
+    async def _owner(self, customer: str) -> Customer:
+        """The customer; whoever is to be told is within reach before anything is done."""
+        owner = await self._found(customer)
+        await self._reach_whom_to_tell(owner)
+        return owner
+
+    async def _found(self, customer: str) -> Customer:
+        async with self._to.database.read() as session:
+            return await find(session, Customer, customer, field="customer")
+
+    async def _reach_whom_to_tell(self, owner: Customer) -> None:
+        async with self._to.database.read() as session:
+            has_subscriptions = bool(await subscriptions_of(session, owner.id))
+        if has_subscriptions:
+            await self._to.temporal()
+
+    async def _charge_from_now_on(
+        self, session: AsyncSession, customer: Customer, method: PaymentMethod, command: str, now: datetime
+    ) -> tuple[str, ...]:
+        customer.default_method_id = method.id
+        if customer.backup_method_id == method.id:
+            forget_backup(customer)
+        await session.flush()
+        charging = await ask_for_new_method(session, customer_id=customer.id, command_id=command, at=now)
+        await bring_back(session, self._to.gateway(), self._to.rules, customer_id=customer.id, at=now)
+        return charging
+
+    async def _tell(self, customer_id: str, invoices: Sequence[str], now: datetime) -> None:
+        async with self._to.database.read() as session:
+            subscriptions = await subscriptions_of(session, customer_id)
+        if not subscriptions:
+            return
+        temporal = await self._to.temporal()
+        await hint(temporal, (f"{COLLECTION}{invoice_id}" for invoice_id in invoices), now)
+        await hint(temporal, (f"{SUBSCRIPTION}{id_}" for id_ in subscriptions), now)
+
+
+def method_label(method: PaymentMethod) -> str:
+    """A payment method for people: `visa 4242, valid to 12/2030`."""
+    valid = (
+        f", valid to {method.exp_month:02}/{method.exp_year}" if method.exp_month and method.exp_year else ""
+    )
+    return f"{method.brand or method.kind} {method.last4}{valid}"
+
+
+def role_of(customer: Customer, method: PaymentMethod) -> str:
+    """`default`, `backup`, or empty."""
+    roles = {customer.backup_method_id: "backup", customer.default_method_id: "default"}
+    return roles.get(method.id, "")
+
+
+def _as_set(customer: Customer, method: PaymentMethod, charging: tuple[str, ...]) -> MethodSet:
+    return MethodSet(
+        customer_id=customer.id,
+        method_id=method.id,
+        label=method_label(method),
+        role=role_of(customer, method),
+        charging=charging,
+    )
+
+
+async def _save(
+    session: AsyncSession, customer: Customer, facts: MethodFacts, now: datetime
+) -> PaymentMethod:
+    query = select(PaymentMethod).where(PaymentMethod.provider_id == facts.id)
+    method = (await session.exec(query)).first()
+    if method is None:
+        method = PaymentMethod(
+            id=derived_id("pm", facts.id),
+            customer_id=customer.id,
+            provider_id=facts.id,
+            kind=facts.kind,
+            created_at=now,
+        )
+        session.add(method)
+    keep_facts(method, facts)
+    method.detached_at = None
+    await session.flush()
+    return method
+
+
+def _check_kept(method: PaymentMethod) -> None:
+    """Refuse what can't be charged any more.
+
+    Raises:
+        InvalidInput: it was taken away, or stopped for good.
+    """
+    if not is_kept(method):
+        what = "was taken away" if method.detached_at is not None else "was stopped for good"
+        raise InvalidInput(f"The payment method {method.id} {what}. Add another one.", field="payment_method")
+
+
+async def _check_not_needed(session: AsyncSession, customer: Customer, method: PaymentMethod) -> None:
+    """Refuse to take away what is needed now.
+
+    Raises:
+        InvalidInput: a payment with it is under way; or it is the default, and what is charged then is not said, or
+            something is open.
+    """
+    live = select(PaymentAttempt).where(
+        PaymentAttempt.method_id == method.id, col(PaymentAttempt.state).in_(LIVE_STATES)
+    )
+    attempt = (await session.exec(live)).first()
+    if attempt is not None:
+        raise InvalidInput(
+            f"A payment with it is under way, for invoice {attempt.invoice_id}. Wait for its outcome.",
+            field="payment_method",
+        )
+    if customer.default_method_id != method.id or customer.backup_method_id is not None:
+        return
+    if await _others(session, customer, method):
+        raise InvalidInput(
+            "It is the default, and which one is charged then is not said. Make another one the default first.",
+            field="payment_method",
+        )
+    owed = select(Invoice).where(Invoice.customer_id == customer.id, Invoice.status == InvoiceStatus.OPEN)
+    invoice = (await session.exec(owed)).first()
+    if invoice is not None:
+        raise InvalidInput(
+            f"It is the only payment method, and invoice {invoice.number} is open. Let it be paid, or add another "
+            "method first.",
+            field="payment_method",
+        )
+
+
+async def _others(session: AsyncSession, customer: Customer, method: PaymentMethod) -> bool:
+    query = select(PaymentMethod).where(
+        PaymentMethod.customer_id == customer.id, PaymentMethod.id != method.id
+    )
+    return any(is_kept(other) for other in (await session.exec(query)).all())
