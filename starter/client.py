@@ -51,6 +51,7 @@ from starter.payment_methods import MethodSet, PaymentMethods
 from starter.payments import Payments
 from starter.plan_migrations import PlanMigrations
 from starter.policies import Policies
+from starter.portal_sessions import PortalSessions
 from starter.reading import (
     WAIT_SECONDS,
     CommandOutcome,
@@ -64,7 +65,9 @@ from starter.settling import Settled, Settling
 from starter.steering import Steering
 from starter.subscriptions import Started, Subscriptions
 from starter.taxes import Taxes
+from starter.terminations import Terminations
 from starter.transfers import Transfers
+from starter.troubles import Troubles
 from starter.usage import UsageDoor
 
 if TYPE_CHECKING:
@@ -82,7 +85,9 @@ class RelanceClient(Commands):
     decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`, keys to the HTTP API in
     `api_keys`, lists by the page in `listing`, which payment method is charged and which stands in for it in `methods`,
     money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late payment costs
-    in `late_payments`.
+    in `late_payments`, ways into the portal in `portal_sessions`,
+    what a customer has to hear about payments that failed in `troubles`, ending a contract without signing in in
+    `terminations`.
     """
 
     def __init__(
@@ -127,6 +132,9 @@ class RelanceClient(Commands):
         self.transfers = Transfers(self.connections)
         self.api_keys = ApiKeys(self.connections)
         self.listing = Listing(self.connections)
+        self.terminations = Terminations(self.connections, self._subscriptions)
+        self.troubles = Troubles(self.connections)
+        self.portal_sessions = PortalSessions(self.connections)
 
     @classmethod
     @asynccontextmanager

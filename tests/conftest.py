@@ -16,5 +16,6 @@ pytest_plugins = [
     "support.mailroom",
     "support.worlds",
     "support.api",
+    "support.portal",
     "support.terminal",
 ]

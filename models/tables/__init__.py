@@ -25,6 +25,7 @@ from models.tables.messages import (
 )
 from models.tables.parties import Customer, LegalEntity, PaymentMethod
 from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
+from models.tables.portal import PortalSession
 from models.tables.rendering import RenderedDocument, RenderingState
 from models.tables.subscriptions import CommandRow, SubscriptionRow
 from models.tables.taxes import ExchangeRate, RegisterAnswer, VatCheck
@@ -64,6 +65,7 @@ __all__ = [
     "PaymentMethod",
     "PaymentState",
     "Plan",
+    "PortalSession",
     "Refund",
     "RegisterAnswer",
     "RenderedDocument",

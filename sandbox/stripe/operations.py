@@ -4,10 +4,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stripe import params as sdk
+from stripe.params import checkout as sdk_checkout
 from stripe.params import radar as sdk_radar
 from stripe.params import test_helpers as sdk_clocks
 
-from sandbox.stripe import charges, customers, disputes, events, intents, mandates, methods, refunds, setups
+from sandbox.stripe import (
+    charges,
+    checkout,
+    customers,
+    disputes,
+    events,
+    intents,
+    mandates,
+    methods,
+    refunds,
+    setups,
+)
 from sandbox.stripe.errors import Document
 from sandbox.stripe.world import Call
 
@@ -82,6 +94,9 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("setup_intents/{id}", sdk.SetupIntentUpdateParams, _one(setups.update)),
     _post("setup_intents/{id}/confirm", sdk.SetupIntentConfirmParams, _one(setups.confirm)),
     _post("setup_intents/{id}/cancel", sdk.SetupIntentCancelParams, _one(setups.cancel)),
+    _post("checkout/sessions", sdk_checkout.SessionCreateParams, _many(checkout.create)),
+    _get("checkout/sessions/{id}", sdk_checkout.SessionRetrieveParams, _bare(checkout.retrieve)),
+    _post("checkout/sessions/{id}/expire", sdk_checkout.SessionExpireParams, _bare(checkout.expire)),
     _get("charges", sdk.ChargeListParams, _many(charges.listed)),
     _get("charges/{id}", sdk.ChargeRetrieveParams, _bare(charges.retrieve)),
     _post("charges/{id}", sdk.ChargeUpdateParams, _one(charges.update)),

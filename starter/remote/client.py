@@ -10,6 +10,7 @@ import httpx
 from starter.remote.catalogue import Coupons, Plans, TestClocks, Usages
 from starter.remote.customers import Customers, PaymentMethods, SetupIntents
 from starter.remote.invoices import Invoices, Payments, Refunds
+from starter.remote.portal import PortalSessions
 from starter.remote.subscriptions import Subscriptions
 from starter.remote.transport import TIMEOUT_SECONDS, TRIES, Transport
 
@@ -55,6 +56,7 @@ class RelanceHttp:
         self.invoices = Invoices(through)
         self.payments = Payments(through)
         self.refunds = Refunds(through)
+        self.portal_sessions = PortalSessions(through)
         self.test_clocks = TestClocks(through)
 
     async def __aenter__(self) -> Self:

@@ -18,7 +18,6 @@ from models.tables import ApiCall
 from starter.api import create_app
 from starter.api_calls import ApiCalls
 
-
 ANSWERED: Final = "finish"
 """What writes the answer down."""
 

@@ -12,6 +12,7 @@ from starter.http.v1 import (
     invoices,
     payment_methods,
     payments,
+    portal_sessions,
     subscription_commands,
     subscriptions,
     test_clocks,
@@ -32,6 +33,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     dunning.router,
     payments.router,
     payments.refunds,
+    portal_sessions.router,
     test_clocks.router,
 )
 """In the order of the API document."""
