@@ -95,6 +95,8 @@ def _asked(fields: Mapping[str, str], customer: Customer) -> tuple[TaxFactsChang
         return None, rest
     address = {part: facts.pop(part) for part in _ADDRESS}
     is_given = any(value for part, value in address.items() if part != "country")
+    if is_given and not address["country"]:
+        raise InvalidInput("Choose a country.", field="country")
     if is_given:
         check_country(address["country"])
     tax = _built(TaxFactsChange, **facts, address=_built(Address, **address) if is_given else None)

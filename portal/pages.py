@@ -109,8 +109,6 @@ def _environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n"],
         undefined=StrictUndefined,
         autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )
     # The extension adds it; Jinja's own types do not say so.
     environment.install_gettext_translations(words(language), newstyle=True)  # type: ignore[attr-defined]

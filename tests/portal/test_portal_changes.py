@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support.api import api_settings, opened
 from support.life import ClockedLife
 from support.reader import Reader
 
@@ -137,3 +138,31 @@ async def test_withdrawing_shows_the_sum_first(
     await reader.follows("Invoices")
     assert "Credit notes" in reader.text
     assert "€44.10" in reader.text
+
+
+async def test_customers_pause_where_the_seller_lets_them(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    await world.signs_up("anna")
+    await reader.signs_in(client, "anna")
+    assert "Mettre en pause" not in reader.text
+    page = reader.url.replace("overview", f"subscriptions/{(await client.subscription('anna')).id}/pause")
+    await reader.opens(page)
+    assert reader.page.status_code == 404
+    lets = api_settings(world.settings, str(world.database.engine.url)).model_copy(
+        update={"portal_pause": "on"}
+    )
+    async with opened(lets, world.client) as other:
+        somebody = Reader(other.app)
+        await somebody.signs_in(client, "anna")
+        await somebody.follows("Mettre en pause")
+        assert "Pendant la pause, rien n’est facturé" in somebody.text
+        await somebody.presses("Confirmer la pause")
+        assert "Pause prévue à partir du 28 février 2041" in somebody.text
+        await world.until("2041-03-01")
+        await somebody.follows("Aperçu")
+        assert "En pause" in somebody.text
+        await somebody.presses("Reprendre maintenant")
+        assert "Votre abonnement reprend." in somebody.text
+        assert "Tout va bien" in somebody.text
+        await somebody.close()

@@ -18,7 +18,7 @@ async def sends(reader: Reader, name: str, mail: str, contract: str = "") -> str
     await reader.opens(PAGE)
     await reader.presses("Continue", name=name, email=mail, contract=contract)
     assert reader.heading == "Cancel your contract"
-    assert name in reader.text
+    assert name.strip() in reader.text
     await reader.presses("Confirm the cancellation")
     assert reader.page.status_code == 200
     return re.sub(r"Received on [^.]*\.", "", reader.text)

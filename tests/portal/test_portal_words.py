@@ -18,8 +18,7 @@ PLACES = re.compile(r"%\((\w+)\)s")
 
 def said() -> set[str]:
     """Every sentence in the templates."""
-    trimmed = {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
-    found = extract_from_dir(TEMPLATES, [("**.html", "jinja2")], {"**.html": trimmed})
+    found = extract_from_dir(TEMPLATES, [("**.html", "jinja2")], {"**.html": {"silent": "false"}})
     return {message for _, _, message, _, _ in found if isinstance(message, str)}
 
 
