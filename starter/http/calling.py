@@ -21,12 +21,12 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from typing_extensions import override
 
-from billing.errors import InvalidInput, RelanceError
+from billing.errors import InvalidInput
 from starter.api_calls import Answered, Asked
 from starter.api_keys import Caller, KeyUnknown, NotAllowed, Scope
 from starter.client import RelanceClient
 from starter.http.door import Door, door_of
-from starter.http.problems import MEDIA_TYPE, answer_to
+from starter.http.problems import EXPECTED, MEDIA_TYPE, answer_to
 
 MOST_BYTES: Final = 1_000_000
 """Of a request: a thousand usage events are a third of that."""
@@ -171,7 +171,7 @@ async def _once(
             await held.enter_async_context(door.calls.held(begun.call_id))
         try:
             response = await carry_out(request)
-        except (RelanceError, RequestValidationError, StarletteHTTPException) as error:
+        except EXPECTED as error:
             response = answer_to(error)
             not_begun = isinstance(error, RequestValidationError | StarletteHTTPException | NotAllowed)
         except Exception:

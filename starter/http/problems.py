@@ -13,6 +13,8 @@ from typing import Any, Final, NamedTuple
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from activities.books.correcting import NotNow
@@ -147,25 +149,29 @@ def _headers(status: HTTPStatus) -> dict[str, str]:
 
 def add_problem_details(app: FastAPI) -> None:
     """Let every error of the application leave as problem details."""
-    for kind in (RelanceError, RequestValidationError, HTTPException):
+    for kind in EXPECTED:
         app.exception_handler(kind)(_answer)
     app.exception_handler(Exception)(_unexpected)
 
 
-Expected = RelanceError | RequestValidationError | HTTPException
+EXPECTED: Final = (RelanceError, RequestValidationError, HTTPException, OperationalError, PoolTimeout)
 """The errors that say something to the caller."""
 
 
-def answer_to(error: Expected) -> JSONResponse:
-    """What a caller is told about an error."""
-    if isinstance(error, RelanceError):
-        return _ours(error)
-    if isinstance(error, RequestValidationError):
-        return _invalid(error)
-    return _http(error)
+def answer_to(error: Exception) -> JSONResponse:
+    """What a caller is told about an error of `EXPECTED`."""
+    match error:
+        case RelanceError():
+            return _ours(error)
+        case RequestValidationError():
+            return _invalid(error)
+        case HTTPException():
+            return _http(error)
+        case _:
+            return _without_database(error)
 
 
-async def _answer(_: Request, error: Expected) -> JSONResponse:
+async def _answer(_: Request, error: Exception) -> JSONResponse:
     return answer_to(error)
 
 
@@ -205,6 +211,17 @@ def _http(error: HTTPException) -> JSONResponse:
     answer = problem(status, f"{error.detail}.", code=code, remedy=remedy)
     answer.headers.update(error.headers or {})
     return answer
+
+
+def _without_database(error: Exception) -> JSONResponse:
+    """The database is away, or too busy to be waited for; its words, which name hosts, are for the log."""
+    logger.error("The database does not answer: %s", error)
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database does not answer.",
+        code="database_unreachable",
+        remedy=_REPEAT,
+    )
 
 
 async def _unexpected(_: Request, error: Exception) -> JSONResponse:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -11,11 +14,14 @@ from support.api import api_settings, opened
 from support.api_asking import ask, ask_anything
 from support.api_story import Told, live
 from support.life import ClockedLife
+from support.mailroom import KEY
 from support.serving import serving
 
+from settings import Settings
 from starter.api import create_app
 from starter.api_keys import Scope
 
+ROOT = Path(__file__).parents[2]
 NOT_IN_THE_STORY = {"POST /v1/payments/settle", "POST /v1/invoices/{invoice}/pay"}
 """They need a lost answer, and an invoice on which no charge is under way."""
 
@@ -38,6 +44,24 @@ async def test_the_api_is_what_its_document_says(world: ClockedLife) -> None:
         await asyncio.to_thread(ask_anything, tell, ids)
     refused = {label for label, statuses in tell.statuses.items() if max(statuses) >= 400}
     assert set(tell.operations) - refused == {"GET /healthz", "GET /readyz"}
+
+
+def test_what_changes_something_needs_more_than_a_key_for_reading() -> None:
+    app = create_app(Settings(secret_key=KEY, stripe_webhook_secret=("whsec_1",)))
+    for path, methods in app.openapi()["paths"].items():
+        if not path.startswith("/v1/"):
+            continue
+        for method, operation in methods.items():
+            ((scopes,),) = [tuple(needed.values()) for needed in operation["security"]]
+            assert ("read" in scopes) == (method == "get"), operation["operationId"]
+            names = [parameter["name"] for parameter in operation.get("parameters", ())]
+            assert ("Idempotency-Key" in names) == (method != "get"), operation["operationId"]
+
+
+def test_the_python_client_needs_neither_database_nor_temporal() -> None:
+    heavy = {"fastapi", "sqlalchemy", "stripe", "temporalio"}
+    program = f"import starter.remote, sys; sys.exit(bool({heavy} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)  # noqa: S603 - our own words
 
 
 async def test_a_planted_fault_is_found() -> None:

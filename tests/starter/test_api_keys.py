@@ -128,6 +128,18 @@ async def test_test_and_live_never_mix(api: Api, sqlite_database: Database) -> N
         await api.door.relance.api_keys.identify(live_key)
 
 
+async def test_without_its_database_the_door_says_that_the_call_may_be_repeated(api: Api) -> None:
+    key = await api.key(Scope.ADMIN)
+    nowhere = Settings(
+        database_url="sqlite:////nowhere/relance.db", secret_key=KEY, stripe_webhook_secret=("whsec_1",)
+    )
+    async with opened(nowhere, None) as shut, shut.with_key(key) as http:
+        for answer in (await http.get("/v1/plans"), await http.post("/v1/customers", json={})):
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unreachable")
+            assert answer.json()["remedy"].startswith("Repeat the call with the same Idempotency-Key")
+            assert "nowhere" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("scope", "method", "path", "body"),
     [
@@ -159,7 +171,25 @@ async def test_a_scope_that_is_missing_is_said_and_recorded(
     ]
 
 
+WRONG = [
+    (["create", "desk", "--scope", "everything"], "scope"),
+    (["create", "", "--scope", "read"], "name"),
+    (["create", "two\nlines", "--scope", "read"], "name"),
+    (["create", "desk", "--scope", "read", "--limit", "EUR=1"], "limit"),
+    (["create", "desk", "--scope", "support", "--limit", "100"], "limit"),
+    (["revoke", "key_nobody"], "key"),
+    (["rotate", "key_nobody"], "key"),
+]
+
+
 def test_keys_are_managed_from_the_command_line(relance: Terminal) -> None:
+    for words, field in WRONG:
+        status, answer = relance.json("api-key", *words)
+        assert status == 1
+        assert isinstance(answer, dict)
+        assert answer["error"]["field"] == field
+    assert relance.json("api-key", "list", "--revoked") == (0, [])
+
     status, made = relance.json(
         "api-key", "create", "desk", "--scope", "read", "--scope", "support", "--limit", "EUR=100.00"
     )
@@ -187,23 +217,3 @@ def test_keys_are_managed_from_the_command_line(relance: Terminal) -> None:
         ("rotate_api_key", "cli"),
         ("create_api_key", "cli"),
     ]
-
-
-WRONG = [
-    (["create", "desk", "--scope", "everything"], "scope"),
-    (["create", "", "--scope", "read"], "name"),
-    (["create", "two\nlines", "--scope", "read"], "name"),
-    (["create", "desk", "--scope", "read", "--limit", "EUR=1"], "limit"),
-    (["create", "desk", "--scope", "support", "--limit", "100"], "limit"),
-    (["revoke", "key_nobody"], "key"),
-    (["rotate", "key_nobody"], "key"),
-]
-
-
-def test_what_makes_no_key_is_refused(relance: Terminal) -> None:
-    for words, field in WRONG:
-        status, answer = relance.json("api-key", *words)
-        assert status == 1
-        assert isinstance(answer, dict)
-        assert answer["error"]["field"] == field
-    assert relance.json("api-key", "list", "--revoked") == (0, [])

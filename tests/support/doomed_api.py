@@ -9,17 +9,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from datetime import timedelta
 from typing import Any, Final
 
 import uvicorn
 from sqlmodel import select
 
 from models.tables import ApiCall
+from starter import api_calls
 from starter.api import create_app
 from starter.api_calls import ApiCalls
 
 ANSWERED: Final = "finish"
 """What writes the answer down."""
+
+PATIENCE: Final = "LEASE"
+"""For how long whoever repeats the call takes this process to be at work."""
 
 
 def die_before_the_answer_of(action: str) -> None:
@@ -37,5 +42,6 @@ def die_before_the_answer_of(action: str) -> None:
 
 
 if __name__ == "__main__":
+    setattr(api_calls, PATIENCE, timedelta(seconds=2))
     die_before_the_answer_of(sys.argv[2])
     uvicorn.run(create_app(), host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

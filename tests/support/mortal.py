@@ -39,7 +39,7 @@ def environment_of(settings: Settings, database_url: str) -> dict[str, str]:
 def _word(value: Any) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    return ",".join(map(_word, value)) if isinstance(value, tuple) else str(value)
 
 
 async def start_worker(settings: Settings, database_url: str, folder: Path, **fate: Any) -> Process:
