@@ -253,7 +253,8 @@ def _charge(case: Case, planned: Planned, as_of: datetime) -> NextStep:
     trigger, due = planned.trigger, case.in_turn(planned.due)
     is_late = local_date(due, case.timezone) < local_date(as_of, case.timezone)
     day = max(0, case.reached(max(due, as_of), (0, *case.policy.retry_days)))
-    left = retries_left(case)
+    charged = in_charge(case)
+    left = retries_left(charged)
     extra = (Trigger.REPEAT, Trigger.PROMISE, Trigger.BACKUP, Trigger.RENEWED)
     extras = sum(t in extra for t in (trigger, *(a.trigger for a in case.attempts)))
     is_retry = trigger is not Trigger.FIRST
@@ -261,7 +262,7 @@ def _charge(case: Case, planned: Planned, as_of: datetime) -> NextStep:
         update={
             "policy_day": day,
             "decline_code": _last_code(case),
-            "on_backup": in_charge(case).on_backup,
+            "on_backup": charged.on_backup,
             "number": case.policy.most_retries - left + 1 if is_retry else None,
             "of": min(MOST_RETRIES, len(case.policy.retry_days) + extras) if is_retry else None,
             "moved_from": None if is_late else planned.moved_from,

@@ -41,7 +41,8 @@ async def look(request: Request, visit: Visitor, subscription: str) -> Response:
     chosen = dict(request.query_params)
     try:
         command = await _command(visit, row, chosen, command_id=new_id("cmd"))
-        preview = await visit.door.relance.preview(row.id, command)
+        # What follows once it is paid is what the customer wants to see.
+        preview = await visit.door.relance.preview(row.id, command.model_copy(update={"if_paid": False}))
     except (InvalidInput, Refused, CommandRefused):
         return await _choices(visit, row, is_refused=True)
     return visit.show(

@@ -110,10 +110,11 @@ def _contacts(fields: Mapping[str, str], customer: Customer) -> tuple[Contact, .
     if not mails:
         raise InvalidInput("Give at least one mail address.", field="contacts")
     kept = [contact for contact in customer.contacts[MOST_CONTACTS:] if contact["email"] not in mails]
-    return (
-        *(_built(Contact, email=mail, name=names.get(mail, "")) for mail in mails),
-        *(Contact.model_validate(contact) for contact in kept),
-    )
+    try:
+        given = [_built(Contact, email=mail, name=names.get(mail, "")) for mail in mails]
+    except InvalidInput as problem:
+        raise InvalidInput(problem.message, field="contacts") from None
+    return (*given, *(Contact.model_validate(contact) for contact in kept))
 
 
 def _built(value: Any, **content: Any) -> Any:  # noqa: ANN401 - of any of these values
@@ -121,7 +122,7 @@ def _built(value: Any, **content: Any) -> Any:  # noqa: ANN401 - of any of these
         return value(**content)
     except ValidationError as problem:
         place = str(problem.errors(include_url=False, include_input=False)[0]["loc"][0])
-        raise InvalidInput("This cannot be right.", field="contacts" if value is Contact else place) from None
+        raise InvalidInput("This cannot be right.", field=place) from None
 
 
 def _countries(language: Language) -> list[tuple[str, str]]:
@@ -132,5 +133,6 @@ def _countries(language: Language) -> list[tuple[str, str]]:
             check_country(code)
         except InvalidInput:
             continue
-        found.append((code, country_name(code, language)))
+        if (name := country_name(code, language)) != code:
+            found.append((code, name))
     return sorted(found, key=lambda pair: pair[1])

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol, TypedDict
+from typing import Final, Protocol
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.amounts_asked import Joined, joined_amounts, total_asked
 from activities.books.cards import Card, allows_no_repeat, is_stopped, key_of, lock_card, tries_on
 from activities.books.config import BookRules
 from activities.books.methods import method_for
@@ -99,7 +100,7 @@ async def begin_attempt(
     customer = await customer_of(session, invoice)
     method = await method_for(session, customer, invoice, attempts, trigger)
     also = await joined_amounts(session, rules, invoice, trigger)
-    if method is None or _sum(invoice, also) < rules.minimum(invoice.currency):
+    if method is None or total_asked(invoice, also) < rules.minimum(invoice.currency):
         return GateRefused(Refusal.NO_METHOD if method is None else Refusal.NOT_OPEN)
     refusal = await _card_refusal(
         session, row, invoice, method, trigger, at, sends=state is AttemptState.STARTED
@@ -143,7 +144,7 @@ async def _take_up(
         if refusal is not None:
             return await _taken_back(session, attempt, refusal)
         also = await joined_amounts(session, rules, invoice, attempt.trigger)
-        is_as_written = attempt.also == also and _asked_for(attempt) == _sum(invoice, also)
+        is_as_written = attempt.also == also and _asked_for(attempt) == total_asked(invoice, also)
         if attempt.generation != invoice.generation or not is_as_written:
             await _ask_for_what_is_left(session, gateway, invoice, attempt, also)
         attempt.state = AttemptState.STARTED
@@ -193,7 +194,7 @@ async def _ask_for_what_is_left(
     customer = await customer_of(session, invoice)
     method = await session.get_one(PaymentMethod, attempt.method_id)
     prepared = _request(gateway, invoice, customer, method, also, attempt.number)
-    attempt.amount_minor = _sum(invoice, also) - prepared.too_fine_minor
+    attempt.amount_minor = total_asked(invoice, also) - prepared.too_fine_minor
     attempt.generation = invoice.generation
     attempt.also = [dict(one) for one in also]
     attempt.payment_intent = invoice.payment_intent
@@ -272,7 +273,7 @@ def _new_attempt(
         state=AttemptState.QUEUED,
         method_id=method.id,
         fingerprint=key_of(method),
-        amount_minor=_sum(invoice, also) - prepared.too_fine_minor,
+        amount_minor=total_asked(invoice, also) - prepared.too_fine_minor,
         also=[dict(one) for one in also],
         currency=invoice.currency,
         idempotency_key=prepared.idempotency_key,
@@ -305,7 +306,7 @@ def _request(
             invoice_id=invoice.id,
             generation=invoice.generation,
             attempt_number=number,
-            amount_minor=_sum(invoice, also),
+            amount_minor=total_asked(invoice, also),
             currency=invoice.currency,
             customer=customer.provider_id or "",
             payment_method=method.provider_id,
@@ -316,68 +317,6 @@ def _request(
             metadata=metadata,
         )
     )
-
-
-class Joined(TypedDict):
-    """Another invoice that an attempt pays as well, and what is asked for it."""
-
-    invoice: str
-    amount_minor: int
-
-
-MOST_JOINED: Final = 10
-"""Invoices that one PaymentIntent takes along: their ids have to fit into its metadata."""
-
-
-async def joined_amounts(
-    session: AsyncSession, rules: BookRules, invoice: Invoice, trigger: Trigger = Trigger.FIRST
-) -> list[Joined]:
-    """What else an attempt on this invoice asks for: open amounts too small to be charged alone (rules 10).
-
-    Of the same subscription, oldest first; none for which another attempt is under way.
-    """
-    query = (
-        select(Invoice)
-        .where(
-            Invoice.subscription_id == invoice.subscription_id,
-            Invoice.currency == invoice.currency,
-            Invoice.status == InvoiceStatus.OPEN,
-            Invoice.id != invoice.id,
-            col(Invoice.frozen).is_(False),
-        )
-        .order_by(col(Invoice.period_start), col(Invoice.id))
-    )
-    small = [
-        other
-        for other in (await session.exec(query)).all()
-        if 0 < other.open_minor < rules.minimum(other.currency)
-        and (other.automatic_collecting or not trigger.is_automatic)
-    ]
-    if not small:
-        return []
-    taken = await _asked_elsewhere(session, invoice)
-    return [
-        Joined(invoice=other.id, amount_minor=other.open_minor) for other in small if other.id not in taken
-    ][:MOST_JOINED]
-
-
-async def _asked_elsewhere(session: AsyncSession, invoice: Invoice) -> set[str]:
-    query = select(PaymentAttempt).where(
-        PaymentAttempt.subscription_id == invoice.subscription_id,
-        PaymentAttempt.invoice_id != invoice.id,
-        col(PaymentAttempt.state).in_(LIVE_STATES),
-    )
-    live = (await session.exec(query)).all()
-    return {a.invoice_id for a in live} | {one["invoice"] for a in live for one in a.also}
-
-
-async def amount_asked(session: AsyncSession, rules: BookRules, invoice: Invoice) -> int:
-    """What a charge of this invoice takes now, in minor units, with what is too small to be charged alone."""
-    return _sum(invoice, await joined_amounts(session, rules, invoice))
-
-
-def _sum(invoice: Invoice, also: list[Joined]) -> int:
-    return invoice.open_minor + sum(one["amount_minor"] for one in also)
 
 
 def too_fine_of(attempt: PaymentAttempt) -> int:
@@ -397,7 +336,7 @@ def _asked_for(attempt: PaymentAttempt) -> int:
 def _follow_amount(invoice: Invoice, attempts: list[PaymentAttempt], also: list[Joined]) -> None:
     """A PaymentIntent keeps its amount: where another one is asked for now, the next generation begins."""
     same = [a for a in attempts if a.generation == invoice.generation]
-    if invoice.payment_intent is not None and same and _asked_for(same[-1]) != _sum(invoice, also):
+    if invoice.payment_intent is not None and same and _asked_for(same[-1]) != total_asked(invoice, also):
         supersede_payment(invoice)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlmodel import col, select
 
+from activities.books.amounts_asked import amount_asked
 from activities.books.balance import give_back_what_was_set_aside
 from activities.books.changing import (
     can_be_gated,
@@ -22,7 +23,7 @@ from activities.books.changing import (
 )
 from activities.books.chasing import collection_key, open_collection
 from activities.books.config import BookRules
-from activities.books.gate import GateRefused, Refusal, amount_asked, begin_attempt
+from activities.books.gate import GateRefused, Refusal, begin_attempt
 from activities.books.issuing import issue_or_drop, write_invoice
 from activities.books.metering import close_usage, turn_meters
 from activities.books.methods import method_for

@@ -16,18 +16,22 @@ from activities.books.config import BookRules
 from activities.books.gate import GateRefused, begin_attempt
 from activities.books.inbox import store_event
 from activities.books.standing import method_facts
+from activities.books.steps import take_step
 from activities.gateway import Charge, PreparedRequest
 from activities.incoming import Incoming
 from activities.stripe_gateway import prepare
 from billing.case import Case, in_charge
 from billing.dispute import DisputeState
 from billing.payment import AttemptState, DeclineClass, Trigger
+from billing.steps import StepKind
+from models.boundary import StepOrder
 from models.database import Database
 from models.tables import (
     Collection,
     Customer,
     Dispute,
     Invoice,
+    Message,
     PaymentAttempt,
     PaymentMethod,
     SubscriptionRow,
@@ -284,3 +288,29 @@ async def test_an_attempt_that_is_under_way_keeps_its_answer(sqlite_database: Da
         attempt.state, attempt.settled_at, attempt.decline_class = AttemptState.PROCESSING, None, None
     await anna.hear("payment_method.automatically_updated", exp_year=2034)
     assert [a.card_renewed for a in (await anna.case()).attempts] == [False]
+
+
+async def test_a_renewed_card_is_not_said_to_expire(sqlite_database: Database) -> None:
+    """The workflow still waits for the day of the notice; the step is looked at again under the lock."""
+    anna = await till(sqlite_database)
+    card = anna.anna.method
+    assert card is not None
+    await anna.change(PaymentMethod, card.id, exp_year=2027, exp_month=1)
+    order = StepOrder(
+        subscription_id=anna.anna.subscription.id,
+        kind=StepKind.NOTIFY,
+        key="card_expiring:2027-01-31:month",
+        as_of=datetime(2027, 1, 20, 11, tzinfo=UTC),
+    )
+
+    async def notices() -> list[str]:
+        async with sqlite_database.write() as session:
+            await take_step(session, Preparing(), BookRules(), order)
+        async with sqlite_database.read() as session:
+            query = select(Message).where(Message.kind == "card_expiring")
+            return [message.occurrence for message in (await session.exec(query)).all()]
+
+    await anna.hear("payment_method.automatically_updated", exp_year=2034)
+    assert await notices() == []
+    await anna.change(PaymentMethod, card.id, exp_year=2027, exp_month=1)
+    assert await notices() == ["2027-01-31:month"]

@@ -94,4 +94,4 @@ class Reader:
 
 
 def _words(element: Any) -> str:
-    return " ".join(element.text_content().replace("\u00a0", " ").replace("\u202f", " ").split())
+    return " ".join(" ".join(element.itertext()).replace("\u00a0", " ").replace("\u202f", " ").split())

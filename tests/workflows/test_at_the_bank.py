@@ -249,3 +249,18 @@ async def test_the_end_closes_what_waits_at_the_bank(world: ClockedLife, anna: P
         "2041-03-21 mail subscription_suspended",
     ]
     await assert_books_agree(world.database, world.fake)
+
+
+async def test_a_sign_up_gets_its_number_when_the_bank_has_its_answer(world: ClockedLife) -> None:
+    ben = await world.signs_up("ben", card={"then": "authentication_required"})
+    async with a_browser(world) as browser:
+        await browser.goes(await mailed_link(ben, "complete_payment"))
+        await browser.presses("Confirmer le paiement")
+        await browser.follows("Continuer vers votre banque")
+        await browser.presses("Complete authentication")
+        assert browser.says == "Merci, votre paiement a abouti."
+    await world.settle()
+    (invoice,) = await ben.invoices()
+    assert (invoice.status.value, (invoice.number or "")[-8:]) == ("paid", "F-000001")
+    assert (await ben.state()).subscription.status.value == "active"
+    await assert_books_agree(world.database, world.fake)
