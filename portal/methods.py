@@ -24,7 +24,7 @@ async def methods(visit: Visitor, said: str = "", charging: str = "") -> Respons
         page="methods",
         said=said,
         charging=charging.isdigit() and int(charging) > 0,
-        methods=[each for each in found if is_kept(each)],
+        methods=sorted(filter(is_kept, found), key=lambda each: each.id != visit.customer.default_method_id),
     )
 
 

@@ -59,7 +59,7 @@ async def test_a_failed_card_is_replaced_and_pays_what_is_open(
     assert "did not go through" not in reader.text
 
 
-async def test_a_debit_account_is_added_and_the_card_removed(
+async def test_methods_are_added_with_the_bank_s_word_chosen_and_removed(
     world: ClockedLife, client: RelanceClient, reader: Reader
 ) -> None:
     await world.signs_up("anna")
@@ -78,11 +78,9 @@ async def test_a_debit_account_is_added_and_the_card_removed(
     assert "Visa •••• 3155 Utilisé pour vos paiements" in reader.text
     await reader.presses("Utiliser celui-ci")
     assert "Visa •••• 4242 Utilisé pour vos paiements" in reader.text
-    action, fields = reader.form_of("Retirer", place=1)
-    await reader.opens(action, fields=fields)
+    await reader.presses("Retirer", near="Visa •••• 4242")
     assert "Ce moyen de paiement est nécessaire" in reader.text
-    action, fields = reader.form_of("Retirer", place=0)
-    await reader.opens(action, fields=fields)
+    await reader.presses("Retirer", near="Visa •••• 3155")
     assert "Le moyen de paiement a été retiré." in reader.text
     kept = [row.last4 for row in await client.list_methods("anna") if row.detached_at is None]
     assert kept == ["4242"]

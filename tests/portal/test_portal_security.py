@@ -161,12 +161,12 @@ async def test_a_form_is_taken_from_our_own_page_only(shop: Shop, reader: Reader
         await reader.opens(action, fields=forged)
         assert (reader.page.status_code, reader.heading) == (403, "Ce formulaire n’est plus à jour")
     for site in ("cross-site", "same-site"):
-        await reader.opens(action, fields=fields, **{"Sec-Fetch-Site": site})
+        await reader.opens(action, fields=fields, headers={"Sec-Fetch-Site": site})
         assert reader.page.status_code == 403
     await reader.opens(action, fields={**fields, "name": "x" * 30_000})
     assert reader.page.status_code == 403
     assert (await shop.client.customer(shop.anna.customer.id)).name == "Anna Martin"
-    await reader.opens(action, fields=fields, **{"Sec-Fetch-Site": "same-origin"})
+    await reader.opens(action, fields=fields, headers={"Sec-Fetch-Site": "same-origin"})
     assert "Vos coordonnées sont enregistrées." in reader.text
     assert (await shop.client.customer(shop.anna.customer.id)).name == "Somebody else"
 

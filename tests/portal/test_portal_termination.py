@@ -49,15 +49,17 @@ async def test_the_contract_ends_where_it_fits_and_the_answer_is_the_same(
 
 
 async def test_it_speaks_the_browser_s_language_and_says_what_is_missing(reader: Reader) -> None:
-    await reader.opens(PAGE, **FRENCH)
+    await reader.opens(PAGE, headers=FRENCH)
     assert reader.heading == "Résilier votre contrat"
     action, fields = reader.form_of("Continuer")
     for wrong, says in (
         ({"name": "", "email": "a@example.com"}, "Indiquez le nom"),
         ({"name": "Anna", "email": "nowhere"}, "Indiquez l’adresse"),
     ):
-        await reader.opens(action, fields={**fields, **wrong}, **FRENCH)
+        await reader.opens(action, fields={**fields, **wrong}, headers=FRENCH)
         assert reader.page.status_code == 422
         assert says in reader.text
-    await reader.opens(action, fields={"form": "x", "name": "Anna", "email": "anna@example.com"}, **FRENCH)
+    await reader.opens(
+        action, fields={"form": "x", "name": "Anna", "email": "anna@example.com"}, headers=FRENCH
+    )
     assert reader.page.status_code == 403

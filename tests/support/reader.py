@@ -44,7 +44,9 @@ class Reader:
         assert self.page.status_code == 200, self.text
         return link.id
 
-    async def opens(self, address: str, *, fields: dict[str, str] | None = None, **headers: str) -> None:
+    async def opens(
+        self, address: str, *, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         """Go somewhere, and on to wherever one is led."""
         self.url = urljoin(self.url, address)
         method = "GET" if fields is None else "POST"
@@ -60,16 +62,21 @@ class Reader:
         (link,) = [each for each in self._tree().iter("a") if _words(each) == words]
         await self.opens(link.get("href"))
 
-    async def presses(self, words: str, **filled_in: str) -> None:
-        """Press a button by its words, with what is filled in before."""
-        action, fields = self.form_of(words)
+    async def presses(self, words: str, *, near: str = "", **filled_in: str) -> None:
+        """Press a button by its words, in the section that is `near`, with what is filled in before."""
+        action, fields = self.form_of(words, near=near)
         await self.opens(action, fields={**fields, **filled_in})
 
-    def form_of(self, words: str, *, place: int = 0) -> tuple[str, dict[str, str]]:
+    def form_of(self, words: str, *, near: str = "") -> tuple[str, dict[str, str]]:
         """Where the form of a button leads, and what it holds as it stands."""
-        buttons = [each for each in self._tree().iter("button") if _words(each) == words]
+        buttons = [
+            each
+            for each in self._tree().iter("button")
+            if _words(each) == words
+            and (not near or any(near in _words(it) for it in each.iterancestors("section")))
+        ]
         assert buttons, f"there is no button {words!r} in: {self.text}"
-        button = buttons[place]
+        button = buttons[0]
         form = next(each for each in button.iterancestors("form"))
         fields = {name: value for name, value in form.form_values() if value is not None}
         if button.get("name"):
