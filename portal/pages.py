@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from activities.books.mail_facts import label
+from billing.prices import Price, PricingModel
 from mails.formats import (
     Language,
     country_name,
@@ -25,6 +26,7 @@ from mails.formats import (
     format_instant,
     format_number,
     format_short_date,
+    format_unit_amount,
 )
 from mails.price_words import in_words
 from portal.language import words
@@ -117,6 +119,7 @@ def _environment(language: Language) -> Environment:
         "date": _date,
         "short_date": _short_date,
         "last_day": _last_day,
+        "short_last_day": _short_last_day,
         "instant": _instant,
         "number": _number,
         "price": _price,
@@ -147,6 +150,11 @@ def _last_day(context: Context, end_on: date) -> str:
 
 
 @pass_context
+def _short_last_day(context: Context, end_on: date) -> str:
+    return format_short_date(end_on - timedelta(days=1), context["language"])
+
+
+@pass_context
 def _instant(context: Context, at: datetime, timezone: str) -> str:
     return format_instant(at, timezone, context["language"])
 
@@ -157,7 +165,10 @@ def _number(context: Context, number: Any) -> str:  # noqa: ANN401 - whole or wi
 
 
 @pass_context
-def _price(context: Context, price: Any, currency: str) -> str:  # noqa: ANN401 - Jinja does not type
+def _price(context: Context, price: Price, currency: str) -> str:
+    """In words; of a flat one the amount alone, since the rhythm is said beside it."""
+    if price.model is PricingModel.FLAT:
+        return format_unit_amount(price.unit_amount, currency, context["language"])
     return in_words(price, currency, context["language"])
 
 

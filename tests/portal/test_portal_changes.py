@@ -65,7 +65,7 @@ async def test_a_change_is_seen_to_the_cent_before_it_is_made(
     await client.change_customer("anna", CustomerChange(locale="en"))
     await reader.signs_in(client, "anna")
     await reader.follows("Change")
-    assert "Max €99.00 a period, every month, before tax" in reader.text
+    assert "Max €99.00, every month, before tax" in reader.text
     plan = (await client.plan("max")).id
     _, fields = reader.form_of("See what it costs")
     where = reader.url + "/preview"

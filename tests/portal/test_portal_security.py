@@ -4,67 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from fakes import TEST_KEY, FakeStripe
-from fastapi import FastAPI
-from pydantic import SecretStr
-from support import factories
-from support.factories import Someone
+from support.mailroom import KEY
+from support.portal import APP, Shop
 from support.reader import PUBLIC, Reader
 
 from activities.links import LinkPurpose, Links
 from billing.errors import InvalidInput
-from models.database import Database
-from models.tables import Invoice, PortalSession
-from settings import Settings, SettingsProblem, load_settings
+from models.tables import PortalSession
+from settings import SettingsProblem, load_settings
 from starter.api import create_app
 from starter.client import RelanceClient
 from starter.orders import CustomerChange
 
-KEY = "0123456789abcdef0123456789abcdef"
 LINKS = Links(public_url=PUBLIC, secret=KEY)
-APP = "https://app.example.com"
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>'
-
-
-@dataclass
-class Shop:
-    """Two customers of one seller, each with an open invoice; no Temporal."""
-
-    settings: Settings
-    app: FastAPI
-    client: RelanceClient
-    database: Database
-    anna: Someone
-    bob: Someone
-    bobs_invoice: Invoice
-
-
-@pytest.fixture
-async def shop(sqlite_database: Database, fake_stripe: FakeStripe) -> AsyncIterator[Shop]:
-    settings = Settings(
-        database_url=str(sqlite_database.engine.url),
-        secret_key=SecretStr(KEY),
-        stripe_webhook_secret=(SecretStr("whsec_1"),),
-        stripe_api_key=SecretStr(TEST_KEY),
-        stripe_api_base=fake_stripe.base,
-        portal_return_urls=(APP,),
-        portal_frame_ancestors=(APP,),
-    )
-    async with sqlite_database.write() as session:
-        anna = await factories.someone(session)
-        bob = await factories.someone(session, seller=anna.entity)
-        of_anna, of_bob = factories.invoice(anna), factories.invoice(bob)
-        session.add_all([of_anna, of_bob, factories.invoice_line(of_anna), factories.invoice_line(of_bob)])
-    app = create_app(settings)
-    client = RelanceClient(sqlite_database, None, settings)
-    async with app.router.lifespan_context(app):
-        yield Shop(settings, app, client, sqlite_database, anna, bob, of_bob)
-    await client.close()
 
 
 @pytest.fixture
