@@ -33,7 +33,7 @@ async def add(sent: Form) -> Response:
     """On to the provider's page, where card and bank data are typed in; they never come here."""
     visit = sent.visit
     public = visit.door.settings.public_url
-    page = await visit.door.relance.methods.begin_on_hosted_page(
+    page = await visit.door.relance.hosted_pages.begin(
         visit.customer.id,
         back_to=f"{public}{visit.base}/methods/added?page={{CHECKOUT_SESSION_ID}}",
         given_up=f"{public}{visit.base}/methods?said=given_up",
@@ -47,7 +47,7 @@ async def add(sent: Form) -> Response:
 async def added(visit: Visitor, page: Annotated[str, Query(max_length=200)]) -> Response:
     """Back from there: the new method is the default, and whatever is open is charged with it at once."""
     try:
-        done = await visit.door.relance.methods.add_from_hosted_page(visit.customer.id, page)
+        done = await visit.door.relance.hosted_pages.add_what_came(visit.customer.id, page)
     except MethodRefused:
         return visit.go("methods", said="not_saved")
     if done is None:

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from activities.gateway import PaymentGateway, SetupFacts
+from activities.gateway import PaymentGateway
 from models.database import Database
 from models.schema import check_schema
 from models.tables import (
@@ -43,6 +43,7 @@ from starter.customers import Customers
 from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
+from starter.hosted_pages import HostedPages
 from starter.late_payments import LatePayments
 from starter.listing import Listing
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
@@ -83,11 +84,11 @@ class RelanceClient(Commands):
     in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in `usage`, what a
     customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`, what a person
     decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`, keys to the HTTP API in
-    `api_keys`, lists by the page in `listing`, which payment method is charged and which stands in for it in `methods`,
-    money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late payment costs
-    in `late_payments`, ways into the portal in `portal_sessions`,
-    what a customer has to hear about payments that failed in `troubles`, ending a contract without signing in in
-    `terminations`.
+    `api_keys`, lists by the page in `listing`, which payment method is charged and which stands in for it in
+    `methods`, money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late
+    payment costs in `late_payments`, the provider's own page on which a customer saves a payment method in
+    `hosted_pages`, ways into the portal in `portal_sessions`, what a customer has to hear about payments that failed in
+    `troubles`, ending a contract without signing in in `terminations`.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class RelanceClient(Commands):
         self.documents = Documents(self.connections)
         self.corrections = Corrections(self.connections)
         self.methods = PaymentMethods(self.connections)
+        self.hosted_pages = HostedPages(self.connections, self.methods)
         self.payments = Payments(self.connections)
         self.late_payments = LatePayments(self.connections)
         self.books = BooksExport(self.connections)
@@ -206,10 +208,6 @@ class RelanceClient(Commands):
     async def list_customers(self, *, limit: int = 100) -> Sequence[Customer]:
         """The newest customers."""
         return await self._customers.list(limit=limit)
-
-    async def begin_setup(self, customer: str, *, command_id: str | None = None) -> SetupFacts:
-        """Begin saving a payment method in the customer's browser; see `Customers.begin_setup`."""
-        return await self._customers.begin_setup(customer, command_id=command_id)
 
     async def list_methods(self, customer: str) -> Sequence[PaymentMethod]:
         """The payment methods of a customer, newest first.

@@ -10,9 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.delivery import undeliverable
 from activities.books.rows import get, lock
-from activities.gateway import SetupFacts
 from activities.vat_checks import keep_reply
-from billing.errors import InvalidInput
 from models.ids import derived_id, new_id
 from models.tables import Customer, MailAddress, TestClock
 from starter.connections import Connections
@@ -137,33 +135,11 @@ class Customers:
                 row.segment = change.segment or None
             return row
 
-    async def begin_setup(self, key: str, *, command_id: str | None = None) -> SetupFacts:
-        """Begin saving a payment method in the customer's browser; what comes of it is given to `set_payment_method`.
-
-        Raises:
-            NotFound: there is no such customer.
-            InvalidInput: the provider does not know them.
-            ProviderUnavailable, ProviderMisconfigured, ProviderRefused: the provider did not take it.
-        """
-        customer = await self.find(key)
-        command = command_id or new_id("cmd")
-        return await self._to.gateway().create_setup_intent(
-            customer=_provider_id(customer),
-            payment_method=None,
-            idempotency_key=f"setup/{customer.id}/{command}",
-        )
-
     async def list(self, *, limit: int = 100) -> Sequence[Customer]:
         """The newest customers."""
         async with self._to.database.read() as session:
             query = select(Customer).order_by(col(Customer.created_at).desc(), col(Customer.id)).limit(limit)
             return (await session.exec(query)).all()
-
-
-def _provider_id(customer: Customer) -> str:
-    if customer.provider_id is None:
-        raise InvalidInput(f"Customer {customer.id} is not known to the payment provider.", field="customer")
-    return customer.provider_id
 
 
 def _customer_id(entity_id: str, reference: str | None) -> str:

@@ -18,9 +18,8 @@ from activities.books.methods import (
     subscriptions_of,
     take_away,
 )
-from activities.books.rows import NotFound
 from activities.books.steps import bring_back
-from activities.gateway import MethodFacts, ProviderRefused
+from activities.gateway import MethodFacts, SetupFacts
 from billing.declines import support_words
 from billing.errors import InvalidInput
 from billing.payment import LIVE_STATES, Declined
@@ -99,7 +98,7 @@ class PaymentMethods:
         command = command_id or new_id("cmd")
         owner = await self._owner(customer)
         facts = await self._to.gateway().attach(
-            token, customer=_provider_id(owner), idempotency_key=f"attach/{owner.id}/{command}"
+            token, customer=provider_id_of(owner), idempotency_key=f"attach/{owner.id}/{command}"
         )
         if isinstance(facts, Declined):
             raise MethodRefused(
@@ -116,51 +115,21 @@ class PaymentMethods:
         await self._tell(owner.id, charging, now)
         return _as_set(locked, method, charging)
 
-    async def begin_on_hosted_page(
-        self, customer: str, *, back_to: str, given_up: str, language: str, command_id: str | None = None
-    ) -> str:
-        """The address of the provider's page on which a customer saves a payment method.
-
-        Args:
-            customer: by id or reference.
-            back_to: where they come back to; `{CHECKOUT_SESSION_ID}` in it becomes what `add_from_hosted_page` takes.
-            given_up: where they come back to without one.
-            language: `fr` or `en`.
-            command_id: makes asking again the same as asking once.
+    async def begin_setup(self, customer: str, *, command_id: str | None = None) -> SetupFacts:
+        """Begin saving a payment method in the customer's browser; what comes of it is then given to `add`.
 
         Raises:
             NotFound: there is no such customer.
             InvalidInput: the provider does not know them.
+            ProviderUnavailable, ProviderMisconfigured, ProviderRefused: the provider did not take it.
         """
+        command = command_id or new_id("cmd")
         owner = await self._found(customer)
-        page = await self._to.gateway().create_hosted_setup(
-            customer=_provider_id(owner),
-            back_to=back_to,
-            given_up=given_up,
-            language=language,
-            idempotency_key=f"page/{owner.id}/{command_id or new_id('cmd')}",
+        return await self._to.gateway().create_setup_intent(
+            customer=provider_id_of(owner),
+            payment_method=None,
+            idempotency_key=f"setup/{owner.id}/{command}",
         )
-        if page.url is None:
-            raise InvalidInput("This page is over. Begin anew.", field="command_id")
-        return page.url
-
-    async def add_from_hosted_page(self, customer: str, page: str) -> MethodSet | None:
-        """Make the default what came of such a page, as `add` does; asking again changes nothing. None: nothing came.
-
-        Raises:
-            NotFound: there is no such customer, or the page was another's.
-            MethodRefused, TemporalUnreachable: as `add`.
-        """
-        owner = await self._found(customer)
-        try:
-            done = await self._to.gateway().look_at_hosted_setup(page)
-        except ProviderRefused as refusal:
-            raise NotFound(f"There is no page {page}.", field="page") from refusal
-        if done.customer != owner.provider_id:
-            raise NotFound(f"There is no page {page}.", field="page")
-        if done.payment_method is None:
-            return None
-        return await self.add(owner.id, done.payment_method, command_id=f"page/{done.id}")
 
     async def make_default(self, customer: str, method: str, *, command_id: str | None = None) -> MethodSet:
         """Charge this method from now on, and with it whatever is open, oldest first. Done already, nothing happens.
@@ -311,16 +280,21 @@ def method_label(method: PaymentMethod) -> str:
     return f"{method.brand or method.kind} {method.last4}{valid}"
 
 
-def _provider_id(customer: Customer) -> str:
-    if customer.provider_id is None:
-        raise InvalidInput(f"Customer {customer.id} is not known to the payment provider.", field="customer")
-    return customer.provider_id
-
-
 def role_of(customer: Customer, method: PaymentMethod) -> str:
     """`default`, `backup`, or empty."""
     roles = {customer.backup_method_id: "backup", customer.default_method_id: "default"}
     return roles.get(method.id, "")
+
+
+def provider_id_of(customer: Customer) -> str:
+    """The customer at the provider.
+
+    Raises:
+        InvalidInput: the provider does not know them.
+    """
+    if customer.provider_id is None:
+        raise InvalidInput(f"Customer {customer.id} is not known to the payment provider.", field="customer")
+    return customer.provider_id
 
 
 def _as_set(customer: Customer, method: PaymentMethod, charging: tuple[str, ...]) -> MethodSet:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from starter.remote.transport import Transport, at
 from starter.resources.common import Page
 from starter.resources.customers import (
+    BackupMethod,
     Balances,
     Customer,
     CustomerContent,
@@ -17,7 +18,9 @@ from starter.resources.customers import (
     NewCustomer,
     NewPaymentMethod,
     NewSetupIntent,
+    OfCustomer,
     PaymentMethod,
+    RemovedPaymentMethod,
     SavedPaymentMethod,
     SetupIntent,
 )
@@ -84,12 +87,40 @@ class PaymentMethods:
         self._through = through
 
     async def save(
-        self, customer: str, token: str, *, idempotency_key: str | None = None
+        self, customer: str, token: str, *, as_default: bool = True, idempotency_key: str | None = None
     ) -> SavedPaymentMethod:
-        """Save a payment method, make it the default, and charge what is open with it."""
-        body = NewPaymentMethod(customer=customer, token=token)
+        """Save a payment method; as the default it charges what is open."""
+        body = NewPaymentMethod(customer=customer, token=token, as_default=as_default)
         return await self._through.send(
             SavedPaymentMethod, "POST", "/v1/payment_methods", body, idempotency_key=idempotency_key
+        )
+
+    async def make_default(
+        self, customer: str, payment_method: str, *, idempotency_key: str | None = None
+    ) -> SavedPaymentMethod:
+        """Charge this payment method from now on."""
+        path, body = at("payment_methods", payment_method, "make-default"), OfCustomer(customer=customer)
+        return await self._through.send(
+            SavedPaymentMethod, "POST", path, body, idempotency_key=idempotency_key
+        )
+
+    async def make_backup(
+        self, customer: str, payment_method: str, *, agreed: bool, idempotency_key: str | None = None
+    ) -> SavedPaymentMethod:
+        """Let a card stand in for the default method, as the customer agreed."""
+        path = at("payment_methods", payment_method, "make-backup")
+        body = BackupMethod(customer=customer, agreed=agreed)
+        return await self._through.send(
+            SavedPaymentMethod, "POST", path, body, idempotency_key=idempotency_key
+        )
+
+    async def detach(
+        self, customer: str, payment_method: str, *, idempotency_key: str | None = None
+    ) -> RemovedPaymentMethod:
+        """Take a payment method away, here and at Stripe."""
+        path, body = at("payment_methods", payment_method, "detach"), OfCustomer(customer=customer)
+        return await self._through.send(
+            RemovedPaymentMethod, "POST", path, body, idempotency_key=idempotency_key
         )
 
     async def list(

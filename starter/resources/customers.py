@@ -161,6 +161,21 @@ class NewPaymentMethod(Body):
         str, Field(min_length=1, max_length=100, pattern="^[A-Za-z0-9_]+$", examples=["pm_card_visa"])
     ]
     """Stripe's payment method, from Elements or a SetupIntent."""
+    as_default: bool = True
+    """Whether it is charged from now on, also for what is open; a first one always is."""
+
+
+class OfCustomer(Body):
+    """Whose payment method is meant."""
+
+    customer: Key
+
+
+class BackupMethod(OfCustomer):
+    """A card that stands in where the default method is dead or needs the customer."""
+
+    agreed: bool
+    """The customer agreed that it is charged without being asked."""
 
 
 class PaymentMethod(Resource):
@@ -175,6 +190,9 @@ class PaymentMethod(Resource):
     exp_month: int | None
     exp_year: int | None
     is_default: bool
+    is_backup: bool
+    """It stands in for the default one."""
+    removed_at: datetime | None
     stopped: bool
     """It is never charged again, since the bank said that it may be stolen."""
     provider_id: str
@@ -186,6 +204,16 @@ class SavedPaymentMethod(PaymentMethod):
 
     charging: tuple[str, ...]
     """Open invoices that are charged with it now, oldest first."""
+
+
+class RemovedPaymentMethod(Resource):
+    """A payment method that was taken away, here and at Stripe."""
+
+    id: str
+    object: Literal["payment_method"] = "payment_method"
+    customer: str
+    takes_over: str | None
+    """The backup, which is the default from now on."""
 
 
 class NewSetupIntent(Body):

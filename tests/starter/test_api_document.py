@@ -33,6 +33,7 @@ async def test_the_api_is_what_its_document_says(world: ClockedLife) -> None:
         key = await api.key(Scope.ADMIN)
     cards = {
         "good": await world.new_card("good", ("ok",)),
+        "spare": await world.new_card("spare", ("ok",)),
         "late": await world.new_card("late", {"outcomes": ["ok"] * 3, "then": "insufficient_funds"}),
     }
     app = create_app(configured)

@@ -76,7 +76,7 @@ def live(tell: Told, cards: dict[str, str]) -> dict[str, str]:
 
     Args:
         tell: the API.
-        cards: payment methods of the fake Stripe: `good` is paid, `late` is declined.
+        cards: payment methods of the fake Stripe: `good` and `spare` are paid, `late` is declined.
     """
     tell("GET /healthz")
     tell("GET /readyz")
@@ -156,7 +156,18 @@ def _sign_up(tell: Told, clock: str, cards: dict[str, str]) -> str:
         tell("POST /v1/payment_methods", {"customer": f"ref:{name}", "token": cards[card]})
     session = tell("POST /v1/portal_sessions", {"customer": "ref:acme", "start": "invoices"})["id"]
     tell("POST /v1/portal_sessions/{portal_session}/revoke", portal_session=session)
-    tell("GET /v1/payment_methods", query={"customer": "ref:acme"})
+    whose = {"customer": "ref:acme"}
+    spare = tell("POST /v1/payment_methods", {**whose, "token": cards["spare"], "as_default": False})
+    method, good = spare["id"], {"payment_method": cards["good"]}
+    tell(
+        "POST /v1/payment_methods/{payment_method}/make-backup",
+        {**whose, "agreed": True},
+        payment_method=method,
+    )
+    tell("POST /v1/payment_methods/{payment_method}/make-default", whose, payment_method=method)
+    tell("POST /v1/payment_methods/{payment_method}/make-default", whose, **good)
+    tell("POST /v1/payment_methods/{payment_method}/detach", whose, payment_method=method)
+    tell("GET /v1/payment_methods", query=whose)
     tell("GET /v1/customers")
     customer: str = tell("GET /v1/customers/{customer}", customer="ref:acme")["id"]
     return customer

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Path, Query
 
 from models.tables import PaymentMethod as MethodRow
-from starter.http.calling import Reads, Writes
+from starter.http.calling import Call, Reads, Writes
 from starter.http.v1.common import Paging, api_router, page
+from starter.payment_methods import MethodSet, role_of
 from starter.resources.common import Page
 from starter.resources.customers import (
+    BackupMethod,
     NewPaymentMethod,
     NewSetupIntent,
+    OfCustomer,
     PaymentMethod,
+    RemovedPaymentMethod,
     SavedPaymentMethod,
     SetupIntent,
 )
@@ -21,18 +25,42 @@ from starter.resources.customers import (
 router = api_router("payment_methods", "Payment methods")
 setup_router = api_router("setup_intents", "Payment methods")
 
+MethodKey = Annotated[str, Path(max_length=100, description="Id of the payment method, ours or Stripe's.")]
+
 
 @router.post("", status_code=201)
 async def save_payment_method(body: NewPaymentMethod, call: Writes) -> SavedPaymentMethod:
-    """Save a payment method and make it the default; whatever is open is charged with it, the oldest first.
+    """Save a payment method. As the default it charges whatever is open, the oldest first.
 
     The outcome of those charges is on the invoices. A bank that refuses to have it saved is a 402.
     """
-    done = await call.relance.set_payment_method(body.customer, body.token, command_id=call.id)
-    rows = await call.relance.list_methods(done.customer_id)
-    saved = next(row for row in rows if row.id == done.method_id)
-    shown = _show(saved, done.method_id)
-    return SavedPaymentMethod(**shown.model_dump(), charging=done.charging)
+    done = await call.relance.methods.add(
+        body.customer, body.token, as_default=body.as_default, command_id=call.id
+    )
+    return await _saved(call, done)
+
+
+@router.post("/{payment_method}/make-default")
+async def make_default(payment_method: MethodKey, body: OfCustomer, call: Writes) -> SavedPaymentMethod:
+    """Charge this payment method from now on, and with it whatever is open."""
+    done = await call.relance.methods.make_default(body.customer, payment_method, command_id=call.id)
+    return await _saved(call, done)
+
+
+@router.post("/{payment_method}/make-backup")
+async def make_backup(payment_method: MethodKey, body: BackupMethod, call: Writes) -> SavedPaymentMethod:
+    """Let a card stand in where the default method is dead or needs the customer, who agreed to that."""
+    done = await call.relance.methods.make_backup(
+        body.customer, payment_method, agreed=body.agreed, by=call.by
+    )
+    return await _saved(call, done)
+
+
+@router.post("/{payment_method}/detach")
+async def detach(payment_method: MethodKey, body: OfCustomer, call: Writes) -> RemovedPaymentMethod:
+    """Take a payment method away, here and at Stripe; not while something is open that it has to pay."""
+    done = await call.relance.methods.remove(body.customer, payment_method)
+    return RemovedPaymentMethod(id=done.method_id, customer=done.customer_id, takes_over=done.takes_over)
 
 
 @router.get("")
@@ -42,9 +70,9 @@ async def list_payment_methods(
     customer: Annotated[str, Query(min_length=1, max_length=110, description="Id or `ref:...`.")],
 ) -> Page[PaymentMethod]:
     """List the payment methods of a customer, newest first."""
-    default = (await call.relance.customer(customer)).default_method_id
-    found = await call.relance.listing.payment_methods(paging, customer=customer)
-    return page(PaymentMethod, found, lambda row: _show(row, default))
+    owner = await call.relance.customer(customer)
+    found = await call.relance.listing.payment_methods(paging, customer=owner.id)
+    return page(PaymentMethod, found, lambda row: _show(row, role_of(owner, row)))
 
 
 @setup_router.post("", status_code=201)
@@ -55,13 +83,19 @@ async def create_setup_intent(body: NewSetupIntent, call: Writes) -> SetupIntent
     `POST /v1/payment_methods`.
     """
     customer = await call.relance.customer(body.customer)
-    facts = await call.relance.begin_setup(customer.id, command_id=call.id)
+    facts = await call.relance.methods.begin_setup(customer.id, command_id=call.id)
     return SetupIntent(
         id=facts.id, customer=customer.id, status=facts.status, client_secret=facts.client_secret
     )
 
 
-def _show(row: MethodRow, default: str | None) -> PaymentMethod:
+async def _saved(call: Call, done: MethodSet) -> SavedPaymentMethod:
+    rows = await call.relance.list_methods(done.customer_id)
+    shown = _show(next(row for row in rows if row.id == done.method_id), done.role)
+    return SavedPaymentMethod(**shown.model_dump(), charging=done.charging)
+
+
+def _show(row: MethodRow, role: str) -> PaymentMethod:
     return PaymentMethod(
         id=row.id,
         customer=row.customer_id,
@@ -70,7 +104,9 @@ def _show(row: MethodRow, default: str | None) -> PaymentMethod:
         last4=row.last4,
         exp_month=row.exp_month,
         exp_year=row.exp_year,
-        is_default=row.id == default,
+        is_default=role == "default",
+        is_backup=role == "backup",
+        removed_at=row.detached_at,
         stopped=row.stopped,
         provider_id=row.provider_id,
         created_at=row.created_at,
