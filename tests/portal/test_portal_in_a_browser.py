@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from playwright.async_api import Browser, Page, expect
-from support.browser import PHONE, in_a_browser, person
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from support.browser import PATIENCE_MS, PHONE, in_a_browser, person, portal_of
 from support.life import ClockedLife
+from support.serving import serving
 
 from starter.client import RelanceClient
 from starter.orders import CustomerChange
@@ -62,3 +71,46 @@ async def test_a_failed_card_is_replaced_on_a_phone_and_all_is_paid(
         await page.get_by_role("link", name="Aperçu", exact=True).click()
         await expect(page.get_by_text("Tout va bien")).to_be_visible()
     assert [row.status for row in await bob.invoices()] == ["paid", "paid"]
+
+
+@contextmanager
+def application() -> Iterator[str]:
+    """The seller's own application, on another site: it frames what it is told to."""
+
+    async def framing(request: Request) -> Response:
+        return HTMLResponse(
+            f'<iframe src="{request.query_params["what"]}" width="800" height="900"></iframe>'
+        )
+
+    with serving(Starlette(routes=[Route("/", framing)])) as address:
+        yield address.replace("127.0.0.1", "localhost")
+
+
+async def test_it_works_inside_another_site_that_may_frame_it(world: ClockedLife, chromium: Browser) -> None:
+    await world.signs_up("anna")
+    with application() as address:
+        async with portal_of(world, address) as client, person(chromium, language="fr-FR") as somebody:
+            page = await somebody.new_page()
+            await page.goto(f"{address}/?what={(await client.portal_sessions.create('anna')).url}")
+            inside = page.frame_locator("iframe")
+            await expect(inside.get_by_text("Tout va bien")).to_be_visible()
+            await inside.get_by_role("link", name="Coordonnées de facturation").click()
+            await inside.get_by_label("Nom ou raison sociale").fill("Anna Martin")
+            await inside.get_by_role("button", name="Enregistrer").click()
+            await expect(inside.get_by_text("Vos coordonnées sont enregistrées.")).to_be_visible()
+            assert await somebody.cookies() == []
+            assert (await client.customer("anna")).name == "Anna Martin"
+
+
+async def test_nobody_else_frames_it(
+    world: ClockedLife, open_portal: RelanceClient, chromium: Browser
+) -> None:
+    await world.signs_up("anna")
+    with application() as address:
+        async with person(chromium) as somebody:
+            page = await somebody.new_page()
+            refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            page.on("console", lambda said: refused.done() or refused.set_result(said.text))
+            await page.goto(f"{address}/?what={(await open_portal.portal_sessions.create('anna')).url}")
+            assert "frame" in (await asyncio.wait_for(refused, PATIENCE_MS / 1000)).lower()
+            assert await page.frame_locator("iframe").get_by_text("Tout va bien").count() == 0

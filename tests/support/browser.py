@@ -54,13 +54,19 @@ async def person(
 
 @pytest.fixture
 async def open_portal(world: ClockedLife) -> AsyncIterator[RelanceClient]:
+    """The portal, framed by nobody."""
+    async with portal_of(world) as client:
+        yield client
+
+
+@asynccontextmanager
+async def portal_of(world: ClockedLife, *framed_by: str) -> AsyncIterator[RelanceClient]:
     """The HTTP process on a port of its own, and a client whose links lead there."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    url = str(world.database.engine.url)
-    address = f"http://127.0.0.1:{port}"
-    configured = api_settings(world.settings, url).model_copy(update={"public_url": address})
+    changes = {"public_url": f"http://127.0.0.1:{port}", "portal_frame_ancestors": framed_by}
+    configured = api_settings(world.settings, str(world.database.engine.url)).model_copy(update=changes)
     with serving(create_app(configured), port=port):
         client = RelanceClient(world.database, world.client, configured, world.gateway)
         yield client
