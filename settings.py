@@ -31,6 +31,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from typing_extensions import override
 
 from billing.errors import RelanceError
+from billing.mandates import NOTICE_DAYS, SCHEME_NOTICE_DAYS
 
 if TYPE_CHECKING:
     from temporalio.envconfig import ClientConnectConfig
@@ -190,6 +191,14 @@ class Settings(BaseSettings):
 
     promise_days: int = Field(default=30, ge=1, le=365)
     """How many days ahead a customer may promise to pay (rules 25)."""
+
+    sepa_notice_days: int = Field(default=NOTICE_DAYS, ge=1, le=SCHEME_NOTICE_DAYS)
+    """Calendar days before a SEPA debit at which its payer is told, for mandates given from now on (rules 28). No more
+    than your mandate text agrees to: 14 where it says nothing; the text that Stripe shows says 2."""
+
+    sepa_access_when_settled: bool = False
+    """Whether a sign-up paid by SEPA debit begins when the money has come, days later, and not when the bank has the
+    order."""
 
     gated_hours: int = Field(default=23, ge=1, le=23)
     """Hours in which a gated invoice must be paid before its draft is dropped (rules 13). Stripe keeps an

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from billing.dispute import DisputeState
 from billing.errors import InvalidInput, RelanceError
+from billing.mandates import Consent
 from billing.payment import Declined, Outcome
 from billing.refund import RefundState
 from billing.values import Value
@@ -25,6 +27,11 @@ LONGEST_KEY = 255
 """Characters that the provider takes as an idempotency key."""
 
 
+MethodKind = Literal["card", "sepa_debit"]
+METHOD_KIND: TypeAdapter[MethodKind] = TypeAdapter(MethodKind)
+"""Reads the kind that a row has."""
+
+
 class Charge(Value):
     """One payment attempt, in our own terms. What does not change between two tries of the same attempt."""
 
@@ -32,6 +39,7 @@ class Charge(Value):
     generation: int = Field(ge=1)
     """Counts the PaymentIntents of the invoice, from 1."""
     attempt_number: int = Field(ge=1)
+    method_kind: MethodKind = "card"
     amount_minor: int = Field(gt=0)
     """ISO 4217 minor units."""
     currency: str
@@ -74,7 +82,7 @@ class MethodFacts(Value):
     """What we may know of a payment method. Enough to show it and to count declines per card, not to charge it."""
 
     id: str
-    kind: Literal["card", "sepa_debit"]
+    kind: MethodKind
     brand: str | None = None
     """`visa`, `mastercard`; None for a debit."""
     last4: str
@@ -82,6 +90,23 @@ class MethodFacts(Value):
     exp_year: int | None = None
     fingerprint: str | None = None
     """The same for one card number or IBAN, whoever saved it."""
+    customer: str | None = None
+    """The provider's customer who has it."""
+
+
+class MandateFacts(Value):
+    """What the provider knows of a payer's consent to direct debits."""
+
+    id: str
+    reference: str
+    """Unique mandate reference, as on the payer's bank statement."""
+    is_active: bool
+    accepted_at: datetime | None = None
+    ip_address: str = ""
+    """Of whoever accepted it online, with the browser."""
+    user_agent: str = ""
+    document_url: str = ""
+    """Where the payer can read it."""
 
 
 class IntentFacts(Value):
@@ -241,6 +266,45 @@ class ProviderRefused(RelanceError):
         self.reason = reason
 
 
+class SoldItem(Value):
+    """What a subscription at the provider bills."""
+
+    price: str
+    """The provider's id."""
+    unit_amount: Decimal | None
+    """In major units; None where it has tiers."""
+    currency: str
+    """ISO 4217 code, in capitals."""
+    quantity: int
+
+
+class ProviderSubscription(Value):
+    """A subscription that the provider bills by itself, as it stands there: it may be taken over."""
+
+    id: str
+    customer: str
+    status: str
+    """In the provider's word: `active`, `trialing`, `canceled` ..."""
+    is_over: bool
+    ends_by_itself: bool
+    """It is to end with the period that runs."""
+    is_held: bool
+    """Its collection is paused, and nobody said until when."""
+    paid_until: datetime | None
+    """End of the period, or of the trial, that runs."""
+    anchor: datetime
+    """From which its periods are counted."""
+    trial_ends_at: datetime | None = None
+    payment_method: str | None = None
+    """Its own, else the customer's default."""
+    items: tuple[SoldItem, ...] = ()
+
+    @property
+    def renews(self) -> bool:
+        """Whether the provider will bill another period by itself."""
+        return not (self.is_over or self.ends_by_itself or self.is_held)
+
+
 class PaymentGateway(Protocol):
     """Charges saved payment methods. One real implementation: `activities.stripe_gateway`.
 
@@ -355,8 +419,22 @@ class PaymentGateway(Protocol):
         """The payment method as the provider has it now."""
         ...
 
+    async def look_at_subscription(self, provider_id: str) -> ProviderSubscription:
+        """A subscription that the provider bills by itself, as it stands now."""
+        ...
+
     async def detach(self, payment_method: str, *, idempotency_key: str) -> None:
         """Let a payment method never be charged again; one that was detached before, or is unknown, is no fault."""
+        ...
+
+    async def find_mandate(self, payment_method: str) -> MandateFacts | None:
+        """The consent under which a saved account may be debited, if the payer gave one at the provider."""
+        ...
+
+    async def make_mandate(
+        self, payment_method: str, *, customer: str, consent: Consent, idempotency_key: str
+    ) -> MandateFacts | Declined:
+        """Pass on a payer's consent to debits of an account, or the provider's refusal of that account."""
         ...
 
     async def create_setup_intent(
@@ -366,7 +444,14 @@ class PaymentGateway(Protocol):
         ...
 
     async def create_hosted_setup(
-        self, *, customer: str, back_to: str, given_up: str, language: str, idempotency_key: str
+        self,
+        *,
+        customer: str,
+        back_to: str,
+        given_up: str,
+        language: str,
+        debits: bool,
+        idempotency_key: str,
     ) -> HostedSetup:
         """Let a payer save a method on the provider's own page.
 
@@ -375,6 +460,7 @@ class PaymentGateway(Protocol):
             back_to: where the payer comes back to when it is done; `{CHECKOUT_SESSION_ID}` in it becomes the page's id.
             given_up: where they come back to otherwise.
             language: of the page, `fr` or `en`.
+            debits: whether a bank account may be given too, and its mandate accepted.
             idempotency_key: as everywhere.
         """
         ...

@@ -114,8 +114,11 @@ class Incoming:
         note = errand.note
         told = [("collection", errand.invoice_id), ("subscription", errand.subscription_id)]
         wanted = [f"{kind}/{key}" for kind, key in told if key is not None]
+        fact = {"event_id": event_id}
+        if errand.at is not None:
+            fact["now"] = errand.at.isoformat()
         for workflow_id in wanted:
-            if await self._signals.tell(workflow_id, "payment_settled", {"event_id": event_id}):
+            if await self._signals.tell(workflow_id, "payment_settled", fact):
                 note = f"handed on to {workflow_id}"
                 break
         else:

@@ -256,10 +256,13 @@ class Payments:
     async def _refused(self, attempt_id: str, refusal: ProviderRefused, as_of: datetime) -> Outcome:
         """The provider calls the request wrong: nothing was charged.
 
-        A method that it no longer knows needs another one; anything else is a fault for a person.
+        A method that it no longer knows needs another one, and so does an account whose mandate does not hold there;
+        anything else is a fault for a person.
         """
         if refusal.reason == "resource_missing" and refusal.field == "payment_method":
             return Declined(code="payment_method_missing", decline_class=DeclineClass.NEW_PAYMENT_METHOD)
+        if refusal.reason == "payment_intent_mandate_invalid":
+            return Declined(code=refusal.reason, decline_class=DeclineClass.NEW_PAYMENT_METHOD)
         async with self._database.write() as session:
             await record_never_ran(session, self._gateway, self._rules, attempt_id=attempt_id, at=as_of)
         raise ApplicationError(refusal.message, type="ProviderRefused", non_retryable=True) from refusal

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import stripe
 
-from activities import stripe_disputes, stripe_methods, stripe_refunds
+from activities import stripe_disputes, stripe_mandates, stripe_methods, stripe_refunds
 from activities import stripe_reading as reading
 from activities.gateway import (
     Charge,
@@ -21,10 +21,12 @@ from activities.gateway import (
     FraudWarning,
     HostedSetup,
     IntentFacts,
+    MandateFacts,
     MethodFacts,
     NeverRan,
     PreparedRequest,
     ProviderMisconfigured,
+    ProviderSubscription,
     RefundNews,
     RefundRefused,
     RefundRequest,
@@ -35,7 +37,9 @@ from activities.stripe_amounts import from_stripe, to_stripe, too_fine
 from activities.stripe_faults import fault_of, is_replayed_failure
 from activities.stripe_http import HttpxTransport
 from activities.stripe_reading import Json
+from activities.stripe_subscriptions import subscription_of
 from billing.declines import classify, read_decline
+from billing.mandates import Consent
 from billing.payment import Canceled, Declined, Outcome, Unknown
 
 if TYPE_CHECKING:
@@ -52,7 +56,7 @@ TIMEOUT_SECONDS = 25.0
 """For an answer: less than the 30 seconds that a charge's activity has (engine 25)."""
 
 METHOD_TYPES: tuple[Literal["card"], ...] = ("card",)
-"""The kinds of methods that may be saved and charged, fixed when a PaymentIntent is created."""
+"""The kinds of methods that a payer may save on our page."""
 
 _UNEXPECTED_STATE = "payment_intent_unexpected_state"
 _FIND_MARGIN = timedelta(hours=1)
@@ -283,10 +287,32 @@ class StripeGateway:
             await self._ask(lambda: self._stripe.v1.payment_methods.retrieve_async(payment_method))
         )
 
+    async def look_at_subscription(self, provider_id: str) -> ProviderSubscription:
+        """A subscription of Stripe Billing as it stands now."""
+        return subscription_of(
+            await self._ask(
+                lambda: self._stripe.v1.subscriptions.retrieve_async(provider_id, {"expand": ["customer"]})
+            )
+        )
+
     async def detach(self, payment_method: str, *, idempotency_key: str) -> None:
         """Let a payment method never be charged again; see `PaymentGateway.detach`."""
         await self._turn()
         await stripe_methods.detach(self._stripe, payment_method, idempotency_key=idempotency_key)
+
+    async def find_mandate(self, payment_method: str) -> MandateFacts | None:
+        """The newest mandate of a saved account; see `PaymentGateway.find_mandate`."""
+        await self._turn()
+        return await stripe_mandates.find(self._stripe, payment_method)
+
+    async def make_mandate(
+        self, payment_method: str, *, customer: str, consent: Consent, idempotency_key: str
+    ) -> MandateFacts | Declined:
+        """Pass on a payer's consent; see `PaymentGateway.make_mandate`."""
+        await self._turn()
+        return await stripe_mandates.make(
+            self._stripe, payment_method, customer=customer, consent=consent, idempotency_key=idempotency_key
+        )
 
     async def create_setup_intent(
         self, *, customer: str, payment_method: str | None, idempotency_key: str
@@ -307,7 +333,14 @@ class StripeGateway:
         )
 
     async def create_hosted_setup(
-        self, *, customer: str, back_to: str, given_up: str, language: str, idempotency_key: str
+        self,
+        *,
+        customer: str,
+        back_to: str,
+        given_up: str,
+        language: str,
+        debits: bool,
+        idempotency_key: str,
     ) -> HostedSetup:
         """Stripe's own page to save a method on; see `PaymentGateway.create_hosted_setup`."""
         await self._turn()
@@ -317,7 +350,7 @@ class StripeGateway:
             back_to=back_to,
             given_up=given_up,
             language="fr" if language == "fr" else "en",
-            types=list(METHOD_TYPES),
+            types=["card", "sepa_debit"] if debits else ["card"],
             idempotency_key=idempotency_key,
         )
 
@@ -406,6 +439,8 @@ def prepare(charge: Charge) -> PreparedRequest:
     )
     if charge.on_session and charge.return_url:
         presence["return_url"] = charge.return_url
+    if charge.method_kind == "sepa_debit":
+        presence["expand"] = ["latest_charge"]  # which says when the bank will debit the account
     if charge.payment_intent is not None:
         return PreparedRequest(
             operation="confirm",
@@ -419,7 +454,8 @@ def prepare(charge: Charge) -> PreparedRequest:
         "currency": charge.currency.lower(),
         "customer": charge.customer,
         "payment_method": charge.payment_method,
-        "allowed_payment_method_types": list(METHOD_TYPES),
+        # Fixed now: another kind of method gets another PaymentIntent, when this one was seen cancelled.
+        "allowed_payment_method_types": [charge.method_kind],
         "confirm": True,
         "description": charge.description,
         "metadata": _metadata(charge),

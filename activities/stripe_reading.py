@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from activities.gateway import (
@@ -118,7 +118,7 @@ def settled(intent: Json) -> Outcome:
         case "succeeded":
             return Paid(payment_intent=payment_intent, charge=id_of(intent.get("latest_charge")))
         case "processing":
-            return Processing(payment_intent=payment_intent)
+            return Processing(payment_intent=payment_intent, expected_on=_expected_on(intent))
         case "requires_action":
             return ActionRequired(payment_intent=payment_intent)
         case "canceled":
@@ -134,6 +134,14 @@ def page_of_the_bank(intent: Json) -> str | None:
     redirect = (intent.get("next_action") or {}).get("redirect_to_url") or {}
     url = str(redirect.get("url") or "")
     return url if url.startswith(("https://", "http://")) else None
+
+
+def _expected_on(intent: Json) -> date | None:
+    """When the payer's account will be debited, where the charge was asked for and says so."""
+    charge = expanded(intent.get("latest_charge")) or {}
+    debit = (charge.get("payment_method_details") or {}).get("sepa_debit") or {}
+    on = debit.get("expected_debit_date")
+    return date.fromisoformat(on) if on else None
 
 
 def newest_try(intent: Json, *, since: datetime, as_of: datetime) -> Outcome | NeverRan:
@@ -182,11 +190,16 @@ def method_facts(method: Json) -> MethodFacts:
             exp_month=card["exp_month"],
             exp_year=card["exp_year"],
             fingerprint=card.get("fingerprint"),
+            customer=id_of(method.get("customer")),
         )
     if kind == "sepa_debit":
         debit = method["sepa_debit"]
         return MethodFacts(
-            id=method["id"], kind="sepa_debit", last4=debit["last4"], fingerprint=debit.get("fingerprint")
+            id=method["id"],
+            kind="sepa_debit",
+            last4=debit["last4"],
+            fingerprint=debit.get("fingerprint"),
+            customer=id_of(method.get("customer")),
         )
     raise ProviderRefused(
         f"Payment method {method['id']} is of the kind {kind}; save a card instead.",

@@ -112,6 +112,14 @@ async def proof_of(session: AsyncSession, customer: Customer) -> NumberProof | N
     )
 
 
+def first_proof(number: str, reply: RegisterReply) -> NumberProof:
+    """What a first reply about a number proves; without an answer the check digits decide, as in `keep_reply`."""
+    is_valid = reply.answer is RegisterAnswer.VALID
+    if reply.answer is RegisterAnswer.UNAVAILABLE:
+        is_valid = _is_well_formed(number)
+    return NumberProof(number=number, valid=is_valid, source=reply.source, consultation=reply.consultation)
+
+
 async def last_check(session: AsyncSession, customer: Customer) -> VatCheck | None:
     """The newest inquiry about the number that the customer has."""
     query = (

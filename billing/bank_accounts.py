@@ -1,4 +1,4 @@
-"""Bank accounts: the form and check digits of IBAN and BIC, without asking any bank."""
+"""Bank accounts: the form and check digits of IBAN, BIC and creditor identifier, without asking any bank."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 
 from stdnum import bic as bank_codes
 from stdnum import iban as account_numbers
+from stdnum.eu import at_02 as creditor_identifiers
 from stdnum.exceptions import ValidationError as WrongNumber
 
 from billing.errors import InvalidInput
@@ -17,6 +18,10 @@ class InvalidIban(InvalidInput):
 
 class InvalidBic(InvalidInput):
     """A code that no bank can have."""
+
+
+class InvalidCreditorId(InvalidInput):
+    """An identifier that no creditor of direct debits can have."""
 
 
 def iban(text: str) -> str:
@@ -48,6 +53,23 @@ def bic(text: str) -> str:
     except WrongNumber:
         raise InvalidBic(
             f"{text!r} is no BIC. One looks like AGRIFRPP or AGRIFRPP882.", field="bic"
+        ) from None
+
+
+def creditor_id(text: str) -> str:
+    """A SEPA creditor identifier (ICS) as it is stored: without spaces, in capitals. Empty stays empty.
+
+    Raises:
+        InvalidCreditorId: its form or its check digits are wrong.
+    """
+    bare = _bare(text)
+    try:
+        return str(creditor_identifiers.validate(bare)) if bare else ""
+    except WrongNumber:
+        raise InvalidCreditorId(
+            f"{text!r} is no SEPA creditor identifier: its form or its check digits are wrong. One looks like "
+            "FR72 ZZZ 123456.",
+            field="creditor_id",
         ) from None
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from billing.calendar import at_local_time, local_date
 from billing.declines import tries_allowed
-from billing.dunning import DunningPolicy
+from billing.dunning import MOST_DEBIT_REPEATS, DunningPolicy
 from billing.errors import InvalidInput
 from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.values import Value
@@ -126,6 +126,10 @@ class Case(Value):
     """The method is the backup, in the place of the default one."""
     by_direct_debit: bool = False
     """That method is a direct debit."""
+    notice_days: int = 0
+    """Of a direct debit: how long before it the payer is told, as the mandate says (`billing.debits`)."""
+    debit_on: date | None = None
+    """The day of a debit that the payer was told of and that was not made yet."""
     method_disputed: bool = False
     """There is none because the payer disputes a payment with that card, and the bank has yet to decide (U17)."""
     method_stopped: bool = False
@@ -265,21 +269,27 @@ def in_charge(case: Case) -> Case:
         return case
     if not (case.is_method_stopped or gives_way(case.method, case.attempts)):
         return case
-    seen = {**dict(backup), "backup": None, "on_backup": True, "by_direct_debit": False}
+    card = {"by_direct_debit": False, "notice_days": 0, "debit_on": None}
+    seen = {**dict(backup), **card, "backup": None, "on_backup": True}
     return case.model_copy(update=seen)
 
 
 def retries_left(case: Case) -> int:
     """Automatic tries that rules 23 still allows after the first charge; the policy may have fewer days."""
-    made = sum(a.trigger.is_automatic and a.trigger is not Trigger.FIRST for a in case.attempts)
-    return max(0, case.policy.most_retries - made)
+    made = [a for a in case.attempts if a.trigger.is_repeat]
+    left = max(0, case.policy.most_retries - len(made))
+    if not case.by_direct_debit:
+        return left
+    repeats = sum(a.payment_method_id == case.method and not a.never_ran for a in made)
+    return min(left, max(0, MOST_DEBIT_REPEATS - repeats))
 
 
 def ends_on(case: Case, now: datetime) -> date:
     """The local date on which the chase ends if nothing is paid.
 
     The policy's end day, later where the last notice, a promise, a pause or a person moved it: the end keeps
-    its distance from all of them (rules 4, 25). For a gated draft the date of its deadline.
+    its distance from all of them (rules 4, 25), and comes after a debit that was announced. For a gated draft the
+    date of its deadline.
     """
     if case.deadline_at is not None:
         return local_date(case.deadline_at, case.timezone)
@@ -287,7 +297,9 @@ def ends_on(case: Case, now: datetime) -> date:
     notice = case.last_notice_on or max(case.planned_notice_on, local_date(now, case.timezone))
     if case.hold_on is not None and case.hold_on > case.planned_notice_on:
         notice = max(notice, case.hold_on)
-    earliest = (case.day0 + timedelta(days=policy.end_day), notice + timedelta(days=policy.notice_days))
+    earliest = [case.day0 + timedelta(days=policy.end_day), notice + timedelta(days=policy.notice_days)]
+    if case.debit_on is not None:
+        earliest.append(case.debit_on + timedelta(days=1))
     return max(*earliest, case.end_on or earliest[0])
 
 
@@ -316,14 +328,18 @@ def _hindrances(case: Case, trigger: Trigger) -> Iterator[str]:
             else "there is no usable payment method"
         )
     if trigger is not Trigger.FIRST and retries_left(case) == 0:
-        yield (
-            f"all {case.policy.most_retries} retries are used up"
-            if case.policy.most_retries
-            else "no retries"
-        )
+        yield _used_up(case)
     if trigger.is_repeat and case.repeats_forbidden:
         yield "the card's network allows no repeat"
     yield from _method_hindrances(case)
+
+
+def _used_up(case: Case) -> str:
+    if case.policy.most_retries == 0:
+        return "no retries"
+    if case.by_direct_debit:
+        return "a direct debit is repeated once"
+    return f"all {case.policy.most_retries} retries are used up"
 
 
 def _method_hindrances(case: Case) -> Iterator[str]:

@@ -5,7 +5,7 @@ The caller chooses when a change applies; it is never guessed from prices (desig
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from billing import lifecycle
 from billing.agreed import terms_agreed
@@ -210,12 +210,25 @@ def _change_now(
         return Transition(sub)
     change = _terms_change(sub, terms, discounts, command, at)
     bills = command.prorate or not terms.same_rhythm_as(sub.terms)
+    if bills:
+        _check_paid_here(sub, change.change_on)
     if bills and (command.if_paid or sub.status is Status.PAST_DUE):
         waiting = sub.model_copy(update={"conditional_change": command.command_id})
         return Transition(waiting, (BillChange(change, sub.terms, if_paid=True),))
     applied = lifecycle.apply_change(sub, change, at)
     billing = (BillChange(change, sub.terms),) if bills else ()
     return Transition(applied.after, (*billing, *applied.effects))
+
+
+def _check_paid_here(sub: Subscription, change_on: date) -> None:
+    """Refuses to bill days that were paid in another system: no line of ours says what to give back for them."""
+    paid_until = sub.paid_elsewhere_until
+    if paid_until is not None and change_on < paid_until:
+        raise Refused(
+            f"The time until {paid_until} was paid in another billing system: its days can't be given back here. "
+            "Change at the period's end, or now without proration in the same rhythm.",
+            field="when",
+        )
 
 
 def _terms_change(

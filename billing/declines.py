@@ -55,7 +55,7 @@ class DeclineRow(Value):
     """Whether the payer must never be told this reason."""
     source: str
     kind: str | None = None
-    """Where the code appears: card, local, error_code, outcome_reason."""
+    """Where the code appears: card, debit, local, error_code, outcome_reason."""
     never_retried_by_stripe: str | None = None
     """The source, where Stripe's own dunning never sends this reason to the bank again."""
     wait_hours: int | None = None

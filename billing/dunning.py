@@ -19,6 +19,8 @@ from billing.values import Value
 
 MOST_RETRIES: Final = 4
 """Automatic tries after the first charge, whatever the decline class (rules 23)."""
+MOST_DEBIT_REPEATS: Final = 1
+"""Of a direct debit: more of them may cost the mandate (rules 28)."""
 LAST_DAY_OF_MONTH: Final = 31
 SHORTEST_NOTICE_DAYS: Final = 3
 """No policy may set `minimum_notice_days` below this."""
@@ -66,7 +68,8 @@ class DunningPolicy(Value):
     charges: bool = True
     """Whether invoices are charged without the customer; false for transfers."""
     retry_days: tuple[int, ...]
-    """At most four, increasing. The first has no mail of its own: the one of day 0 is fresh."""
+    """At most four, increasing. The first has no mail of its own: the one of day 0 is fresh. A direct debit is repeated
+    once where any is named, on a day that follows from its failure (`billing.debits`)."""
     reminder_days: tuple[int, ...] = ()
     """Days with a mail and no charge. For transfers, where no retry brings a mail."""
     quiet_days: int = 0
@@ -263,6 +266,22 @@ TRANSFER: Final = DunningPolicy(
 )
 """For invoices that the customer pays by transfer: reminders from the due date, nothing is charged."""
 
+SEPA: Final = DunningPolicy(name="sepa", retry_days=(7,), last_notice_day=20, end_day=27)
+"""For direct debits, whose outcome takes days: the last notice comes when both are answered, a late answer moves it."""
+
+SEPA_ANNUAL: Final = DunningPolicy(name="sepa_annual", retry_days=(7,), last_notice_day=28, end_day=45)
+
+SEPA_FIRST_PAYMENT: Final = DunningPolicy(
+    name="sepa_first_payment",
+    retry_days=(7,),
+    last_notice_day=20,
+    end_day=24,
+    minimum_notice_days=3,
+    end_for_subscription=EndForSubscription.CANCEL,
+    end_for_invoice=EndForInvoice.CREDIT,
+)
+"""First payments by direct debit: the one repeat instead of a card's retries (U4)."""
+
 GATED: Final = DunningPolicy(
     name="gated",
     retry_days=(),
@@ -275,13 +294,28 @@ GATED: Final = DunningPolicy(
 draft is dropped (rules 13, engine 5)."""
 
 DEFAULT_POLICIES: Final = {
-    policy.name: policy for policy in (MONTHLY, ANNUAL, SHORT, FIRST_PAYMENT, TRANSFER, GATED)
+    policy.name: policy
+    for policy in (
+        MONTHLY,
+        ANNUAL,
+        SHORT,
+        FIRST_PAYMENT,
+        SEPA,
+        SEPA_ANNUAL,
+        SEPA_FIRST_PAYMENT,
+        TRANSFER,
+        GATED,
+    )
 }
 """By name. The terms of a subscription may name another than the one that its interval gives."""
 
 
 def default_policy(
-    interval: Interval, *, is_first_payment: bool = False, by_transfer: bool = False
+    interval: Interval,
+    *,
+    is_first_payment: bool = False,
+    by_transfer: bool = False,
+    by_direct_debit: bool = False,
 ) -> DunningPolicy:
     """The policy of an invoice whose terms name none (rules 24).
 
@@ -289,9 +323,14 @@ def default_policy(
         interval: the subscription's; short below 15 days, annual from a year on.
         is_first_payment: the first charge after a trial or of a scheduled start.
         by_transfer: the customer pays by transfer, which is never charged.
+        by_direct_debit: the customer's account is debited, which takes days to be answered.
     """
     if by_transfer:
         return TRANSFER
+    if by_direct_debit:
+        if is_first_payment:
+            return SEPA_FIRST_PAYMENT
+        return SEPA_ANNUAL if interval.is_a_year_or_longer else SEPA
     if is_first_payment:
         return FIRST_PAYMENT
     if interval.is_under_fifteen_days:

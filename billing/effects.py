@@ -25,6 +25,8 @@ class InvoiceReason(StrEnum):
     USAGE = "usage"
     """Usage only: after a cancel, a pause or a change of rhythm."""
     EARLY_EXIT = "early_exit"
+    BROUGHT_IN = "brought_in"
+    """A debt of another billing system: no document of ours."""
 
 
 @dataclass(frozen=True)

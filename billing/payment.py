@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -125,6 +125,8 @@ class Processing(Value):
 
     outcome: Literal["processing"] = "processing"
     payment_intent: str
+    expected_on: date | None = None
+    """When the provider expects a direct debit on the payer's account, where it says so."""
 
 
 class ActionRequired(Value):

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from billing.calendar import local_date
 from billing.caps import hold_on, on_card
 from billing.case import Case, in_charge, no_automatic_charge
+from billing.debits import next_trigger, repeat_wanted
 from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.reason import Move
 from billing.timing import Payer, Window, better_day
@@ -36,6 +37,8 @@ def plan_charge(case: Case, as_of: datetime) -> Planned | None:
         if no_automatic_charge(case, Trigger.PROMISE) is None:
             return allowed(case, Trigger.PROMISE, held_to)
         return None
+    if case.by_direct_debit:
+        return _debit(case)
     trigger = Trigger.FIRST if case.done_through_day < 0 else Trigger.RETRY
     if no_automatic_charge(case, trigger) is not None:
         return None
@@ -47,8 +50,13 @@ def plan_charge(case: Case, as_of: datetime) -> Planned | None:
 
 
 def allowed(case: Case, trigger: Trigger, at: datetime) -> Planned:
-    """A charge planned for `at`: then, or on the first morning on which the networks allow it (rules 23)."""
+    """A charge planned for `at`: then, or on the first morning on which the networks allow it (rules 23).
+
+    No network but the banks' own is asked for a direct debit.
+    """
     case = in_charge(case)
+    if case.by_direct_debit:
+        return Planned(trigger=trigger, due=at)
     hold = hold_on(on_card(case), trigger, case.timezone)
     if hold is None or hold.until <= at:
         return Planned(trigger=trigger, due=at)
@@ -66,6 +74,15 @@ def _promise_is_due(case: Case, held_to: datetime) -> bool:
     """Whether the promised charge is still to be made: none was begun or under way since its instant."""
     others = (a for a in case.attempts if a.state is not AttemptState.ABANDONED)
     return case.promise_on == case.hold_on and all((a.settled_at or a.begun_at) < held_to for a in others)
+
+
+def _debit(case: Case) -> Planned | None:
+    """A direct debit: on its day 0, and once more some banking days after it failed (rules 28)."""
+    trigger = next_trigger(case)
+    if no_automatic_charge(case, trigger) is not None:
+        return None
+    wanted = case.at_day(0) if trigger is Trigger.FIRST else repeat_wanted(case)
+    return None if wanted is None else Planned(trigger=trigger, due=wanted)
 
 
 def _of_policy_day(case: Case, trigger: Trigger, as_of: datetime) -> Planned | None:

@@ -132,7 +132,10 @@ def choose_policy(saved: Iterable[SavedPolicy], invoice: Chased) -> DunningPolic
     fitting = [each for each in saved if each.fits(invoice)]
     if not fitting:
         return default_policy(
-            invoice.interval, is_first_payment=invoice.is_first_payment, by_transfer=invoice.by_transfer
+            invoice.interval,
+            is_first_payment=invoice.is_first_payment,
+            by_transfer=invoice.by_transfer,
+            by_direct_debit=invoice.method is MethodKind.SEPA_DEBIT,
         )
     return min(fitting, key=lambda each: (-_specificity(each), each.policy.name)).policy
 

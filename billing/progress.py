@@ -21,6 +21,9 @@ class Progress(Value):
     noticed_through_day: int
     last_notice_on: date | None
     end_on: date | None
+    debit_on: date | None = None
+    day0: date | None = None
+    """Where the notice of a direct debit moved it."""
 
     @classmethod
     def of(cls, case: Case) -> Progress:
@@ -30,11 +33,12 @@ class Progress(Value):
             noticed_through_day=case.noticed_through_day,
             last_notice_on=case.last_notice_on,
             end_on=case.end_on,
+            debit_on=case.debit_on,
         )
 
     def of_case(self, case: Case) -> Case:
         """The case with this progress."""
-        return case.model_copy(update=dict(self))
+        return case.model_copy(update={**dict(self), "day0": self.day0 or case.day0})
 
 
 def after_charge(case: Case, attempt: Attempt) -> Progress:
@@ -59,7 +63,8 @@ def after_charge(case: Case, attempt: Attempt) -> Progress:
 
 def _after_begin(case: Case, attempt: Attempt) -> Progress:
     charge_days = (0, *case.policy.retry_days)
-    progress = Progress.of(case)
+    is_queued = attempt.state is AttemptState.QUEUED
+    progress = Progress.of(case).model_copy(update={"debit_on": case.debit_on if is_queued else None})
     if not attempt.trigger.is_automatic:
         missed = case.reached(attempt.begun_at - timedelta(microseconds=1), charge_days)
         return progress.model_copy(update={"done_through_day": max(case.done_through_day, missed)})
@@ -86,12 +91,27 @@ def after_notice(case: Case, step: NextStep, on: date) -> Progress:
 
     A last notice fixes the end: at the policy's distance from it, never before the policy's end day (rules 4).
     """
+    if step.mail is Mail.DEBIT_NOTICE:
+        return _after_debit_notice(case, step)
     noticed = max(case.noticed_through_day, step.policy_day or 0)
     progress = Progress.of(case).model_copy(update={"noticed_through_day": noticed})
     if step.mail is not Mail.LAST_NOTICE:
         return progress
     noted = case.model_copy(update={"last_notice_on": on})
     return progress.model_copy(update={"last_notice_on": on, "end_on": ends_on(noted, case.morning(on))})
+
+
+def _after_debit_notice(case: Case, step: NextStep) -> Progress:
+    """The payer knows the day of the debit, which for the first is day 0 (rules 22).
+
+    The notice of a repeat says that the debit before it failed, and stands for the mail about that.
+    """
+    update: dict[str, int | date | None] = {"debit_on": step.debit_on}
+    if case.done_through_day < 0 and step.debit_on is not None:
+        update["day0"] = step.debit_on
+    if case.last_failure is not None:
+        update["noticed_through_day"] = max(0, case.noticed_through_day)
+    return Progress.of(case).model_copy(update=update)
 
 
 def take_over(case: Case, now: datetime) -> Progress:

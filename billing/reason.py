@@ -16,6 +16,10 @@ class Because(StrEnum):
     """What made the step the next one."""
 
     FIRST_CHARGE = "first_charge"
+    DEBIT_NOTICE = "debit_notice"
+    DEBIT_NOTICE_AGAIN = "debit_notice_again"
+    DEBIT = "debit"
+    DEBIT_REPEATED = "debit_repeated"
     REPEAT = "repeat"
     RETRY = "retry"
     PROMISED = "promised"
@@ -47,6 +51,16 @@ class Because(StrEnum):
 
 _WORDS: Final[dict[Because, tuple[str, str]]] = {
     Because.FIRST_CHARGE: ("rules 22", "first charge"),
+    Because.DEBIT_NOTICE: ("rules 28", "mail that announces the SEPA debit of {day}"),
+    Because.DEBIT_NOTICE_AGAIN: ("rules 28", "mail that announces that the SEPA debit is repeated on {day}"),
+    Because.DEBIT: (
+        "rules 28",
+        "SEPA debit announced for {day}, the first banking day after the {notice} notice",
+    ),
+    Because.DEBIT_REPEATED: (
+        "rules 28",
+        "SEPA debit announced again for {day}: five banking days after it failed, and the {notice} notice, are over",
+    ),
     Because.REPEAT: ("rules 23", "repeat of a technical decline, retry {number} of {of}"),
     Because.RETRY: ("rules 23", "retry {number} of {of}"),
     Because.PROMISED: ("rules 25", "charge as promised, retry {number} of {of}"),
@@ -177,6 +191,8 @@ class Reason(Value):
     """For a mail: the later day of the charge that would have gone with it."""
     moves: tuple[Move, ...] = ()
     """The rules that put the charge there, the one that decided first."""
+    notice_days: int | None = None
+    """Of a direct debit: how long before it the payer is told."""
     subscription: str | None = None
     invoice: str | None = None
 
@@ -190,13 +206,21 @@ class Reason(Value):
 
         A charge that was put off says from which day, and by what.
         """
-        words = _WORDS[self.because][1].format(number=self.number, of=self.of)
+        words = _WORDS[self.because][1].format(number=self.number, of=self.of, **self._debit)
         words += " with the backup method" if self.on_backup else ""
         lead = f"{self.decline_code}; " if self.decline_code else ""
-        when = f" on {_day(self.on)}{self._moved}" if self.on else ""
+        when = f" on {_day(self.on)}{self._moved}" if self.on and self.notice_days is None else ""
         day = f"day {self.policy_day} of " if self.policy_day is not None else ""
         where = f" ({day}policy {self.policy})" if self.on else ""
         return f"{lead}{words}{when}{where}{self._not_charged}{self._ends_with}"
+
+    @property
+    def _debit(self) -> dict[str, str]:
+        """The day of a direct debit, and how long before it the payer is told."""
+        if self.on is None or self.notice_days is None:
+            return {}
+        notice = "day's" if self.notice_days == 1 else f"{self.notice_days} days'"
+        return {"day": _day(self.on), "notice": notice}
 
     @property
     def _moved(self) -> str:

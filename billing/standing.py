@@ -44,7 +44,7 @@ def settle(sub: Subscription, standing: Standing, at: datetime) -> Transition:
             "open_invoices": standing.open_invoices,
             "in_arrears": standing.in_arrears,
             "owed": standing.owed,
-            "covered_until": standing.covered_until,
+            "covered_until": _later(standing.covered_until, sub.paid_elsewhere_until),
         }
     )
     match sub.status:
@@ -70,6 +70,10 @@ def settle(sub: Subscription, standing: Standing, at: datetime) -> Transition:
             return Transition(sub.model_copy(update={"suspended": False}))
         case _:
             return Transition(sub)
+
+
+def _later(one: date | None, other: date | None) -> date | None:
+    return max((day for day in (one, other) if day is not None), default=None)
 
 
 def end_of_policy(sub: Subscription, end: EndForSubscription, at: datetime) -> Transition:

@@ -200,6 +200,8 @@ def _why_not_skipped(step: NextStep) -> str | None:
         return "it is a repeat within hours; pause the chase instead"
     if step.trigger in (Trigger.BACKUP, Trigger.RENEWED):
         return "it is a charge at once; pause the chase instead"
+    if step.why.notice_days is not None:
+        return "it is a SEPA debit, which the payer is told of; pause the chase instead"
     if step.kind not in (StepKind.CHARGE, StepKind.NOTICE) or step.attempt is not None:
         return step.why.sentence()
     return None

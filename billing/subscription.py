@@ -83,6 +83,8 @@ class Subscription(Value):
     """First day after the trial."""
     covered_until: date | None = None
     """First day that no invoice covers which is paid or still to be paid."""
+    paid_elsewhere_until: date | None = None
+    """Of one that came from another billing system: the first day that was not paid there."""
     boundary_offset_seconds: int = 0
     """Deterministic spread of the work instants within a window (engine 23)."""
     discounts: tuple[Discount, ...] = Field(default=(), max_length=MAX_DISCOUNTS)

@@ -200,6 +200,16 @@ class MailContext(Value):
     """The payment method as the customer knows it, for example `Visa •••• 4242`. None where there is none."""
     in_place_of: str | None = None
     """The method that could not be charged, where its backup was, as the customer had agreed."""
+    debit_on: date | None = None
+    """The day of a SEPA debit that is announced."""
+    debit_ordered: bool = False
+    """Whether the reader has just ordered it; else it is made without them."""
+    mandate_reference: str | None = None
+    """Unique mandate reference (RUM)."""
+    creditor_id: str | None = None
+    """SEPA creditor identifier (ICS)."""
+    mandate_ended: bool = False
+    """Whether the account on file may not be debited any more: its mandate was revoked, or lapsed."""
     card_expires_on: date | None = None
     """Any date in the card's last month."""
     card_expired: bool = False

@@ -18,6 +18,7 @@ class MailKind(StrEnum):
     PROMISE_NOTED = "promise_noted"
     AUTHENTICATION_REQUIRED = "authentication_required"
     COMPLETE_PAYMENT = "complete_payment"
+    DEBIT_NOTICE = "debit_notice"
     SUBSCRIPTION_SUSPENDED = "subscription_suspended"
     SUBSCRIPTION_CANCELED = "subscription_canceled"
     CANCEL_SCHEDULED = "cancel_scheduled"
@@ -81,6 +82,11 @@ KINDS: dict[MailKind, MailSpec] = {
     MailKind.COMPLETE_PAYMENT: MailSpec(
         purpose="A sign-up or a change waits for its first payment, until a deadline (rules 13).",
         requires=(*_MONEY, "plan_name", "pay_url", "deadline_at", "timezone"),
+    ),
+    MailKind.DEBIT_NOTICE: MailSpec(
+        purpose="A SEPA debit will be made, or a failed one repeated: how much, when, under which mandate (rules 28).",
+        requires=(*_MONEY, "debit_on", "mandate_reference", "creditor_id", "method_label"),
+        legal_notice=True,
     ),
     MailKind.SUBSCRIPTION_SUSPENDED: MailSpec(
         purpose="The policy ended and the service is suspended: what is owed, and how it comes back.",

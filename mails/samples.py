@@ -98,6 +98,13 @@ _DECLINED: dict[str, object] = {
     "attempted_on": date(2027, 1, 31),
     "consequence": EndForSubscription.SUSPEND,
 }
+_DEBIT: dict[str, object] = {
+    "invoice_number": "2027-000131",
+    "method_label": "SEPA •••• 7061",
+    "debit_on": date(2027, 3, 30),
+    "mandate_reference": "RELANCE-7F3K2",
+    "creditor_id": "FR72ZZZ123456",
+}
 _CHASED: dict[str, object] = {
     "open_invoices": (_OLDER,),
     "attempted_on": date(2027, 2, 7),
@@ -167,6 +174,7 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
         "dead_card": {**_DECLINED, "decline_class": DeclineClass.NEW_PAYMENT_METHOD},
         "stopped": {**_DECLINED, "decline_class": DeclineClass.FRAUD_STOP},
         "no_method": {**_DECLINED, "attempted_on": None, "method_label": None},
+        "no_mandate": {**_DECLINED, "attempted_on": None, "method_label": None, "mandate_ended": True},
         "no_links": {**_DECLINED, **_NO_LINKS},
     },
     MailKind.PAYMENT_REMINDER: {
@@ -200,6 +208,17 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
             "previous_plan_name": "Basic",
             "quantity": 4,
         },
+    },
+    MailKind.DEBIT_NOTICE: {
+        "typical": {**_DEBIT},
+        "repeated": {
+            **_DEBIT,
+            "attempted_on": date(2027, 3, 30),
+            "decline_class": DeclineClass.RETRY_LATER,
+            "debit_on": date(2027, 4, 9),
+        },
+        "ordered": {**_DEBIT, "debit_ordered": True, "invoice_number": None},
+        "no_links": {**_DEBIT, **_NO_LINKS, "plan_name": None},
     },
     MailKind.SUBSCRIPTION_SUSPENDED: {
         "typical": {"open_invoices": (_OLDER,), "effective_on": date(2027, 2, 21)},

@@ -235,6 +235,14 @@ class TickTo(Value):
     now: datetime
 
 
+class PaymentNews(Value):
+    """The provider has news of a payment."""
+
+    event_id: str = ""
+    now: datetime | None = None
+    """The test clock's, for whoever lives on one."""
+
+
 class PlannedStep(Value):
     """What an execution does next, for people."""
 

@@ -48,7 +48,7 @@ async def added(visit: Visitor, page: Annotated[str, Query(max_length=200)]) -> 
     """Back from there: the new method is the default, and whatever is open is charged with it at once."""
     try:
         done = await visit.door.relance.hosted_pages.add_what_came(visit.customer.id, page)
-    except MethodRefused:
+    except (MethodRefused, InvalidInput):
         return visit.go("methods", said="not_saved")
     if done is None:
         return visit.go("methods", said="not_saved")

@@ -13,12 +13,15 @@ from typing import Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from activities.books.journal import (
     APPLIED,
     BALANCE,
     BALANCE_USED,
     BANK,
+    BROUGHT_IN,
+    BROUGHT_IN_UNDONE,
     CASH,
     CREDIT_NOTE,
     DIFFERENCE,
@@ -43,7 +46,7 @@ from activities.books.journal import (
 )
 from billing.payment import AttemptState
 from billing.values import Value
-from models.tables import CreditNote, Invoice, JournalLine, PaymentAttempt
+from models.tables import CreditNote, Customer, Invoice, JournalLine, PaymentAttempt
 
 _TAKEN: Final = (AttemptState.SUCCEEDED, AttemptState.RETURNED)
 _HELD: Final = (RECEIVABLE, BALANCE, UNAPPLIED)
@@ -56,6 +59,8 @@ _CLOSES: Final = (CREDIT_NOTE, SMALL_DIFFERENCE)
 """Kinds of entries that close what is open without money."""
 _LET_GO: Final = (DIFFERENCE, DIFFERENCE_TAKEN_BACK)
 """Kinds of entries that close what a transfer left open, too small to be asked for (rules 17)."""
+_FROM_ELSEWHERE: Final = (BROUGHT_IN, BROUGHT_IN_UNDONE)
+"""Kinds of entries by which debts and balances of another system came in."""
 _GOES_BACK: Final = (REFUND, REFUND_TAKEN, REFUND_FAILED, PAYOUT)
 
 
@@ -115,6 +120,8 @@ class CustomerAccount(Value):
     """Without what a bank took back for good; with what it gave back after that, on appeal."""
     refunded_minor: int
     """What went back, or is on its way."""
+    brought_in_minor: int = 0
+    """What was owed to us in another system when it was brought in, less what we held there."""
     small_differences_minor: int = 0
     """Let go since they were too small to be asked for (rules 17)."""
     claimed_minor: int = 0
@@ -132,9 +139,11 @@ class CustomerAccount(Value):
     def adds_up(self) -> bool:
         """Whether invoices - credit notes - payments + refunds = open - balance - unapplied cash (I11).
 
-        What was claimed for late payment counts with the invoices, a small difference with the credit notes.
+        What was claimed for late payment counts with the invoices, and so does what was brought in from another
+        system; a small difference counts with the credit notes.
         """
-        asked = self.invoiced_minor + self.claimed_minor - self.credited_minor - self.small_differences_minor
+        asked = self.invoiced_minor + self.claimed_minor + self.brought_in_minor
+        asked -= self.credited_minor + self.small_differences_minor
         moved = asked - self.paid_minor + self.refunded_minor
         return moved == self.open_minor + self.claims_open_minor - self.balance_minor - self.unapplied_minor
 
@@ -173,7 +182,7 @@ async def read_accounts(session: AsyncSession, clock_id: str | None) -> Accounts
     """Read everything that lives on a test clock; None is real life."""
     here = col(Invoice.clock_id).is_(None) if clock_id is None else col(Invoice.clock_id) == clock_id
     invoices = (await session.exec(select(Invoice).where(here).order_by(col(Invoice.number)))).all()
-    lines = (await session.exec(select(JournalLine).join(Invoice).where(here))).all()
+    lines = (await session.exec(_journal_of(clock_id))).all()
     attempts = (
         await session.exec(
             select(PaymentAttempt).join(Invoice).where(here).order_by(col(PaymentAttempt.number))
@@ -181,7 +190,8 @@ async def read_accounts(session: AsyncSession, clock_id: str | None) -> Accounts
     ).all()
     notes = (await session.exec(select(CreditNote).join(Invoice).where(here))).all()
     numbered = [invoice for invoice in invoices if invoice.number is not None]
-    numbers = [(i.series, i.number) for i in numbered if i.number] + [(n.series, n.number) for n in notes]
+    numbers = [(i.series, i.number) for i in numbered if i.number and not i.is_brought_in]
+    numbers += [(n.series, n.number) for n in notes]
     return Accounts(
         payments=_payments(attempts, lines),
         invoices=tuple(_invoice(invoice, lines) for invoice in numbered),
@@ -189,6 +199,14 @@ async def read_accounts(session: AsyncSession, clock_id: str | None) -> Accounts
         series=_series(numbers),
         unbalanced=_unbalanced(lines),
         cash_minor=_cash(lines),
+    )
+
+
+def _journal_of(clock_id: str | None) -> SelectOfScalar[JournalLine]:
+    """Also what is about no invoice; a customer lives on one clock or in real life."""
+    lives_here = col(Customer.clock_id).is_(None) if clock_id is None else col(Customer.clock_id) == clock_id
+    return (
+        select(JournalLine).join(Customer, col(JournalLine.customer_id) == col(Customer.id)).where(lives_here)
     )
 
 
@@ -242,7 +260,7 @@ def _invoice(invoice: Invoice, lines: Sequence[JournalLine]) -> InvoiceAccount:
         credited_minor=invoice.credited_minor,
         paid_minor=invoice.paid_minor,
         small_difference_minor=invoice.small_difference_minor,
-        booked_total_minor=booked[INVOICE],
+        booked_total_minor=booked[INVOICE] + booked[BROUGHT_IN],
         booked_credited_minor=-sum(booked[kind] for kind in _CLOSES),
         booked_paid_minor=-sum(booked[kind] for kind in _PAYS),
     )
@@ -259,6 +277,7 @@ def _customers(lines: Sequence[JournalLine]) -> tuple[CustomerAccount, ...]:
             invoiced_minor=_total(booked, (INVOICE,), (RECEIVABLE,)),
             credited_minor=-_total(booked, _CLOSES, _HELD),
             paid_minor=_total(booked, _PAID, _MONEY) + _taken_back(booked),
+            brought_in_minor=_total(booked, _FROM_ELSEWHERE, _HELD),
             refunded_minor=-_total(booked, _GOES_BACK, (*_MONEY, REFUNDS_DUE)),
             small_differences_minor=-_total(booked, _LET_GO, (RECEIVABLE,)),
             claimed_minor=-_total(booked, None, (LATE_INTEREST, RECOVERY_COSTS)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.tables import Invoice, InvoiceStatus, PaymentAttempt
+from models.tables import ELSEWHERE, Invoice, InvoiceStatus, PaymentAttempt
 from starter.problems import CommandRefused
 
 
@@ -21,7 +21,7 @@ def check_chargeable(invoice: Invoice) -> None:
     """Refuse an invoice that nobody charges any more, or for which a charge is under way.
 
     Raises:
-        CommandRefused: `not_open` or `under_way`.
+        CommandRefused: `not_open`, `collected_elsewhere` or `under_way`.
     """
     if invoice.open_minor <= 0 or invoice.status is InvoiceStatus.VOID:
         raise CommandRefused("not_open", "Nothing is owed on this invoice any more.", field="invoice")
@@ -29,6 +29,12 @@ def check_chargeable(invoice: Invoice) -> None:
         raise CommandRefused(
             "not_open",
             "This invoice was written off: it is not charged any more. A payment by other means still pays it.",
+            field="invoice",
+        )
+    if invoice.owner == ELSEWHERE:
+        raise CommandRefused(
+            "collected_elsewhere",
+            "Another billing system issued this invoice and collects it: it is only shown here.",
             field="invoice",
         )
     if invoice.owner != "collection":

@@ -44,8 +44,10 @@ from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
 from starter.hosted_pages import HostedPages
+from starter.imports import Imports
 from starter.late_payments import LatePayments
 from starter.listing import Listing
+from starter.mandates import MandateGiven, Mandates
 from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.overview import Overview
 from starter.payment_methods import MethodSet, PaymentMethods
@@ -87,8 +89,9 @@ class RelanceClient(Commands):
     `api_keys`, lists by the page in `listing`, which payment method is charged and which stands in for it in
     `methods`, money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late
     payment costs in `late_payments`, the provider's own page on which a customer saves a payment method in
-    `hosted_pages`, ways into the portal in `portal_sessions`, what a customer has to hear about payments that failed in
-    `troubles`, ending a contract without signing in in `terminations`.
+    `hosted_pages`, SEPA mandates in `mandates`, what comes from another billing system in `imports`, ways into
+    the portal in `portal_sessions`, what a customer has to hear about payments that failed in `troubles`, ending a
+    contract without signing in in `terminations`.
     """
 
     def __init__(
@@ -122,6 +125,7 @@ class RelanceClient(Commands):
         self.hosted_pages = HostedPages(self.connections, self.methods)
         self.payments = Payments(self.connections)
         self.late_payments = LatePayments(self.connections)
+        self.mandates = Mandates(self.connections)
         self.books = BooksExport(self.connections)
         self.coupons = Coupons(self.connections)
         self.usage = UsageDoor(self.connections)
@@ -137,6 +141,7 @@ class RelanceClient(Commands):
         self.terminations = Terminations(self.connections, self._subscriptions)
         self.troubles = Troubles(self.connections)
         self.portal_sessions = PortalSessions(self.connections)
+        self.imports = Imports(self.connections)
 
     @classmethod
     @asynccontextmanager
@@ -226,10 +231,15 @@ class RelanceClient(Commands):
         return await self._customers.mail_problems(customer)
 
     async def set_payment_method(
-        self, customer: str, token: str, *, command_id: str | None = None
+        self,
+        customer: str,
+        token: str,
+        *,
+        mandate: MandateGiven | None = None,
+        command_id: str | None = None,
     ) -> MethodSet:
         """Save a payment method and charge with it what is open; see `PaymentMethods.add`."""
-        return await self.methods.add(customer, token, command_id=command_id)
+        return await self.methods.add(customer, token, mandate=mandate, command_id=command_id)
 
     # Subscriptions; what is asked of a running one is in `Commands`
 

@@ -47,7 +47,7 @@ class Customers:
             ProviderUnavailable, ProviderMisconfigured, ProviderRefused: the provider did not take it.
         """
         order.check()
-        gateway = self._to.gateway()
+        self._to.gateway()
         async with self._to.database.read() as session:
             entity = await the_entity(session, order.entity)
             existing = await self._existing(session, order, entity.id)
@@ -56,20 +56,8 @@ class Customers:
             return existing
         reply = await ask_register(self._to.register, order.vat_number, entity=entity, clock_id=order.clock)
         customer_id = order.id or _customer_id(entity.id, order.reference)
-        provider_clock = None
-        if clock is not None and self._to.settings.clock_peers:
-            # A clock for each customer: Stripe takes few customers on one, and peers find them by name.
-            provider_clock = await gateway.create_test_clock(
-                name=clock.id,
-                now=clock.now,
-                idempotency_key=f"clock/{customer_id}/{int(clock.now.timestamp())}",
-            )
-        provider_id = await gateway.create_customer(
-            reference=customer_id,
-            name=order.name,
-            email=order.contacts[0].email,
-            test_clock=provider_clock,
-            idempotency_key=f"customer/{customer_id}/{provider_clock or ''}",
+        provider_id = await make_at_provider(
+            self._to, customer_id, order.name, order.contacts[0].email, clock
         )
 
         async def write(session: AsyncSession) -> Customer:
@@ -77,7 +65,7 @@ class Customers:
             if known is not None:
                 return known
             row = Customer(
-                **_content(order),
+                **content_of(order),
                 id=customer_id,
                 entity_id=entity.id,
                 provider_id=provider_id,
@@ -99,7 +87,7 @@ class Customers:
             existing = found[0] if found else None
         if existing is None:
             return None
-        if any(getattr(existing, name) != value for name, value in _content(order).items()):
+        if any(getattr(existing, name) != value for name, value in content_of(order).items()):
             raise AlreadyExists(
                 f"There is another customer {order.reference or order.id}. Take another reference, or look at it: "
                 f"relance customer show {existing.id}",
@@ -147,7 +135,28 @@ def _customer_id(entity_id: str, reference: str | None) -> str:
     return new_id("cus") if reference is None else derived_id("cus", entity_id, reference)
 
 
-def _content(order: NewCustomer) -> dict[str, Any]:
+async def make_at_provider(
+    to: Connections, customer_id: str, name: str, email: str, clock: TestClock | None
+) -> str:
+    """Make a customer at the payment provider, and answer its id there. Asked again it is the same one."""
+    gateway, provider_clock = to.gateway(), None
+    if clock is not None and to.settings.clock_peers:
+        # A clock for each customer: Stripe takes few customers on one, and peers find them by name.
+        provider_clock = await gateway.create_test_clock(
+            name=clock.id,
+            now=clock.now,
+            idempotency_key=f"clock/{customer_id}/{int(clock.now.timestamp())}",
+        )
+    return await gateway.create_customer(
+        reference=customer_id,
+        name=name,
+        email=email,
+        test_clock=provider_clock,
+        idempotency_key=f"customer/{customer_id}/{provider_clock or ''}",
+    )
+
+
+def content_of(order: NewCustomer) -> dict[str, Any]:
     """The columns that follow from what was asked."""
     return {
         "reference": order.reference,

@@ -80,6 +80,7 @@ _STATUS: Final = {
     "subscription.incomplete_expired": "incomplete_expired",
 }
 _SAID: Final[dict[str, tuple[FactKind, str]]] = {
+    "subscription.imported": (FactKind.STATUS, "brought in, paid elsewhere until {paid_elsewhere_until}"),
     "subscription.change_scheduled": (FactKind.ASKED, "plan change to {to} asked"),
     "subscription.coupon_added": (FactKind.ASKED, "coupon {coupon} added"),
     "subscription.cancel_scheduled": (FactKind.ASKED, "cancel asked for {ends_on}"),
@@ -169,7 +170,8 @@ class _Writer:
             self._fact(
                 row.issued_at,
                 FactKind.INVOICE,
-                f"invoice {_amount(row.total_minor, row.currency)} issued",
+                f"{'debt' if row.is_brought_in else 'invoice'} {_amount(row.total_minor, row.currency)} "
+                f"{'brought in' if row.is_brought_in else 'issued'}",
                 row.period_start,
                 0,
             )

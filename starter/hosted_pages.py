@@ -8,7 +8,7 @@ from billing.errors import InvalidInput
 from models.ids import new_id
 from models.tables import Customer
 from starter.connections import Connections
-from starter.finding import find
+from starter.finding import find, the_entity
 from starter.payment_methods import MethodSet, PaymentMethods, provider_id_of
 
 
@@ -22,7 +22,7 @@ class HostedPages:
     async def begin(
         self, customer: str, *, back_to: str, given_up: str, language: str, command_id: str | None = None
     ) -> str:
-        """The address of the provider's page on which a customer saves a payment method.
+        """The address of the provider's page on which a customer saves a card, or an account that the seller may debit.
 
         Args:
             customer: by id or reference.
@@ -35,12 +35,15 @@ class HostedPages:
             NotFound: there is no such customer.
             InvalidInput: the provider does not know them.
         """
-        owner = await self._found(customer)
+        async with self._to.database.read() as session:
+            owner = await find(session, Customer, customer, field="customer")
+            seller = await the_entity(session, owner.entity_id)
         page = await self._to.gateway().create_hosted_setup(
             customer=provider_id_of(owner),
             back_to=back_to,
             given_up=given_up,
             language=language,
+            debits=bool(seller.creditor_id),
             idempotency_key=f"page/{owner.id}/{command_id or new_id('cmd')}",
         )
         if page.url is None:
@@ -57,7 +60,8 @@ class HostedPages:
             NotFound: there is no such customer, or the page was another's.
             MethodRefused, TemporalUnreachable: as there.
         """
-        owner = await self._found(customer)
+        async with self._to.database.read() as session:
+            owner = await find(session, Customer, customer, field="customer")
         try:
             done = await self._to.gateway().look_at_hosted_setup(page)
         except ProviderRefused as refusal:
@@ -67,7 +71,3 @@ class HostedPages:
         if done.payment_method is None:
             return None
         return await self._methods.add(owner.id, done.payment_method, command_id=f"page/{done.id}")
-
-    async def _found(self, customer: str) -> Customer:
-        async with self._to.database.read() as session:
-            return await find(session, Customer, customer, field="customer")

@@ -36,6 +36,7 @@ VatNumber = Annotated[str, AfterValidator(tax_numbers.vat_number)]
 Siren = Annotated[str, AfterValidator(tax_numbers.siren)]
 Iban = Annotated[str, AfterValidator(bank_accounts.iban)]
 Bic = Annotated[str, AfterValidator(bank_accounts.bic)]
+CreditorId = Annotated[str, AfterValidator(bank_accounts.creditor_id)]
 Zone = Annotated[str, AfterValidator(check_timezone)]
 Segment = Annotated[str, Field(max_length=60)]
 """The seller's own word for a group of customers; empty is none."""
@@ -65,6 +66,8 @@ class NewEntity(Value):
     iban: Iban = ""
     """Of the account to which transfers go."""
     bic: Bic = ""
+    creditor_id: CreditorId = ""
+    """SEPA creditor identifier (ICS): Stripe's dashboard shows the one that your debits carry."""
     invoice_series: str = Field(default="F", pattern="^[A-Za-z0-9+_/-]{1,12}$")
     credit_series: str = Field(default="A", pattern="^[A-Za-z0-9+_/-]{1,12}$")
     vat_percent: Decimal | None = Field(default=None, ge=0, le=100, decimal_places=3)
@@ -107,6 +110,7 @@ class EntityChange(Value):
     address: Address | None = None
     iban: Iban | None = None
     bic: Bic | None = None
+    creditor_id: CreditorId | None = None
     sender: str | None = Field(default=None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 
     def given(self) -> dict[str, object]:

@@ -17,6 +17,7 @@ from activities.books.chasing import collection_key, load_case
 from activities.books.config import BookRules
 from activities.books.delivery import undeliverable
 from activities.books.issuing import treatment_now
+from activities.books.mandates import mandate_of
 from activities.books.rows import customer_of, is_in_dispute, method_on_file
 from billing.calendar import local_date
 from billing.declines import support_words
@@ -32,6 +33,7 @@ from models.tables import (
     Invoice,
     InvoiceStatus,
     MailAddress,
+    MandateRow,
     Message,
     PaymentAttempt,
     PaymentMethod,
@@ -68,6 +70,8 @@ class AttemptView(Value):
     decline_code: str | None = None
     decline_words: str = ""
     """The decline in plain English, for support."""
+    expected_on: date | None = None
+    """When the provider expects a direct debit on the payer's account."""
 
 
 class InvoiceView(Value):
@@ -174,6 +178,7 @@ async def overview_of(
     sub = row.state
     customer = await customer_of(session, row)
     method = await method_on_file(session, customer)
+    mandate = await mandate_of(session, method) if method is not None else None
     disputed = method is not None and await is_in_dispute(session, method)
     invoices = await _invoices(session, row)
     coming = upcoming(sub, await treatment_now(session, row, now, rules))
@@ -206,7 +211,7 @@ async def overview_of(
         and NextInvoice(
             on=coming.on, until=coming.until, currency=coming.currency, total_minor=coming.total_minor
         ),
-        payment_method=_method_words(method, disputed=disputed),
+        payment_method=_method_words(method, mandate, disputed=disputed),
         owed_minor=sum(i.open_minor for i in invoices if i.status is InvoiceStatus.OPEN),
         written_off_minor=sum(i.open_minor for i in invoices if i.status is InvoiceStatus.UNCOLLECTIBLE),
         mail_problems=tuple(
@@ -230,10 +235,14 @@ def in_words(address: MailAddress) -> str:
     return f"{address.address}: {address.reason} since {address.since:%Y-%m-%d}{said}"
 
 
-def _method_words(method: PaymentMethod | None, *, disputed: bool) -> str | None:
+def _method_words(method: PaymentMethod | None, mandate: MandateRow | None, *, disputed: bool) -> str | None:
     if method is None:
         return None
-    return method_label(method) + (", not charged while a dispute is open" if disputed else "")
+    under = ""
+    if mandate is not None:
+        used = f"last debit {mandate.last_debit_on}" if mandate.last_debit_on else "not used yet"
+        under = f", mandate {mandate.reference} of {mandate.accepted_at:%Y-%m-%d}, {used}"
+    return f"{method_label(method)}{under}{', not charged while a dispute is open' if disputed else ''}"
 
 
 def _pending(sub: Subscription) -> tuple[str, ...]:
@@ -318,6 +327,7 @@ def _attempt_view(attempt: PaymentAttempt, timezone: str) -> AttemptView:
         amount_minor=attempt.amount_minor,
         decline_code=code,
         decline_words=support_words(code) if code else "",
+        expected_on=attempt.expected_on,
     )
 
 

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chase_steps import ask_for_new_method, open_collections_of
+from activities.books.mandates import is_direct_debit
 from activities.books.methods import (
     forget_backup,
     is_kept,
@@ -30,6 +31,7 @@ from models.tables import Customer, Invoice, InvoiceStatus, PaymentAttempt, Paym
 from starter.connections import Connections
 from starter.finding import find
 from starter.hints import COLLECTION, SUBSCRIPTION, hint
+from starter.mandates import MandateGiven, keep, take_mandate
 from starter.problems import MethodRefused
 
 
@@ -44,6 +46,8 @@ class MethodSet(Value):
     """`default` is charged, `backup` stands in for it; empty for one that is only kept."""
     charging: tuple[str, ...] = ()
     """Open invoices that are charged with it now, oldest first."""
+    announced: bool = False
+    """Whether the customer is told of those charges first, since they are SEPA debits."""
 
 
 class MethodRemoved(Value):
@@ -78,38 +82,52 @@ class PaymentMethods:
             return (await session.exec(query)).all()
 
     async def add(
-        self, customer: str, token: str, *, as_default: bool = True, command_id: str | None = None
+        self,
+        customer: str,
+        token: str,
+        *,
+        as_default: bool = True,
+        mandate: MandateGiven | None = None,
+        command_id: str | None = None,
     ) -> MethodSet:
         """Save a payment method. As the default it charges whatever is open, oldest first; a first one is the default.
+
+        A SEPA account needs a mandate, which its payer accepted on the provider's page or is passed on here; its
+        debits are announced first.
 
         Args:
             customer: by id or reference.
             token: the provider's payment method, `pm_...`.
             as_default: whether it is charged from now on.
+            mandate: of a SEPA account: what its payer accepted.
             command_id: makes asking again the same as asking once.
 
         Raises:
             MethodRefused: the bank does not let it be saved.
-            InvalidInput: this is no payment method.
+            InvalidInput: this is no payment method, nobody accepted a mandate, or the seller may debit no accounts.
             TemporalUnreachable: there are subscriptions to tell, and no Temporal.
         """
         if not token.strip():
             raise InvalidInput("Give the provider's payment method, as pm_...", field="payment_method")
         command = command_id or new_id("cmd")
         owner = await self._owner(customer)
-        facts = await self._to.gateway().attach(
-            token, customer=provider_id_of(owner), idempotency_key=f"attach/{owner.id}/{command}"
-        )
+        key = f"attach/{owner.id}/{command}"
+        facts = await self._to.gateway().attach(token, customer=provider_id_of(owner), idempotency_key=key)
         if isinstance(facts, Declined):
             raise MethodRefused(
                 f"The payment method was not saved: {support_words(facts.code)}. Ask for another one.",
                 decline_code=facts.code,
             )
+        consent = await take_mandate(
+            self._to.gateway(), facts, mandate, customer=owner.provider_id, idempotency_key=key
+        )
         charging: tuple[str, ...] = ()
         async with self._to.database.write() as session:
             now = await self._to.now(session, owner.clock_id)
             locked = await lock_owner(session, owner.id)
             method = await _save(session, locked, facts, now)
+            if consent is not None:
+                await keep(session, self._to, method, consent, mandate, now)
             if as_default or locked.default_method_id is None:
                 charging = await self._charge_from_now_on(session, locked, method, command, now)
         await self._tell(owner.id, charging, now)
@@ -277,7 +295,8 @@ def method_label(method: PaymentMethod) -> str:
     valid = (
         f", valid to {method.exp_month:02}/{method.exp_year}" if method.exp_month and method.exp_year else ""
     )
-    return f"{method.brand or method.kind} {method.last4}{valid}"
+    kind = "SEPA" if is_direct_debit(method) else method.brand or method.kind
+    return f"{kind} {method.last4}{valid}"
 
 
 def role_of(customer: Customer, method: PaymentMethod) -> str:
@@ -304,6 +323,7 @@ def _as_set(customer: Customer, method: PaymentMethod, charging: tuple[str, ...]
         label=method_label(method),
         role=role_of(customer, method),
         charging=charging,
+        announced=is_direct_debit(method),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -14,6 +14,7 @@ from activities.books.chasing import load_case
 from activities.books.config import BookRules
 from activities.books.delivery import customers_who_read_nothing
 from billing import chase, steps
+from billing.banking_days import add_banking_days
 from billing.payment import AttemptState
 from billing.transfers import TransferState
 from billing.values import Value
@@ -33,6 +34,8 @@ from models.tables import (
 PATIENCE: Final = timedelta(minutes=15)
 """What is due may take this long before it counts as late: a burst of renewals waits its turn (engine 5)."""
 UNANSWERED: Final = timedelta(hours=1)
+LONGEST_DEBIT: Final = 15
+"""Banking days within which a direct debit has been answered."""
 
 
 class Trouble(StrEnum):
@@ -143,6 +146,8 @@ async def other_symptoms(session: AsyncSession, now: datetime) -> AsyncIterator[
                 remedy="--fix asks the provider again; else look there, then: relance payment settle --help",
                 fixable=True,
             )
+    async for finding in _slow_debits(session, clocks, now):
+        yield finding
     for state in (MessageState.REFUSED, MessageState.DELIVERY_UNKNOWN):
         query = select(func.count()).select_from(Message).where(Message.state == state.value)
         count = (await session.exec(query)).one()
@@ -175,6 +180,28 @@ async def other_symptoms(session: AsyncSession, now: datetime) -> AsyncIterator[
             says=clock.problem,
             remedy=f"Mend what holds it, then: relance clock advance {clock.id} ...",
         )
+
+
+async def _slow_debits(
+    session: AsyncSession, clocks: Mapping[str, datetime], now: datetime
+) -> AsyncIterator[Finding]:
+    """Payments that are under way for longer than any bank takes."""
+    query = (
+        select(PaymentAttempt, Invoice.clock_id)
+        .join(Invoice, col(PaymentAttempt.invoice_id) == col(Invoice.id))
+        .where(PaymentAttempt.state == AttemptState.PROCESSING.value)
+        .order_by(col(PaymentAttempt.begun_at))
+    )
+    for attempt, clock_id in (await session.exec(query)).all():
+        latest = add_banking_days(attempt.begun_at.date(), LONGEST_DEBIT)
+        if clocks.get(clock_id or "", now).date() > latest:
+            yield Finding(
+                trouble=Trouble.UNKNOWN,
+                about=f"collection/{attempt.invoice_id}",
+                says=f"attempt {attempt.number} is under way since {attempt.begun_at:%Y-%m-%d}, longer than "
+                f"{LONGEST_DEBIT} banking days",
+                remedy=f"Look at {attempt.payment_intent} in Stripe's dashboard, and ask Stripe.",
+            )
 
 
 async def _unread_mail(session: AsyncSession) -> AsyncIterator[Finding]:

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         CaseReport,
         CollectionRun,
         CollectionState,
+        PaymentNews,
         PlannedStep,
         Wish,
         WishAccepted,
@@ -128,5 +129,7 @@ class CollectionDoors(Execution):
     @workflow.signal(name="payment_settled", description="The provider has news of this payment.")
     def payment_settled(self, raw: RawValue) -> None:
         """A hint that the payment moved; the provider is asked."""
-        if self.desk.decode(raw, dict[str, str], signal="payment_settled") is not None:
+        news = self.desk.decode(raw, PaymentNews, signal="payment_settled")
+        if news is not None:
+            self.clock.hear(news.now)
             self.payment_moved = True

@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.subscription import Subscription
     from models.boundary import (
         Accepted,
+        PaymentNews,
         SubscriptionRun,
         SubscriptionState,
     )
@@ -254,5 +255,7 @@ class SubscriptionDoors(Execution):
     @workflow.signal(name="payment_settled", description="The provider has news: read the books again.")
     def payment_settled(self, raw: RawValue) -> None:
         """A hint that a payment moved."""
-        if self.desk.decode(raw, dict[str, str], signal="payment_settled") is not None:
+        news = self.desk.decode(raw, PaymentNews, signal="payment_settled")
+        if news is not None:
+            self.clock.hear(news.now)
             self.has_news = True

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.config import BookRules
 from billing.payment import LIVE_STATES, Trigger
-from models.tables import Invoice, InvoiceStatus, PaymentAttempt
+from models.tables import ELSEWHERE, Invoice, InvoiceStatus, PaymentAttempt
 
 
 class Joined(TypedDict):
@@ -39,6 +39,7 @@ async def joined_amounts(
             Invoice.status == InvoiceStatus.OPEN,
             Invoice.id != invoice.id,
             col(Invoice.frozen).is_(False),
+            Invoice.owner != ELSEWHERE,
         )
         .order_by(col(Invoice.period_start), col(Invoice.id))
     )

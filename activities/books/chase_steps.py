@@ -8,6 +8,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.amounts_asked import amount_asked
 from activities.books.chasing import (
     load_case,
     lock_collection,
@@ -18,8 +19,9 @@ from activities.books.chasing import (
 from activities.books.config import BookRules
 from activities.books.crediting import credit_in_full
 from activities.books.gate import Prepares, attempts_of
+from activities.books.mandates import is_direct_debit, mandate_of
 from activities.books.notices import emit, write_mail
-from activities.books.rows import customer_of, lock_invoice, lock_with_subscription
+from activities.books.rows import customer_of, get, lock_invoice, lock_with_subscription, method_on_file
 from activities.books.standing import standing_of
 from activities.books.transitions import carry_out, settle_standing, write_off
 from activities.books.work import Work
@@ -33,13 +35,14 @@ from billing.payment import AttemptState, Trigger
 from billing.progress import after_notice, take_over, timeline
 from billing.standing import end_of_policy, gate_expired
 from models.boundary import CaseReport, CaseStepOrder, LookOrder, Wish
-from models.tables import Collection, Invoice, InvoiceStatus, PaymentAttempt
+from models.tables import Collection, Customer, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod
 
 MAIL_KINDS = {
     Mail.PAYMENT_FAILED: "payment_failed",
     Mail.REMINDER: "payment_reminder",
     Mail.LAST_NOTICE: "last_notice",
     Mail.PAYMENT_LINK: "complete_payment",
+    Mail.DEBIT_NOTICE: "debit_notice",
 }
 _BOOKS_ALONE = (StepKind.LATE, StepKind.NOTICE)
 """Steps that anybody may take who looks after they came due."""
@@ -196,7 +199,8 @@ async def _write_notice(
     assert step.mail is not None  # noqa: S101 - a notice names its mail
     today = local_date(work.at, case.timezone)
     store_progress(collection, after_notice(case, step, today))
-    if invoice.status is InvoiceStatus.OPEN and today >= case.policy.past_due_on(case.day0):
+    is_late = step.mail is not Mail.DEBIT_NOTICE and today >= case.policy.past_due_on(case.day0)
+    if invoice.status is InvoiceStatus.OPEN and is_late:
         invoice.in_arrears = True
     if not _was_asked_to_authenticate(case, step.mail, work.at):
         after = await load_case(work.session, work.row, invoice, collection, work.rules)
@@ -209,11 +213,26 @@ async def _write_notice(
             at=work.at,
             subscription=work.row,
             invoice=invoice,
-            context=_mail_facts(after, work.at),
+            context=await _facts_of(work, invoice, after, step),
         )
     facts = {"invoice": invoice.id, "step": step.key, "why": step.why.because.value}
     emit(work.session, work.row, "dunning.step", facts, work.at, work.rules.access)
     await settle_standing(work)
+
+
+async def _facts_of(work: Work, invoice: Invoice, case: Case, step: NextStep) -> dict[str, Any]:
+    if step.mail is not Mail.DEBIT_NOTICE:
+        return _mail_facts(case, work.at)
+    method = await work.session.get_one(PaymentMethod, case.method or "")
+    mandate = await mandate_of(work.session, method)
+    failure = case.last_failure
+    return {
+        "amount_minor": await amount_asked(work.session, work.rules, invoice),
+        "debit_on": str(step.debit_on),
+        "mandate": mandate.id if mandate is not None else None,
+        "attempted_on": str(local_date(failure.begun_at, case.timezone)) if failure else None,
+        "decline_class": failure.verdict.value if failure and failure.verdict else None,
+    }
 
 
 def _was_asked_to_authenticate(case: Case, mail: Mail, at: datetime) -> bool:
@@ -266,6 +285,10 @@ async def _end_for_invoice(work: Work, invoice_id: str, end: EndForInvoice) -> N
     match end:
         case EndForInvoice.UNCOLLECTIBLE:
             write_off(invoice, "the dunning policy ended")
+        case EndForInvoice.CREDIT if invoice.is_brought_in:
+            write_off(
+                invoice, "the dunning policy ended, and the credit note is for the system that issued it"
+            )
         case EndForInvoice.CREDIT:
             await credit_in_full(
                 work.session,
@@ -302,7 +325,13 @@ async def ask_for_new_method(
         The invoices whose collections are to be woken.
     """
     collections = await open_collections_of(session, customer_id)
+    customer = await get(session, Customer, customer_id, field="customer")
+    method = await method_on_file(session, customer)
+    by_direct_debit = method is not None and is_direct_debit(method)
     for collection in collections:
+        collection.debit_on = None  # the payer was told of another account
+        if by_direct_debit and collection.done_through_day < 0:
+            continue  # its first debit is still to come, and is told again
         wish = Wish(
             trigger=Trigger.METHOD_REPLACED, command_id=f"{command_id}/{collection.invoice_id}", as_of=at
         )

@@ -11,15 +11,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.cards import Card, allows_no_repeat, as_value, good_days, is_stopped, tries_on, turn_of
 from activities.books.config import BookRules
 from activities.books.gate import attempts_of, is_collectable
+from activities.books.mandates import is_direct_debit, mandate_of
 from activities.books.methods import backup_for
 from activities.books.policies import policy_for
-from activities.books.rows import customer_of, is_in_dispute, lock, method_on_file
+from activities.books.rows import customer_of, is_in_dispute, lock, method_on_file, usable_method
 from activities.books.work import Work
 from billing.calendar import local_date
 from billing.caps import on_card
 from billing.case import Backup, Case, Role, tried_with
+from billing.debits import collection_date
 from billing.payment import AttemptState, Trigger
-from billing.policy_choice import MethodKind
 from billing.progress import Progress, after_charge
 from billing.terms import CollectionMethod
 from billing.timing import NO_MONEY
@@ -72,7 +73,7 @@ async def open_collection(
         chase=invoice.chase,
         role=await _role(session, row, invoice),
         policy_version_id=version.id,
-        day0=_day0(row, invoice, at),
+        day0=await _announced_day0(session, row, invoice, at) if on_delay else _day0(row, invoice, at),
         timezone=row.state.timezone,
         done_through_day=-1 if on_delay else 0,
     )
@@ -83,14 +84,31 @@ async def open_collection(
 
 
 def _day0(row: SubscriptionRow, invoice: Invoice, at: datetime) -> date:
-    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; never past once reopened."""
+    """Rules 22: the customer's date at the issue for a card, the due date for a transfer; never past once reopened.
+
+    Nor where the debt was brought in: what another system asked before is no part of our chase.
+    """
     by_transfer = row.state.terms.collection_method is CollectionMethod.TRANSFER
     was_reopened, today = invoice.chase > 1, local_date(at, row.state.timezone)
+    if invoice.is_brought_in and not was_reopened:
+        return today + timedelta(days=invoice.delay_days)
     if by_transfer and invoice.due_on is not None:
         return max(invoice.due_on, today) if was_reopened else invoice.due_on
     if was_reopened:
         return today
     return local_date(invoice.issued_at or at, row.state.timezone) + timedelta(days=invoice.delay_days)
+
+
+async def _announced_day0(
+    session: AsyncSession, row: SubscriptionRow, invoice: Invoice, at: datetime
+) -> date:
+    """As `_day0`; a direct debit that is still to come is made when its notice is over (rules 22)."""
+    day0 = _day0(row, invoice, at)
+    if row.state.terms.collection_method is CollectionMethod.TRANSFER:
+        return day0
+    method = await usable_method(session, await customer_of(session, invoice))
+    mandate = await mandate_of(session, method) if method is not None else None
+    return day0 if mandate is None else collection_date(day0, mandate.notice_days)
 
 
 async def _role(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -> str:
@@ -107,7 +125,14 @@ async def _role(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -
         col(Collection.ended).is_(False),
     )
     driver = (await session.exec(query)).first()
-    return Role.DRIVING.value if driver is None else Role.JOINED.value
+    if driver is None:
+        return Role.DRIVING.value
+    driven = await session.get_one(Invoice, driver.invoice_id)
+    is_older = invoice.period_start < driven.period_start
+    if is_older and invoice.in_arrears and not driven.in_arrears:
+        driver.role = Role.JOINED.value  # a debit that is only announced, or under way, drives nothing
+        return Role.DRIVING.value
+    return Role.JOINED.value
 
 
 async def pass_gate(work: Work, invoice: Invoice) -> None:
@@ -132,6 +157,7 @@ async def load_case(
     customer = await customer_of(session, invoice)
     method = await method_on_file(session, customer)
     disputed = method is not None and await is_in_dispute(session, method)
+    mandate = await mandate_of(session, method) if method is not None and is_direct_debit(method) else None
     attempts = await attempts_of(session, invoice.id)
     is_open = is_collectable(invoice)
     case = Case(
@@ -149,7 +175,9 @@ async def load_case(
         noticed_through_day=collection.noticed_through_day,
         method=method.id if method is not None and not disputed else None,
         method_disputed=disputed,
-        by_direct_debit=method is not None and method.kind == MethodKind.SEPA_DEBIT.value,
+        by_direct_debit=mandate is not None,
+        notice_days=mandate.notice_days if mandate is not None else 0,
+        debit_on=collection.debit_on,
         turn=await turn_of(session, collection, invoice),
         country=customer.address.country if customer.address is not None else "",
         stopped=not (invoice.automatic_collecting and row.automatic_collecting),
@@ -214,6 +242,8 @@ def store_progress(collection: Collection, progress: Progress) -> None:
     collection.noticed_through_day = progress.noticed_through_day
     collection.last_notice_on = progress.last_notice_on
     collection.end_on = progress.end_on
+    collection.day0 = progress.day0 or collection.day0
+    collection.debit_on = progress.debit_on
 
 
 async def follow_attempt(work: Work, invoice: Invoice, before: Case, attempt: PaymentAttempt) -> None:

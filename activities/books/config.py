@@ -17,6 +17,7 @@ from billing.interest import (
     default_interest_rates,
     read_interest_rates,
 )
+from billing.mandates import NOTICE_DAYS
 from billing.money import to_minor
 from billing.taxation import RateTable
 from billing.vat_rates import UnusableRates, default_rates, read_rates
@@ -41,6 +42,8 @@ class BookRules:
         interest: statutory rates on late payment, by half-year (rules 31).
         exchange_rate_days: how old the exchange rate of a document in another currency may be.
         vat_number_days: for how long a register's answer holds while it does not answer again.
+        notice_days: how long before a direct debit its payer is told, where the mandate says nothing else (rules 28).
+        access_when_settled: whether a sign-up by direct debit waits for the money, and not only for the bank's order.
     """
 
     access: AccessRules = field(
@@ -56,6 +59,8 @@ class BookRules:
     interest: InterestRates = field(default_factory=default_interest_rates)
     exchange_rate_days: int = 7
     vat_number_days: int = 30
+    notice_days: int = NOTICE_DAYS
+    access_when_settled: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> BookRules:
@@ -73,6 +78,8 @@ class BookRules:
             interest=_interest(settings.interest_rates),
             exchange_rate_days=settings.exchange_rate_days,
             vat_number_days=settings.vat_number_days,
+            notice_days=settings.sepa_notice_days,
+            access_when_settled=settings.sepa_access_when_settled,
         )
 
     def minimum(self, currency: str) -> int:

@@ -145,12 +145,28 @@ def check_taken(invoice: Invoice, correction: BaseCorrection) -> None:
             "A dispute about this invoice is open: the bank decides about its money. Wait for the decision.",
             field="invoice",
         )
+    if not isinstance(correction, WriteOff | ApplyMoney):
+        check_is_ours(invoice)
     if isinstance(correction, WriteOff) and invoice.status is not InvoiceStatus.OPEN:
         raise NotNow(
             f"Only an open invoice is written off; this one is {invoice.status.value}.", field="invoice"
         )
     if isinstance(correction, ApplyMoney) and invoice.open_minor <= 0:
         raise NotNow("Nothing is open on this invoice.", field="invoice")
+
+
+def check_is_ours(invoice: Invoice) -> None:
+    """Refuses to correct a document that another system issued.
+
+    Raises:
+        NotNow: with the remedy.
+    """
+    if invoice.is_brought_in:
+        raise NotNow(
+            "Another billing system issued this invoice. Correct it there; here, write it off: relance invoice "
+            "write-off",
+            field="invoice",
+        )
 
 
 def check_same(known: CommandRow, correction: BaseCorrection) -> None:

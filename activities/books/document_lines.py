@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.effects import InvoiceReason
 from billing.lines import Line
 from billing.tax import TaxedLines, TaxRate, totals_by_rate
 from models.ids import derived_id
@@ -23,9 +24,10 @@ _ISSUED = (InvoiceStatus.OPEN, InvoiceStatus.PAID, InvoiceStatus.UNCOLLECTIBLE)
 
 
 def _bills_its_days() -> ColumnElement[bool]:
-    """Invoices that were issued, and drafts that only wait for usage: their period has begun."""
+    """Invoices that we issued, and drafts that only wait for usage: their period has begun."""
+    is_ours = col(Invoice.reason) != InvoiceReason.BROUGHT_IN.value
     awaits_usage = and_(col(Invoice.status) == InvoiceStatus.DRAFT, col(Invoice.waits_for_usage).is_(True))
-    return or_(col(Invoice.status).in_(_ISSUED), awaits_usage)
+    return and_(is_ours, or_(col(Invoice.status).in_(_ISSUED), awaits_usage))
 
 
 def _newest_first() -> tuple[ColumnElement[Any], ...]:

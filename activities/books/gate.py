@@ -13,15 +13,25 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.amounts_asked import Joined, joined_amounts, total_asked
 from activities.books.cards import Card, allows_no_repeat, is_stopped, key_of, lock_card, tries_on
 from activities.books.config import BookRules
+from activities.books.debits import is_announced, last_kind
+from activities.books.mandates import is_direct_debit, lapse_if_unused, note_debit
 from activities.books.methods import method_for
 from activities.books.rows import customer_of, is_in_dispute, lock_with_subscription
-from activities.gateway import Charge, PreparedRequest
+from activities.gateway import METHOD_KIND, Charge, PreparedRequest
 from billing.asking import MOST_ASKED_PER_DAY
+from billing.calendar import local_date
 from billing.caps import hold_on, is_busy
 from billing.dunning import MOST_RETRIES
 from billing.payment import LIVE_STATES, AttemptState, DeclineClass, Trigger
 from models.ids import derived_id
-from models.tables import Customer, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod, SubscriptionRow
+from models.tables import (
+    Customer,
+    Invoice,
+    InvoiceStatus,
+    PaymentAttempt,
+    PaymentMethod,
+    SubscriptionRow,
+)
 
 MOST_AUTOMATIC: Final = 1 + MOST_RETRIES
 """The first charge and four retries (rules 23)."""
@@ -48,6 +58,8 @@ class Refusal(StrEnum):
     CARD_STOPPED = "card_stopped"
     NO_METHOD = "no_method"
     NOT_NEXT = "not_next"
+    NOT_ANNOUNCED = "not_announced"
+    """The payer was not told of this debit, or not of this day (rules 28)."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,7 @@ async def begin_attempt(
     if refusal is not None:
         return GateRefused(refusal)
     customer = await customer_of(session, invoice)
+    await lapse_if_unused(session, customer, at)
     method = await method_for(session, customer, invoice, attempts, trigger)
     also = await joined_amounts(session, rules, invoice, trigger)
     if method is None or total_asked(invoice, also) < rules.minimum(invoice.currency):
@@ -107,7 +120,10 @@ async def begin_attempt(
     )
     if refusal is not None:
         return GateRefused(refusal)
+    if not await is_announced(session, invoice, method, trigger, local_date(at, row.state.timezone)):
+        return GateRefused(Refusal.NOT_ANNOUNCED)
     _follow_amount(invoice, attempts, also)
+    _follow_method(invoice, await last_kind(session, attempts), method)
     if waiting is not None:
         waiting.state, waiting.settled_at = AttemptState.ABANDONED, at
         waiting.decline_class = waiting.decline_class or DeclineClass.NEEDS_CUSTOMER
@@ -119,6 +135,7 @@ async def begin_attempt(
     attempt.asked_by = asked_by
     session.add(attempt)
     await session.flush()
+    await note_debit(session, method, local_date(at, row.state.timezone))
     return attempt
 
 
@@ -178,6 +195,8 @@ async def _card_refusal(
         await lock_card(session, card)
     if await is_stopped(session, card):
         return Refusal.CARD_STOPPED
+    if is_direct_debit(method):
+        return None  # the limits are those of the card networks
     tries = await tries_on(session, card)
     hold = hold_on(tries, trigger, row.state.timezone)
     if hold is not None and hold.until > at:
@@ -310,6 +329,7 @@ def _request(
             currency=invoice.currency,
             customer=customer.provider_id or "",
             payment_method=method.provider_id,
+            method_kind=METHOD_KIND.validate_python(method.kind),
             payment_intent=invoice.payment_intent,
             on_session=return_url is not None,
             return_url=return_url,
@@ -337,6 +357,12 @@ def _follow_amount(invoice: Invoice, attempts: list[PaymentAttempt], also: list[
     """A PaymentIntent keeps its amount: where another one is asked for now, the next generation begins."""
     same = [a for a in attempts if a.generation == invoice.generation]
     if invoice.payment_intent is not None and same and _asked_for(same[-1]) != total_asked(invoice, also):
+        supersede_payment(invoice)
+
+
+def _follow_method(invoice: Invoice, last_kind: str | None, method: PaymentMethod) -> None:
+    """A PaymentIntent is for one kind of method: where another one is charged now, the next generation begins."""
+    if invoice.payment_intent is not None and last_kind not in (None, method.kind):
         supersede_payment(invoice)
 
 

@@ -16,6 +16,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.gate import attempts_of
+from activities.books.mandates import look_again
 from activities.books.matters import park
 from activities.books.method_news import hear_of_method
 from activities.books.rows import get
@@ -32,6 +33,7 @@ from models.tables import (
     PaymentAttempt,
     Refund,
     SubscriptionRow,
+    TestClock,
 )
 
 _NEWS: Final = ("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled")
@@ -80,7 +82,8 @@ class Errand:
         subscription_id: who hears it where no collection runs.
         later: the answer is about to be written down by the process that charges; ask again.
         about: what is to be looked at first, at the provider.
-        wakes: ids of workflows that are to read their rows again, at the instant `at`.
+        wakes: ids of workflows that are to read their rows again.
+        at: the test clock's now, for whoever lives on one.
     """
 
     note: str
@@ -148,6 +151,9 @@ async def errand_of(session: AsyncSession, event_id: str, *, now: datetime) -> E
     if event.kind.startswith(("payment_method.", "setup_intent.")):
         heard = await hear_of_method(session, event, thing, now)
         return Errand(heard.note, wakes=heard.wakes, at=heard.at)
+    if event.kind == "mandate.updated":
+        provider_id, is_active = str(thing.get("id")), thing.get("status") != "inactive"
+        return Errand(await look_again(session, provider_id, is_active=is_active, heard_at=event.received_at))
     topic = next((topic for name, topic in _TOPICS.items() if event.kind.startswith(name)), None)
     if topic is not None and thing.get("id"):
         return await _to_look_at(session, About(topic, str(thing["id"])), thing)
@@ -206,7 +212,13 @@ async def _about_payment(
         return await _unbooked(session, event, invoice, intent, now)
     if any(_is_being_answered(attempt, now) for attempt in attempts):
         return Errand("the answer is under way", later=True)
-    return Errand("for the collection", invoice_id=invoice.id, subscription_id=invoice.subscription_id)
+    clock = await session.get(TestClock, invoice.clock_id) if invoice.clock_id is not None else None
+    return Errand(
+        "for the collection",
+        invoice_id=invoice.id,
+        subscription_id=invoice.subscription_id,
+        at=clock.now if clock is not None else None,
+    )
 
 
 async def _unbooked(

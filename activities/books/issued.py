@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Subquery, select, union_all
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.effects import InvoiceReason
 from models.tables import CreditNote, Invoice
 
 
@@ -24,7 +25,9 @@ class IssuedDocument(NamedTuple):
 
 def issued_documents() -> Subquery:
     """All of them, as a table with the columns of `IssuedDocument` and `issued_at`."""
-    invoices = select(*_columns(Invoice)).where(col(Invoice.number).is_not(None))
+    invoices = select(*_columns(Invoice)).where(
+        col(Invoice.number).is_not(None), col(Invoice.reason) != InvoiceReason.BROUGHT_IN.value
+    )
     notes = select(*_columns(CreditNote)).join(Invoice, col(CreditNote.invoice_id) == col(Invoice.id))
     return union_all(invoices, notes).subquery()
 

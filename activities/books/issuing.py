@@ -111,7 +111,11 @@ async def claim_of(
     session: AsyncSession, row: SubscriptionRow, issue: Issue, at: datetime, rules: BookRules
 ) -> Claim:
     """What the invoice of a period claims."""
-    treatment = await treatment_now(session, row, at, rules)
+    return claimed(issue, await treatment_now(session, row, at, rules))
+
+
+def claimed(issue: Issue, treatment: TaxTreatment) -> Claim:
+    """What the invoice of a period claims from a buyer who is taxed like this."""
     lines = lines_for(issue.terms, issue.period, discounts=issue.discounts, once=issue.once)
     return Claim(
         reason=issue.reason,

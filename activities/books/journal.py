@@ -10,7 +10,7 @@ from sqlmodel import func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.calendar import local_date
-from models.tables import Invoice, JournalLine, LegalEntity
+from models.tables import Customer, Invoice, JournalLine, LegalEntity
 
 RECEIVABLE: Final = "receivable"
 """What customers owe."""
@@ -36,6 +36,8 @@ LATE_RECEIVABLE: Final = "late_receivable"
 """What was claimed from a business for late payment, beside the invoice and outside VAT (rules 31)."""
 LATE_INTEREST: Final = "late_interest"
 RECOVERY_COSTS: Final = "recovery_costs"
+OPENING: Final = "opening"
+"""What was owed and held in another system on the day on which it was brought in: the other side of such entries."""
 
 # Kinds of entries, named so that their amounts can be told apart in the sums of I11.
 INVOICE: Final = "invoice"
@@ -68,6 +70,10 @@ DIFFERENCE_TAKEN_BACK: Final = "difference_taken_back"
 LATE_CLAIM: Final = "late_claim"
 """A person asked a business for what its late payment costs (rules 31)."""
 LATE_CLAIM_WAIVED: Final = "late_claim_waived"
+BROUGHT_IN: Final = "brought_in"
+"""A debt or a balance came from another system: no sale, and no VAT of ours."""
+BROUGHT_IN_UNDONE: Final = "brought_in_undone"
+"""Its import was undone."""
 
 
 class UnbalancedEntry(ValueError):
@@ -100,6 +106,60 @@ def book(
     Raises:
         UnbalancedEntry: the amounts do not sum to zero.
     """
+    _append(
+        session,
+        entity,
+        entry=entry,
+        amounts=amounts,
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.id,
+        currency=currency or invoice.currency,
+        on=on or local_date(at, entity.timezone),
+        at=at,
+    )
+
+
+def book_for(
+    session: AsyncSession,
+    entity: LegalEntity,
+    customer: Customer,
+    *,
+    entry: str,
+    amounts: Mapping[str, int],
+    currency: str,
+    at: datetime,
+) -> None:
+    """Append an entry that is about a customer and no invoice; otherwise as `book`.
+
+    Raises:
+        UnbalancedEntry: the amounts do not sum to zero.
+    """
+    on = local_date(at, entity.timezone)
+    _append(
+        session,
+        entity,
+        entry=entry,
+        amounts=amounts,
+        customer_id=customer.id,
+        invoice_id=None,
+        currency=currency,
+        on=on,
+        at=at,
+    )
+
+
+def _append(
+    session: AsyncSession,
+    entity: LegalEntity,
+    *,
+    entry: str,
+    amounts: Mapping[str, int],
+    customer_id: str,
+    invoice_id: str | None,
+    currency: str,
+    on: date,
+    at: datetime,
+) -> None:
     if sum(amounts.values()) != 0:
         raise UnbalancedEntry(f"{entry}: {dict(amounts)}")
     for account, amount in amounts.items():
@@ -111,11 +171,11 @@ def book(
                 kind=entry.partition("/")[0],
                 account=account,
                 amount_minor=amount,
-                currency=currency or invoice.currency,
+                currency=currency,
                 entity_id=entity.id,
-                customer_id=invoice.customer_id,
-                invoice_id=invoice.id,
-                on=on or local_date(at, entity.timezone),
+                customer_id=customer_id,
+                invoice_id=invoice_id,
+                on=on,
                 at=at,
             )
         )

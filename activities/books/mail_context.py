@@ -7,12 +7,13 @@ a mail that was held up says how things stand. One that has become pointless is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books import mail_transfers
+from activities.books.chasing import collection_key
 from activities.books.config import BookRules
 from activities.books.gate import is_collectable
 from activities.books.mail_facts import (
@@ -25,6 +26,7 @@ from activities.books.mail_facts import (
     label,
 )
 from activities.books.mail_subscription import ABOUT_SUBSCRIPTIONS
+from activities.books.mandates import is_direct_debit, mandate_of
 from activities.books.rows import NotFound, get
 from activities.links import Links
 from billing.dunning import EndForSubscription
@@ -32,7 +34,7 @@ from billing.subscription import Status
 from billing.terms import CollectionMethod
 from mails.context import MailContext
 from mails.kinds import MailKind
-from models.tables import CreditNote, Invoice, Message, PaymentMethod
+from models.tables import Collection, CreditNote, Invoice, MandateRow, Message, PaymentMethod
 
 
 async def build_context(
@@ -77,8 +79,7 @@ async def build_context(
 async def _invoice_issued(facts: MailFacts) -> Fields:
     invoice = _invoice(facts)
     by_transfer = facts.sub.terms.collection_method is CollectionMethod.TRANSFER
-    issued_on = facts.local(invoice.issued_at) if invoice.issued_at else facts.written_on
-    charged_on = issued_on + timedelta(days=invoice.delay_days)
+    charged_on = await _charged_on(facts, invoice)
     return {
         **await _document(facts, invoice),
         "amount_minor": invoice.total_minor,
@@ -88,6 +89,15 @@ async def _invoice_issued(facts: MailFacts) -> Fields:
         "pay_url": facts.pay_url(invoice.id),
         **how_to_transfer(facts, [invoice]),
     }
+
+
+async def _charged_on(facts: MailFacts, invoice: Invoice) -> date:
+    """The day of the first charge: for a direct debit the day 0 of its chase."""
+    collection = await facts.session.get(Collection, collection_key(invoice))
+    if collection is not None and invoice.chase == 1:
+        return collection.day0
+    issued_on = facts.local(invoice.issued_at) if invoice.issued_at else facts.written_on
+    return issued_on + timedelta(days=invoice.delay_days)
 
 
 async def _receipt(facts: MailFacts) -> Fields:
@@ -127,7 +137,13 @@ async def _payment_failed(facts: MailFacts) -> Fields | Moot:
         "attempted_on": attempted_on,
         "next_try_on": facts.day("next_try_on"),
         "method_label": tried or await facts.present_label(),
+        "mandate_ended": await _mandate_has_ended(facts),
     }
+
+
+async def _mandate_has_ended(facts: MailFacts) -> bool:
+    method = await facts.session.get(PaymentMethod, facts.customer.default_method_id or "")
+    return method is not None and is_direct_debit(method) and await mandate_of(facts.session, method) is None
 
 
 async def _reminder(facts: MailFacts) -> Fields | Moot:
@@ -185,6 +201,27 @@ async def _complete_payment(facts: MailFacts) -> Fields | Moot:
         "deadline_on": None,
         "deadline_at": closes_at,
         "consequence": None,
+    }
+
+
+async def _debit_notice(facts: MailFacts) -> Fields | Moot:
+    invoice, context = _invoice(facts), facts.message.context
+    if not is_collectable(invoice) and not context.get("ordered"):
+        return _settled(invoice)
+    mandate = await get(facts.session, MandateRow, str(context["mandate"]), field="mandate")
+    method = await get(facts.session, PaymentMethod, mandate.method_id, field="payment_method")
+    return {
+        **await _owed(facts, invoice),
+        "deadline_on": None,
+        "consequence": None,
+        "amount_minor": context["amount_minor"],
+        "debit_on": facts.day("debit_on"),
+        "debit_ordered": bool(context.get("ordered")),
+        "mandate_reference": mandate.reference,
+        "creditor_id": mandate.creditor_id,
+        "method_label": label(method),
+        "attempted_on": facts.day("attempted_on"),
+        "decline_class": context.get("decline_class"),
     }
 
 
@@ -270,6 +307,7 @@ _SAYS: Final[Mapping[MailKind, Says]] = {
     MailKind.PROMISE_NOTED: _promise_noted,
     MailKind.AUTHENTICATION_REQUIRED: _authentication_required,
     MailKind.COMPLETE_PAYMENT: _complete_payment,
+    MailKind.DEBIT_NOTICE: _debit_notice,
     MailKind.INVOICE_REOPENED: _invoice_reopened,
     MailKind.CREDIT_NOTE_ISSUED: _credit_note_issued,
     MailKind.LATE_INTEREST_CLAIMED: mail_transfers.late_interest_claimed,

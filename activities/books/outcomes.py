@@ -9,13 +9,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.chasing import ask_others, chase_of, follow_attempt, open_collection, pass_gate
 from activities.books.config import BookRules
 from activities.books.correcting import carry_out_waiting
+from activities.books.debits import is_ordered
 from activities.books.gate import Prepares, attempts_of, is_collectable, is_payer_there, too_fine_of
 from activities.books.issuing import number_invoice
 from activities.books.journal import CASH, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE, UNAPPLIED, book
+from activities.books.mandates import end_mandate, is_direct_debit, mandate_of
 from activities.books.notices import emit, write_mail
 from activities.books.rows import customer_of, entity_of, get, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
+from billing.banking_days import add_banking_days
+from billing.calendar import local_date
 from billing.payment import (
     ActionRequired,
     AttemptState,
@@ -114,9 +118,7 @@ async def _write(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome:
         case Paid():
             await _write_paid(work, invoice, attempt, outcome)
         case Processing():
-            attempt.state = AttemptState.PROCESSING
-            await _open_gate(work, invoice)
-            invoice.payment_state = PaymentState.PROCESSING
+            await _write_processing(work, invoice, attempt, outcome)
         case Declined():
             await _write_declined(work, invoice, attempt, outcome)
         case ActionRequired():
@@ -139,6 +141,44 @@ async def _write(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome:
             invoice.payment_state = PaymentState.UNKNOWN
         case Canceled():
             _write_abandoned(invoice, attempt, work.at)
+
+
+async def _write_processing(
+    work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome: Processing
+) -> None:
+    """The bank has the order. A sign-up begins, unless the seller waits for the money."""
+    is_news = attempt.state is not AttemptState.PROCESSING
+    attempt.state = AttemptState.PROCESSING
+    attempt.expected_on = outcome.expected_on or attempt.expected_on
+    if is_news and is_ordered(invoice, attempt.trigger):
+        await _confirm_order(work, invoice, attempt)
+    if not work.rules.access_when_settled:
+        await _open_gate(work, invoice)
+    invoice.payment_state = PaymentState.PROCESSING
+
+
+async def _confirm_order(work: Work, invoice: Invoice, attempt: PaymentAttempt) -> None:
+    """Tell payers of a debit that they have just ordered, as of any other; a card's payment needs no such word."""
+    mandate = await mandate_of(work.session, await work.session.get_one(PaymentMethod, attempt.method_id))
+    if mandate is None:
+        return
+    debit_on = attempt.expected_on or add_banking_days(local_date(work.at, work.row.state.timezone), 1)
+    await write_mail(
+        work.session,
+        await customer_of(work.session, invoice),
+        kind="debit_notice",
+        step=f"debit_notice:{debit_on}",
+        occurrence=str(invoice.chase),
+        at=work.at,
+        subscription=work.row,
+        invoice=invoice,
+        context={
+            "amount_minor": attempt.amount_minor,
+            "debit_on": str(debit_on),
+            "mandate": mandate.id,
+            "ordered": True,
+        },
+    )
 
 
 def _keep_intent(invoice: Invoice, attempt: PaymentAttempt, outcome: Outcome) -> None:
@@ -227,8 +267,18 @@ async def _write_declined(work: Work, invoice: Invoice, attempt: PaymentAttempt,
     if outcome.decline_class is DeclineClass.FRAUD_STOP:
         method = await get(work.session, PaymentMethod, attempt.method_id, field="payment method")
         method.stopped = True
+    if outcome.decline_class is DeclineClass.NEW_PAYMENT_METHOD:
+        await _lose_mandate(work, attempt, outcome.code)
     _fall_into_arrears(invoice)
     emit(work.session, work.row, "payment.failed", _facts(invoice, attempt), work.at, work.rules.access)
+
+
+async def _lose_mandate(work: Work, attempt: PaymentAttempt, code: str) -> None:
+    """An account that can't be debited is not announced another debit: its payer gives another one."""
+    method = await work.session.get_one(PaymentMethod, attempt.method_id)
+    mandate = await mandate_of(work.session, method) if is_direct_debit(method) else None
+    if mandate is not None:
+        end_mandate(mandate, work.at, f"the bank refused the account: {code}")
 
 
 def _write_abandoned(invoice: Invoice, attempt: PaymentAttempt, at: datetime) -> None:

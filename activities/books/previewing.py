@@ -16,7 +16,7 @@ from activities.books.changing import (
     draw_up_early_exit,
 )
 from activities.books.document_lines import Rated
-from activities.books.issuing import claim_of, treatment_now
+from activities.books.issuing import claim_of, claimed, treatment_now
 from activities.books.rows import customer_of
 from activities.books.work import Work
 from billing.calendar import local_date
@@ -24,9 +24,10 @@ from billing.commands import Command, CreditTo
 from billing.credit import use_balance
 from billing.decide import accept
 from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue
-from billing.subscription import Status
+from billing.subscription import Status, Subscription
 from billing.tax import TaxedLines, Totals
-from billing.upcoming import Upcoming, upcoming
+from billing.taxation import TaxTreatment
+from billing.upcoming import Upcoming, next_issue, upcoming
 from billing.values import Value
 
 
@@ -62,6 +63,23 @@ class PreviewDocument(Value):
     total_minor: int
 
 
+class NextInvoice(Value):
+    """The next invoice of a subscription, if nothing happens before it; what is used is not known yet."""
+
+    on: date
+    """The customer's date on which it is issued: the first of its period."""
+    until: date
+    """End of its period, exclusive."""
+    currency: str
+    lines: tuple[PreviewLine, ...]
+    net_minor: int
+    vat_minor: int
+    total_minor: int
+    from_balance_minor: int = 0
+    """What the customer's balance pays of it."""
+    due_minor: int
+
+
 class Preview(Value):
     """What a command would do, if it were given on this day. Name the day with the command: it holds for no other."""
 
@@ -83,6 +101,33 @@ class Preview(Value):
     """Where the paid part of that goes; None where nothing is credited."""
     next_invoice: Upcoming | None = None
     """The renewal after it; usage is not known yet."""
+
+
+def next_invoice(
+    sub: Subscription, treatment: TaxTreatment, *, free_balance_minor: int = 0
+) -> NextInvoice | None:
+    """The invoice that the next boundary issues, from the values that issuing it writes; None where none comes.
+
+    Args:
+        sub: as it is.
+        treatment: how it is taxed.
+        free_balance_minor: what the customer's balance can pay of it.
+    """
+    issue = next_issue(sub)
+    if issue is None:
+        return None
+    claim = claimed(issue, treatment)
+    taxed = claim.taxed
+    use = use_balance(taxed.totals.total_minor, free_balance_minor)
+    return NextInvoice(
+        on=issue.period.start,
+        until=issue.period.end,
+        currency=claim.currency,
+        lines=_lines(claim.lines, taxed),
+        **_sums(taxed.totals),
+        from_balance_minor=use.from_balance_minor,
+        due_minor=use.to_charge_minor,
+    )
 
 
 async def preview(work: Work, command: Command) -> Preview:

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.journal import CREDIT_NOTE, INVOICE, RECEIVABLE, SMALL_DIFFERENCE
+from billing.effects import InvoiceReason
 from billing.receipts import MoneyMoved, NoteIssued, received_before
 from billing.tax import RateTotal
 from billing.taxation import TreatmentKind
@@ -94,6 +95,7 @@ async def _touched(
         Invoice.entity_id == entity_id,
         here,
         col(Invoice.tax_kind).is_distinct_from(TreatmentKind.OSS.value),
+        col(Invoice.reason) != InvoiceReason.BROUGHT_IN.value,
         col(Invoice.id).in_(moved) | col(Invoice.id).in_(credited),
     )
     return list((await session.exec(query.order_by(col(Invoice.id)))).all())

@@ -6,7 +6,6 @@ from activities.books.chasing import collection_key, open_collection
 from activities.books.notices import emit, write_mail
 from activities.books.rows import customer_of, usable_method
 from activities.books.work import Work
-from billing.calendar import local_date
 from billing.terms import CollectionMethod
 from mails.context import TakenBackBy
 from models.tables import Collection, Invoice, InvoiceStatus, PaymentState
@@ -67,11 +66,13 @@ async def _chase_again(work: Work, invoice: Invoice, taken_back_by: TakenBackBy,
     customer = await customer_of(work.session, invoice)
     by_charge = work.row.state.terms.collection_method is CollectionMethod.CHARGE
     has_method = by_charge and not is_over and await usable_method(work.session, customer) is not None
+    next_try_on = None
     if not goes_on:
         invoice.chase += 1
         invoice.delay_days = 0
         collection = await open_collection(work.session, work.row, invoice, work.at, on_delay=has_method)
         collection.ended = is_over
+        next_try_on = str(collection.day0) if has_method else None
         if not has_method:
             collection.noticed_through_day = 0  # the mail of today stands for the one about a failed payment
     await write_mail(
@@ -85,9 +86,7 @@ async def _chase_again(work: Work, invoice: Invoice, taken_back_by: TakenBackBy,
         invoice=invoice,
         context={
             "taken_back_by": taken_back_by.value,
-            "next_try_on": str(local_date(work.at, work.row.state.timezone))
-            if has_method and not goes_on
-            else None,
+            "next_try_on": next_try_on,
         },
     )
     return not goes_on

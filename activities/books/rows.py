@@ -12,8 +12,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.dispute import DisputeState
 from billing.errors import RelanceError
+from billing.policy_choice import MethodKind
 from billing.subscription import Status
-from models.tables import Customer, Dispute, Invoice, LegalEntity, PaymentMethod, Plan, SubscriptionRow
+from models.tables import (
+    Customer,
+    Dispute,
+    Invoice,
+    LegalEntity,
+    MandateRow,
+    PaymentMethod,
+    Plan,
+    SubscriptionRow,
+)
 
 Row = TypeVar("Row", bound=SQLModel)
 
@@ -102,13 +112,21 @@ async def is_in_dispute(session: AsyncSession, method: PaymentMethod) -> bool:
 
 
 async def method_on_file(session: AsyncSession, customer: Customer) -> PaymentMethod | None:
-    """The customer's default payment method, unless it was taken away or stopped for good."""
+    """The customer's default payment method, unless it was taken away or stopped for good, or its mandate ended."""
     if customer.default_method_id is None:
         return None
     method = await session.get(PaymentMethod, customer.default_method_id)
     if method is None or method.stopped or method.detached_at is not None:
         return None
-    return method
+    return method if await _may_be_debited(session, method) else None
+
+
+async def _may_be_debited(session: AsyncSession, method: PaymentMethod) -> bool:
+    """Whether the payer's consent to debits of an account holds; a card needs none."""
+    if method.kind != MethodKind.SEPA_DEBIT.value:
+        return True
+    query = select(MandateRow.id).where(MandateRow.method_id == method.id, col(MandateRow.ended_at).is_(None))
+    return (await session.exec(query.limit(1))).first() is not None
 
 
 async def invoices_of(session: AsyncSession, subscription_id: str) -> list[Invoice]:

@@ -25,6 +25,7 @@ from activities.books.chasing import collection_key, open_collection
 from activities.books.config import BookRules
 from activities.books.gate import GateRefused, Refusal, begin_attempt
 from activities.books.issuing import issue_or_drop, write_invoice
+from activities.books.mandates import is_direct_debit, lapse_if_unused
 from activities.books.metering import close_usage, turn_meters
 from activities.books.methods import method_for
 from activities.books.notices import emit, write_mail
@@ -183,9 +184,13 @@ async def collect_invoice(work: Work, invoice: Invoice) -> None:
     asked = await amount_asked(work.session, work.rules, invoice)
     charged = by_charge and asked >= work.rules.minimum(invoice.currency)
     is_held = False
-    if charged and invoice.delay_days == 0:
+    if charged:
         customer = await customer_of(work.session, work.row)
-        if await method_for(work.session, customer, invoice, (), Trigger.FIRST) is not None:
+        await lapse_if_unused(work.session, customer, work.at)
+        method = await method_for(work.session, customer, invoice, (), Trigger.FIRST)
+        # The payer is told of a debit before it is made, unless they are there and order it (rules 28).
+        is_held = method is not None and is_direct_debit(method) and not invoice.gated
+        if method is not None and not is_held and invoice.delay_days == 0:
             queued = await begin_attempt(
                 work.session,
                 work.gateway,

@@ -9,7 +9,7 @@ from migrations.filling import add_filled
 from migrations.types import INSTANT
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:

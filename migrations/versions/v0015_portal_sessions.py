@@ -8,7 +8,7 @@ from alembic import op
 from migrations.types import INSTANT
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0014"
 
 
 def upgrade() -> None:

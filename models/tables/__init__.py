@@ -7,6 +7,7 @@ from models.tables.catalogue import Coupon, CouponRedemption, DunningPolicyVersi
 from models.tables.clocks import TestClock
 from models.tables.disputes import Dispute, Matter, MatterKind
 from models.tables.documents import (
+    ELSEWHERE,
     NOTHING_TO_BILL,
     CreditNote,
     Invoice,
@@ -15,6 +16,8 @@ from models.tables.documents import (
     NumberSeries,
     PaymentState,
 )
+from models.tables.imports import BatchState, ImportBatch, ImportKind, ImportRow, RowState
+from models.tables.mandates import MandateRow
 from models.tables.messages import (
     EventCursor,
     IncomingEvent,
@@ -33,9 +36,11 @@ from models.tables.transfers import LateClaim, Transfer, TransferShare
 from models.tables.usage import MeterStretch, UsageEvent
 
 __all__ = [
+    "ELSEWHERE",
     "NOTHING_TO_BILL",
     "ApiCall",
     "ApiKey",
+    "BatchState",
     "Collection",
     "CommandRow",
     "Coupon",
@@ -46,6 +51,9 @@ __all__ = [
     "DunningPolicyVersion",
     "EventCursor",
     "ExchangeRate",
+    "ImportBatch",
+    "ImportKind",
+    "ImportRow",
     "IncomingEvent",
     "Invoice",
     "InvoiceLine",
@@ -54,6 +62,7 @@ __all__ = [
     "LateClaim",
     "LegalEntity",
     "MailAddress",
+    "MandateRow",
     "Matter",
     "MatterKind",
     "Message",
@@ -70,6 +79,7 @@ __all__ = [
     "RegisterAnswer",
     "RenderedDocument",
     "RenderingState",
+    "RowState",
     "SubscriptionRow",
     "TestClock",
     "Transfer",

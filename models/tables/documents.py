@@ -10,11 +10,15 @@ from typing import Final
 from sqlalchemy import CheckConstraint, Index, Numeric, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from billing.effects import InvoiceReason
 from billing.lines import Line
 from billing.tax import TaxRate, Totals
 from billing.taxation import TaxTreatment
 from models.columns import instant, is_one_of, minor, minor_or_none, never_negative, one_of, value
 from models.parties import Buyer, Seller
+
+ELSEWHERE: Final = "elsewhere"
+"""Owner of an invoice that another billing system collects: nobody here charges it or asks for it."""
 
 
 class InvoiceStatus(StrEnum):
@@ -127,7 +131,7 @@ class Invoice(SQLModel, table=True):
     seller: Seller = value(Seller)
     buyer: Buyer = value(Buyer)
     owner: str = "subscription"
-    """`subscription` for one inline try, then `collection` until it is settled (engine 5)."""
+    """`subscription` for one inline try, then `collection` until it is settled (engine 5); or `ELSEWHERE`."""
     first_payment: bool = False
     delay_days: int = 0
     chase: int = 1
@@ -142,6 +146,11 @@ class Invoice(SQLModel, table=True):
     paid_at: datetime | None = instant()
     closed_by: str = ""
     """Who ended it and why, where it did not end by a payment."""
+
+    @property
+    def is_brought_in(self) -> bool:
+        """Whether it is a debt of another billing system: no document of ours, and no sale."""
+        return self.reason == InvoiceReason.BROUGHT_IN
 
     @property
     def awaits_usage(self) -> bool:

@@ -35,6 +35,8 @@ class LegalEntity(SQLModel, table=True):
     timezone: str = "Europe/Paris"
     iban: str = ""
     bic: str = ""
+    creditor_id: str = ""
+    """SEPA creditor identifier (ICS), under which its customers' accounts are debited."""
     invoice_series: str = "F"
     credit_series: str = "A"
     vat_percent: Decimal | None = Field(default=None, sa_type=Numeric(6, 3), nullable=True)
@@ -51,7 +53,7 @@ class LegalEntity(SQLModel, table=True):
 
 
 class Customer(SQLModel, table=True):
-    """The buyer; the only table with personal data beside messages, documents and bank transfers."""
+    """The buyer; the only table with personal data beside messages, documents, bank transfers and mandates."""
 
     __tablename__ = "customer"
     __table_args__ = (UniqueConstraint("entity_id", "reference"), is_one_of("kind", CustomerKind))

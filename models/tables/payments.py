@@ -86,6 +86,8 @@ class PaymentAttempt(SQLModel, table=True):
     """When the money of a success was taken back (rules 16)."""
     looked_at: datetime | None = instant()
     """Business time at which the provider was last asked what became of it."""
+    expected_on: date | None = None
+    """When the provider expects a direct debit on the payer's account."""
     sent_at: datetime | None = instant()
     """Real time of the first sending: the age of the idempotency key."""
 
@@ -145,6 +147,8 @@ class Collection(SQLModel, table=True):
     """`driving`, `joined` or `gated` (engine 8)."""
     policy_version_id: str = Field(foreign_key="dunning_policy_version.id")
     day0: date
+    debit_on: date | None = None
+    """The day of a direct debit that the payer was told of and that was not made yet (rules 28)."""
     timezone: str
     done_through_day: int = -1
     noticed_through_day: int = -1

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from sandbox.demo.people import Card
+from sandbox.demo.people import Account, Card
 from sandbox.problems import SandboxProblem
 
 PATIENCE_SECONDS: Final = 30.0
@@ -35,24 +35,50 @@ class Fakes:
             SandboxProblem: the fake does not take it; says why.
         """
         year, month = card.year_and_month
-        form = {
-            "type": "card",
-            "card[number]": card.number.replace(" ", ""),
-            "card[exp_month]": str(int(month)),
-            "card[exp_year]": year,
-            "card[cvc]": STRANGER,
-            "metadata[fake_card]": owner,
-            **({"metadata[fake_script]": card.answers} if card.answers else {}),
-        }
+        return await self._new_method(
+            owner,
+            {
+                "type": "card",
+                "card[number]": card.number.replace(" ", ""),
+                "card[exp_month]": str(int(month)),
+                "card[exp_year]": year,
+                "card[cvc]": STRANGER,
+                "metadata[fake_card]": owner,
+                **_script(card.answers),
+            },
+        )
+
+    async def new_account(self, owner: str, account: Account) -> str:
+        """A payment method for an account to debit; its payer has yet to agree.
+
+        Args:
+            owner: whose it is.
+            account: its IBAN and what its bank answers.
+
+        Raises:
+            SandboxProblem: the fake does not take it; says why.
+        """
+        return await self._new_method(
+            owner,
+            {
+                "type": "sepa_debit",
+                "sepa_debit[iban]": account.iban,
+                "billing_details[name]": owner,
+                "billing_details[email]": f"{owner}@example.com",
+                **_script(account.answers),
+            },
+        )
+
+    async def _new_method(self, owner: str, form: Mapping[str, str]) -> str:
         answer = await self._http.post(
             f"{self._stripe}/v1/payment_methods",
-            data=form,
+            data=dict(form),
             headers={"Authorization": f"Bearer {self._key}"},
             timeout=PATIENCE_SECONDS,
         )
         if answer.is_error:
             said = answer.json().get("error", {}).get("message", answer.text)
-            raise SandboxProblem(f"The card of {owner} cannot be made: {said}")
+            raise SandboxProblem(f"The payment method of {owner} cannot be made: {said}")
         method: str = answer.json()["id"]
         return method
 
@@ -67,3 +93,7 @@ class Fakes:
         answer = await self._http.get(f"{self._mailbox}/api/messages", timeout=PATIENCE_SECONDS)
         letters: list[dict[str, Any]] = answer.raise_for_status().json()["messages"]
         return letters
+
+
+def _script(answers: str) -> dict[str, str]:
+    return {"metadata[fake_script]": answers} if answers else {}

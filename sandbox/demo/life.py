@@ -8,12 +8,14 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from billing.errors import RelanceError
+from billing.mandates import Consent
 from sandbox.demo import people
 from sandbox.demo.fakes import Fakes
 from sandbox.demo.people import Cast, Event, Person
 from sandbox.demo.telling import Telling
 from starter.client import RelanceClient
 from starter.diary import FactKind
+from starter.mandates import MandateGiven
 from starter.orders import NewCustomer, NewSubscription
 
 AFTERNOON: Final = time(15)
@@ -117,7 +119,11 @@ class Life:
                 }
             )
         )
-        if person.card is not None:
+        if person.account is not None:
+            token = await self._fakes.new_account(person.reference, person.account)
+            mandate = MandateGiven(consent=Consent(accepted_at=now), text_version="demo")
+            await self._relance.set_payment_method(customer.id, token, mandate=mandate)
+        elif person.card is not None:
             token = await self._fakes.new_card(person.reference, person.card)
             await self._relance.set_payment_method(customer.id, token)
         started = await self._relance.start_subscription(

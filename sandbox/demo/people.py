@@ -37,6 +37,13 @@ class Card(_Data):
         return year, month
 
 
+class Account(_Data):
+    """A bank account that is debited, with a mandate, and what its bank answers days later."""
+
+    iban: str
+    answers: str = ""
+
+
 class _Event(_Data):
     on: date | None = None
     """The date, where the customer lives."""
@@ -129,6 +136,8 @@ class Person(_Data):
     trial_days: int | None = None
     signs_up: date
     card: Card | None = Card()
+    account: Account | None = None
+    """Debited in place of a card."""
     event: tuple[Event, ...] = ()
 
 

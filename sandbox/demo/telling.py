@@ -26,6 +26,8 @@ REST_FACTOR: Final = 12
 NAME_WIDTH: Final = 20
 EVERYDAY: Final = ("mail receipt", "mail invoice_issued", "access begins")
 """Left out of the lines."""
+UNANSWERED: Final = "charge under way"
+"""Told once it is answered: until then its line in the diary has another date."""
 _GOOD: Final = ("charge paid", "status active", "status trialing")
 _BAD: Final = ("charge declined", "charge waits", "status past_due", "status unpaid", "dunning ended")
 
@@ -104,7 +106,8 @@ class Telling:
         new = [fact for fact in self._said if _is_over(fact, before)]
         self._said = [fact for fact in self._said if not _is_over(fact, before)]
         for subscription_id in list(self._people):
-            over = [f for f in await self._relance.diary(subscription_id) if _is_over(f, before)]
+            diary = await self._relance.diary(subscription_id)
+            over = [f for f in diary if _is_over(f, before) and not f.sentence.startswith(UNANSWERED)]
             new += over[self._told[subscription_id] :]
             self._told[subscription_id] = len(over)
         new.sort(key=lambda fact: _minute(fact.at))

@@ -75,8 +75,11 @@ def collected(call: Call, charge: Document, *, key: str | None) -> None:
     call.emit("charge.succeeded", charge)
 
 
-def pending(call: Call, charge: Document) -> None:
-    """The bank's word comes later."""
+def pending(call: Call, charge: Document, *, mandate: str | None, expected_on: str) -> None:
+    """The bank's word comes later; a debit says under which mandate, and when the account is debited."""
+    if mandate is not None:
+        debit = charge["payment_method_details"]["sepa_debit"]
+        debit.update(mandate=mandate, expected_debit_date=expected_on)
     charge["outcome"] = _outcome("approved_by_network", "authorized", "Payment complete.")
     call.books.put("charge", charge)
     call.emit("charge.pending", charge)

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox.stripe import charges, front, intents, methods, scripts, setups
+from sandbox.stripe import charges, front, intents, mandates, methods, scripts, setups
 from sandbox.stripe.dashboard import Dashboard
 from sandbox.stripe.errors import Document
 from sandbox.stripe.faults import Faults, fault
@@ -45,6 +45,7 @@ class Control:
             ("POST", "/_fake/faults", self.add_faults),
             ("DELETE", "/_fake/faults", self.clear_faults),
             ("POST", "/_fake/card/{id}", self.change_card),
+            ("POST", "/_fake/mandate/{id}/revoke", self.revoke_mandate),
             ("GET", "/_fake/ledger", self.ledger),
             ("POST", "/_fake/ledger/shift", self.shift),
             ("GET", "/_fake/attempts", self.attempts),
@@ -115,6 +116,13 @@ class Control:
         self._world.store.flush()
         return JSONResponse(method)
 
+    async def revoke_mandate(self, request: Request) -> Response:
+        """The payer takes a mandate back, at their bank."""
+        books, mandate = find(self._world, "mandate", request.path_params["id"])
+        revoked = mandates.revoke(Call(self._world, books), mandate["id"])
+        self._world.store.flush()
+        return JSONResponse(revoked)
+
     async def ledger(self, _: Request) -> Response:
         """All money that moved: charges, refunds, disputes, totals by currency, in minor units."""
         entries = [entry for books in self._world.store for entry in books.all("ledger")]
@@ -161,11 +169,12 @@ class Control:
         return JSONResponse({"now": _iso(self._world.wall())})
 
     async def move_own_clock(self, request: Request) -> Response:
-        """Move the fake's own time ahead by `seconds`."""
+        """Move the fake's own time ahead by `seconds`; answers when what became due by then was settled."""
         body = await json_of(request)
         if not isinstance(body, dict) or not isinstance(body.get("seconds"), int) or body["seconds"] < 0:
             raise Unusable('Send {"seconds": 86400}; time only goes forward.')
         self._world.offset += body["seconds"]
+        self._keeper().settle_now()
         self._world.wake()
         return await self.own_clock(request)
 

@@ -59,8 +59,9 @@ class HostedPage:
 def _page(session: Document, *, said: str = "") -> str:
     cards = "".join(_choice("number", number, f"{_grouped(number)}: {what}") for number, what in CARDS)
     accounts = "".join(_choice("iban", iban, f"{_grouped(iban)}: {what}") for iban, what in ACCOUNTS)
-    form = f"""<form method="post"><fieldset><legend>Card</legend>{cards}</fieldset></form>
-<form method="post"><fieldset><legend>SEPA debit</legend>
+    form = f'<form method="post"><fieldset><legend>Card</legend>{cards}</fieldset></form>'
+    if "sepa_debit" in session["payment_method_types"]:
+        form += f"""<form method="post"><fieldset><legend>SEPA debit</legend>
 <p>By saving it you authorise the seller to debit this account, and your bank to follow its instructions.</p>
 {accounts}</fieldset></form>"""
     back = html.escape(session.get("cancel_url") or "/")

@@ -23,6 +23,7 @@ _PREFIXES: dict[str, Kind] = {
     "pm": "payment_method",
     "re": "refund",
     "seti": "setup_intent",
+    "sub": "subscription",
 }
 
 

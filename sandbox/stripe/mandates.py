@@ -13,9 +13,9 @@ def mandate_for(call: Call, method: Document, params: Document) -> str:
         ApiError: there is none and no consent was passed on.
     """
     details = methods.secrets_of(call, method)
-    if details["mandate"] is not None:
-        known: str = details["mandate"]
-        return known
+    known = call.books.get("mandate", details["mandate"]) if details["mandate"] is not None else None
+    if known is not None and known["status"] == "active":
+        return str(known["id"])
     consent = params.get("mandate_data")
     if not consent:
         raise refused(
@@ -42,6 +42,16 @@ def mandate_for(call: Call, method: Document, params: Document) -> str:
     call.books.put("card", {**details, "mandate": mandate["id"]})
     identifier: str = mandate["id"]
     return identifier
+
+
+def revoke(call: Call, identifier: str) -> Document:
+    """The payer takes the mandate back, at their bank."""
+    mandate = retrieve(call, identifier)
+    mandate["status"] = "inactive"
+    method = call.books.get("payment_method", mandate["payment_method"])
+    call.books.put("mandate", mandate)
+    call.emit("mandate.updated", mandate, customer=method["customer"] if method is not None else None)
+    return mandate
 
 
 def retrieve(call: Call, identifier: str) -> Document:

@@ -19,6 +19,7 @@ from sandbox.stripe import (
     methods,
     refunds,
     setups,
+    subscriptions,
 )
 from sandbox.stripe.errors import Document
 from sandbox.stripe.world import Call
@@ -97,6 +98,10 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("checkout/sessions", sdk_checkout.SessionCreateParams, _many(checkout.create)),
     _get("checkout/sessions/{id}", sdk_checkout.SessionRetrieveParams, _bare(checkout.retrieve)),
     _post("checkout/sessions/{id}/expire", sdk_checkout.SessionExpireParams, _bare(checkout.expire)),
+    _post("subscriptions", sdk.SubscriptionCreateParams, _many(subscriptions.create)),
+    _get("subscriptions/{id}", sdk.SubscriptionRetrieveParams, _bare(subscriptions.retrieve)),
+    _post("subscriptions/{id}", sdk.SubscriptionUpdateParams, _one(subscriptions.update)),
+    _delete("subscriptions/{id}", sdk.SubscriptionCancelParams, _bare(subscriptions.cancel)),
     _get("charges", sdk.ChargeListParams, _many(charges.listed)),
     _get("charges/{id}", sdk.ChargeRetrieveParams, _bare(charges.retrieve)),
     _post("charges/{id}", sdk.ChargeUpdateParams, _one(charges.update)),

@@ -195,7 +195,7 @@ def verdict(outcome: str | Document) -> Verdict:
         return Verdict("ok")
     if head == "authentication_required":
         return Verdict("authenticate")
-    return Verdict("declined", decline(head))
+    return Verdict("declined", decline(head) if head in _NETWORK_CODES else debit_failure(head))
 
 
 def _described(fields: Document) -> Decline:

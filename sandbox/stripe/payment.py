@@ -9,6 +9,8 @@ from sandbox.stripe.store import new_id
 from sandbox.stripe.world import Call, clock_of, snapshot
 
 _SUCCESS_DAYS, _FAILURE_DAYS, _DELAYED_DAYS = 6, 3, 14
+_DEBIT_DAYS = 1
+"""Until the payer's account is debited."""
 _SETTLES_AT = timedelta(hours=9, minutes=30)
 _SATURDAY = 5
 
@@ -149,7 +151,9 @@ def _ask_payer(call: Call, intent: Document, return_url: str | None) -> Document
 def _wait_for_bank(
     call: Call, intent: Document, method: Document, charge: Document, refusal: Decline | None
 ) -> Document:
-    charges.pending(call, charge)
+    charged_on = datetime.fromtimestamp(charge["created"], UTC).date()
+    mandate = methods.secrets_of(call, method)["mandate"] if method["type"] == "sepa_debit" else None
+    charges.pending(call, charge, mandate=mandate, expected_on=str(add_working_days(charged_on, _DEBIT_DAYS)))
     intent.update(status="processing", next_action=None, last_payment_error=None, processing=None)
     call.books.put("payment_intent", intent)
     _save_for_later(call, intent, method)

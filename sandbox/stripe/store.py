@@ -33,6 +33,7 @@ Kind = Literal[
     "script",
     "settlement",
     "setup_intent",
+    "subscription",
     "test_clock",
     "webhook_endpoint",
 ]

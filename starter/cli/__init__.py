@@ -38,6 +38,7 @@ NOUNS: Final[dict[str, Noun]] = {
     "payment": Noun(
         "starter.cli.payment", "Money by transfer, without an answer, held, going back, disputed."
     ),
+    "import": Noun("starter.cli.imports", "Customers and subscriptions from another billing system."),
     "books": Noun("starter.cli.books", "Customers, invoices, payments and the journal as CSV."),
     "tax": Noun("starter.cli.tax", "VAT: who is taxed how and why, VAT numbers, the one stop shop."),
     "clock": Noun("starter.cli.clock", "Test clocks, on which a year is lived in seconds."),

@@ -129,6 +129,8 @@ def _show(chosen: MethodSet, *, as_json: bool) -> None:
         output.show_json(chosen)
         return
     output.say(f"Saved: {chosen.label}{f' ({chosen.role})' if chosen.role else ''}.")
-    if chosen.charging:
+    if chosen.charging and chosen.announced:
+        output.say(f"Debits are announced for what is open: {', '.join(chosen.charging)}")
+    elif chosen.charging:
         open_ = "invoice" if len(chosen.charging) == 1 else f"{len(chosen.charging)} invoices, oldest first"
         output.say(f"It is charged now for the open {open_}: {', '.join(chosen.charging)}")

@@ -52,6 +52,7 @@ def create(
     timezone: Annotated[str, typer.Option(help="IANA zone of its documents.")] = "Europe/Paris",
     iban: Annotated[str, typer.Option(help="Of the account to which transfers go.")] = "",
     bic: Annotated[str, typer.Option()] = "",
+    creditor_id: Annotated[str, typer.Option(help="SEPA creditor identifier, ICS; debits need it.")] = "",
     invoice_series: Annotated[str, typer.Option()] = "F",
     credit_series: Annotated[str, typer.Option()] = "A",
     locale: Annotated[str, typer.Option(help="fr or en.")] = "fr",
@@ -87,6 +88,7 @@ def create(
             "timezone": timezone,
             "iban": iban,
             "bic": bic,
+            "creditor_id": creditor_id,
             "invoice_series": invoice_series,
             "credit_series": credit_series,
             "locale": locale,
@@ -161,6 +163,9 @@ def update(
     country: Annotated[str, typer.Option(help="ISO 3166-1 alpha-2.")] = "FR",
     iban: Annotated[str | None, typer.Option(help="Of the account to which transfers go.")] = None,
     bic: Annotated[str | None, typer.Option()] = None,
+    creditor_id: Annotated[
+        str | None, typer.Option(help="SEPA creditor identifier, ICS; debits need it.")
+    ] = None,
     sender: Annotated[str | None, typer.Option(help="Mail address that mails come from.")] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
@@ -186,6 +191,7 @@ def update(
             "address": None if line1 is None else place,
             "iban": iban,
             "bic": bic,
+            "creditor_id": creditor_id,
             "sender": sender,
         }
     )

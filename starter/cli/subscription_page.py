@@ -9,11 +9,12 @@ from starter.cli import output, words
 from starter.cli.features import print_features
 
 if TYPE_CHECKING:
-    from starter.overview import AheadView, InvoiceView, Overview
+    from starter.overview import AheadView, AttemptView, InvoiceView, Overview
     from starter.reading import StateAnswer
 
 _WHAT: Final = {
     "boundary": "the period ends",
+    "debit_notice": "announce the debit",
     "end_trial": "the trial ends",
     "end_access": "access ends",
     "give_up": "cancel",
@@ -44,7 +45,7 @@ def print_overview(view: Overview, live: StateAnswer | None = None) -> None:
                 "Invoice": invoice.number or "draft",
                 "Amount": words.amount(attempt.amount_minor, invoice.currency),
                 "Why": words.trigger(attempt.trigger),
-                "Outcome": attempt.decline_words or attempt.state,
+                "Outcome": attempt.decline_words or _state(attempt),
             }
             for invoice, attempt in tried
         ],
@@ -69,6 +70,13 @@ def print_overview(view: Overview, live: StateAnswer | None = None) -> None:
         title=_AHEAD
         + (" and each charge fails" if any(step.what == "charge" for step in view.ahead) else ""),
     )
+
+
+def _state(attempt: AttemptView) -> str:
+    """How a try stands: a direct debit is under way for days."""
+    if attempt.state != "processing" or attempt.expected_on is None:
+        return attempt.state
+    return f"processing, on the account from {attempt.expected_on} on"
 
 
 def _head(view: Overview, live: StateAnswer | None) -> output.Row:

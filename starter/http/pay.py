@@ -132,7 +132,7 @@ async def _hear_of_confirmation(door: Door, invoice_id: str) -> None:
 
     try:
         signals = TemporalSignals(await door.connections.temporal())
-        if await signals.tell(f"collection/{invoice_id}", "payment_settled", {"from": "payer"}):
+        if await signals.tell(f"collection/{invoice_id}", "payment_settled", {}):
             await _wait_until(door, is_settled)
     except (RelanceError, RPCError) as problem:
         logger.warning("That the payer of %s came back could not be told: %s", invoice_id, problem)

@@ -173,4 +173,6 @@ async def test_a_case_knows_whether_its_method_is_a_direct_debit(sqlite_database
     assert anna.method is not None
     async with sqlite_database.write() as session:
         (await session.get_one(type(anna.method), anna.method.id)).kind = "sepa_debit"
-    assert (await chase(sqlite_database, anna, invoice)).by_direct_debit
+        session.add(factories.mandate(anna.method, notice_days=5))
+    case = await chase(sqlite_database, anna, invoice)
+    assert (case.by_direct_debit, case.notice_days) == (True, 5)

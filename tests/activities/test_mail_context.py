@@ -454,6 +454,52 @@ async def test_complete_payment(books: Books) -> None:
     assert isinstance(await books.says("complete_payment", invoice_id=draft.id), Moot)
 
 
+async def test_payment_failed_since_the_mandate_has_ended(books: Books) -> None:
+    invoice = await books.invoice()
+    account = factories.account(books.anna.customer.id)
+    async with books.database.write() as session:
+        session.add(account)
+        await session.flush()
+        session.add(factories.mandate(account, ended_at=ISSUED, ended_because="revoked"))
+    await books.change(Customer, books.anna.customer.id, default_method_id=account.id)
+    said = await books.fields("payment_failed", invoice_id=invoice.id, context={})
+    assert said["mandate_ended"] is True
+    assert "method_label" not in said
+
+
+async def test_debit_notice(books: Books) -> None:
+    invoice = await books.invoice()
+    account = factories.account(books.anna.customer.id)
+    async with books.database.write() as session:
+        session.add(account)
+        await session.flush()
+        session.add(factories.mandate(account, id="mdt_1"))
+    context = {
+        "amount_minor": 3495,
+        "debit_on": "2027-01-05",
+        "mandate": "mdt_1",
+        "attempted_on": None,
+        "decline_class": None,
+    }
+    said = await books.fields("debit_notice", invoice_id=invoice.id, context=context)
+    told = {
+        "plan_name": "Pro",
+        "invoice_number": invoice.number,
+        "currency": "EUR",
+        "amount_minor": 3495,
+        "debit_on": date(2027, 1, 5),
+        "mandate_reference": "RELANCE-7F3K2",
+        "creditor_id": "FR72ZZZ123456",
+        "method_label": "SEPA •••• 7061",
+        "pay_url": pay_url(invoice),
+    }
+    assert said == told
+    await books.change(Invoice, invoice.id, status=InvoiceStatus.UNCOLLECTIBLE)
+    assert isinstance(await books.says("debit_notice", invoice_id=invoice.id, context=context), Moot)
+    ordered = await books.fields("debit_notice", invoice_id=invoice.id, context={**context, "ordered": True})
+    assert ordered == {**told, "debit_ordered": True}
+
+
 async def test_invoice_reopened(books: Books) -> None:
     invoice = await books.invoice()
     context = {"taken_back_by": "return", "next_try_on": "2027-01-08"}

@@ -192,3 +192,14 @@ def test_what_was_tried_with_the_backup_says_nothing_of_the_default() -> None:
     case = walk("expired_card").case
     case = case.model_copy(update={"attempts": (*case.attempts, tried)})
     assert in_charge(case).method == "pm_2"
+
+
+def test_a_closed_account_gives_way_to_the_card_at_once_which_is_announced_to_nobody() -> None:
+    debit = {"by_direct_debit": True, "notice_days": 14}
+    done = walk("expired_card", "insufficient_funds", "paid", **debit)
+    assert done.until("2027-03-01") == [
+        "02-01 00:30 backup: insufficient_funds",
+        "02-01 00:30 mail payment_failed",
+        "02-02 08:00 retry: paid",
+    ]
+    assert charges(done)[1:] == [("backup", "pm_2"), ("retry", "pm_2")]

@@ -25,6 +25,7 @@ TABLE = {
         no_action_taken withdrawal_count_limit_exceeded
         card_decline_rate_limit_exceeded partner_generic_decline partner_insufficient_funds invalid_business_account
         partner_payment_not_found partner_duplicate_transaction
+        refer_to_customer payment_intent_payment_attempt_failed
     """,
     CUSTOMER: """
         authentication_required authentication_not_handled incorrect_address incorrect_cvc incorrect_pin incorrect_zip
@@ -41,6 +42,8 @@ TABLE = {
         partner_invalid_amount compliance_violation invalid_authorization invalid_payment_information
         expired_payment_information recurring_not_supported_by_bank partner_action_not_supported
         payment_method_missing
+        account_closed account_number_invalid bank_account_restricted bank_account_unusable debit_not_authorized
+        no_account payment_intent_mandate_invalid payment_method_bank_account_blocked sepa_unsupported_account
     """,
     FRAUD: """
         fraudulent lost_card merchant_blacklist pickup_card stolen_card
@@ -52,7 +55,7 @@ CODES = [(code, expected) for expected, codes in TABLE.items() for code in codes
 
 
 def test_the_table_knows_these_codes_and_no_others() -> None:
-    assert len(CODES) == 76
+    assert len(CODES) == 87
     assert set(declines.CODES) == {code for code, _ in CODES}
 
 
@@ -330,7 +333,7 @@ def test_every_row_has_a_class_words_and_a_source() -> None:
             assert row.decline_class in DeclineClass
             assert row.words
             assert row.source.startswith("https://")
-    assert len(declines.CODES) == 76
+    assert len(declines.CODES) == 87
     assert sum(row.kind == "card" for row in declines.CODES.values()) == 50
 
 

@@ -95,10 +95,12 @@ def test_a_cancel_that_stops_the_retries_ends_the_phase() -> None:
 
 
 def test_a_direct_debit_has_no_quiet_phase() -> None:
-    case = driving(NO, policy=QUIET).model_copy(update={"by_direct_debit": True})
-    assert Walk(case, "2027-02-01T00:30", [NO]).until("2027-02-03") == [
-        "02-01 00:30 mail payment_failed",
-        "02-02 08:00 retry: insufficient_funds",
+    """Its repeat is announced at once, and the mail says why (rules 28)."""
+    case = driving(NO, policy=QUIET).model_copy(update={"by_direct_debit": True, "notice_days": 3})
+    assert Walk(case, "2027-02-01T00:30", [NO]).until("2027-02-09") == [
+        "02-01 00:30 mail debit_notice:2027-02-08",
+        "02-08 08:00 retry: insufficient_funds",
+        "02-08 08:00 mail reminder:7",
     ]
 
 

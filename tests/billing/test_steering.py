@@ -24,7 +24,8 @@ def chased() -> Walk:
 def steers(walk: Walk, when: str, directive: Directive) -> None:
     walk.until(when)
     done: Steered = steer(walk.case, directive, at(when), most_promise_days=30)
-    walk.change(when, **dict(done.progress), promise_on=done.promise_on, held_until=done.held_until)
+    moved = dict(done.progress, day0=walk.case.day0)
+    walk.change(when, **moved, promise_on=done.promise_on, held_until=done.held_until)
 
 
 def ahead(walk: Walk, until: str) -> list[str]:

@@ -308,6 +308,7 @@ def test_only_messages_that_the_law_asks_for_are_sent_again() -> None:
         MailKind.SUBSCRIPTION_CANCELED,
         MailKind.WITHDRAWAL_CONFIRMED,
         MailKind.PRICE_CHANGE,
+        MailKind.DEBIT_NOTICE,
     }
 
 

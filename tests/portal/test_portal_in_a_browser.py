@@ -63,7 +63,7 @@ async def test_a_failed_card_is_replaced_on_a_phone_and_all_is_paid(
         await presses(page, "Remplacer le moyen de paiement")
         await presses(page, "4000 0025 0000 3155: asks for 3-D Secure once, now")
         await presses(page, "Complete authentication")
-        await expect(page.get_by_text("ce qui restait à payer est débité maintenant")).to_be_visible()
+        await expect(page.get_by_text("et sert tout de suite pour ce qui restait à payer")).to_be_visible()
         for link in ("Factures", "Coordonnées de facturation"):
             await page.get_by_role("link", name=link, exact=True).click()
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -9,7 +9,7 @@ from support.life import ClockedLife
 from support.reader import Reader
 
 from starter.client import RelanceClient
-from starter.orders import CustomerChange
+from starter.orders import CustomerChange, EntityChange
 from starter.portal_sessions import StartPage
 
 
@@ -50,7 +50,7 @@ async def test_a_failed_card_is_replaced_and_pays_what_is_open(
     assert reader.page.status_code == 402
     await reader.presses("5555 5555 5555 4444: Mastercard that works")
     assert reader.heading == "Payment methods"
-    assert "what was open is being charged with it now" in reader.text
+    assert "and is used at once for what was open" in reader.text
     assert "Mastercard •••• 4444 Used for your payments" in reader.text
     await world.settle()
     assert [row.status for row in await bob.invoices()] == ["paid", "paid"]
@@ -84,6 +84,22 @@ async def test_methods_are_added_with_the_bank_s_word_chosen_and_removed(
     assert "Le moyen de paiement a été retiré." in reader.text
     kept = [row.last4 for row in await client.list_methods("anna") if row.detached_at is None]
     assert kept == ["4242"]
+
+
+async def test_an_account_is_debited_where_the_seller_may(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    await world.signs_up("anna")
+    await reader.signs_in(client, "anna", StartPage.METHODS)
+    await reader.presses("Continuer vers la page sécurisée")
+    assert "SEPA" not in reader.text
+    await client.documents.update_entity(None, EntityChange(creditor_id="FR72ZZZ123456"))
+    await reader.signs_in(client, "anna", StartPage.METHODS)
+    await reader.presses("Continuer vers la page sécurisée")
+    await reader.presses("AT61 1904 3002 3457 3201: debits succeed")
+    assert "SEPA •••• 3201 Utilisé pour vos paiements" in reader.text
+    (mandate,) = await client.mandates.of("anna")
+    assert (mandate.account, mandate.creditor_id, mandate.in_force) == ("SEPA 3201", "FR72ZZZ123456", True)
 
 
 @pytest.mark.parametrize("code", ["stolen_card", "lost_card", "fraudulent"])

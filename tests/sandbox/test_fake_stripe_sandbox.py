@@ -233,6 +233,36 @@ def test_a_debit_needs_a_mandate(fake_stripe: FakeStripe) -> None:
         outcome(client, customer, method)
 
 
+def test_a_debit_says_when_the_account_is_debited_and_under_which_mandate(fake_stripe: FakeStripe) -> None:
+    client = fake_stripe.client()
+    customer = customer_on_clock(client, "2027-01-29T12:00:00")  # a Friday
+    intent = debit(client, customer, "pm_sepaDebit_success_at")
+    charge = client.v1.charges.retrieve(str(intent.latest_charge)).to_dict()
+    details = charge["payment_method_details"]["sepa_debit"]
+    assert details["expected_debit_date"] == "2027-02-01"
+    mandate = client.v1.mandates.retrieve(details["mandate"])
+    assert (mandate.status, mandate.payment_method) == ("active", intent.payment_method)
+
+
+def test_a_mandate_that_was_taken_back_holds_no_more(fake_stripe: FakeStripe) -> None:
+    client = fake_stripe.client()
+    customer = client.v1.customers.create({}).id
+    method = client.v1.payment_methods.attach("pm_sepaDebit_success_at", {"customer": customer}).id
+    setup = client.v1.setup_intents.create(
+        {
+            "customer": customer,
+            "payment_method": method,
+            "confirm": True,
+            "mandate_data": {"customer_acceptance": {"type": "offline", "offline": {}}},
+        }
+    )
+    fake_stripe.post(f"mandate/{setup.mandate}/revoke")
+    (event,) = client.v1.events.list({"type": "mandate.updated"}).data
+    assert event.to_dict()["data"]["object"]["status"] == "inactive"
+    with pytest.raises(stripe.InvalidRequestError, match="mandate"):
+        outcome(client, customer, method)
+
+
 def test_working_days_skip_the_weekend() -> None:
     assert add_working_days(datetime(2027, 1, 29, tzinfo=UTC).date(), 6).isoformat() == "2027-02-08"
     assert add_working_days(datetime(2027, 1, 30, tzinfo=UTC).date(), 1).isoformat() == "2027-02-01"

@@ -148,6 +148,9 @@ async def test_what_there_is_is_listed_and_shown(client: RelanceClient) -> None:
         ("annual v1", True, "where no saved policy fits"),
         ("short v1", True, "where no saved policy fits"),
         ("first_payment v1", True, "where no saved policy fits"),
+        ("sepa v1", True, "where no saved policy fits"),
+        ("sepa_annual v1", True, "where no saved policy fits"),
+        ("sepa_first_payment v1", True, "where no saved policy fits"),
         ("transfer v1", True, "where no saved policy fits"),
         ("gated v1", True, "where no saved policy fits"),
     ]

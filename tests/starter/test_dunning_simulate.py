@@ -150,6 +150,6 @@ def test_a_bad_policy_file_says_which_policy_and_what_to_do(
 def test_a_name_that_nothing_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert simulate("--policy", "weekly") == 1
     assert (
-        "weekly is neither a file nor a policy. Policies are monthly, annual, short, first_payment, polar"
-        in capsys.readouterr().err
+        "weekly is neither a file nor a policy. Policies are monthly, annual, short, first_payment, sepa, "
+        "sepa_annual, sepa_first_payment, polar" in capsys.readouterr().err
     )

@@ -34,3 +34,14 @@ def fell_behind(day: str, amount: str, code: str = "insufficient_funds") -> list
         f"{day} mail invoice_issued",
         f"{day} mail payment_failed",
     ]
+
+
+def joined_by_debit(day: str, amount: str) -> list[str]:
+    """A sign-up whose account will be debited: it begins with the bank's order."""
+    return [
+        f"{day} invoice {amount} issued",
+        f"{day} status active",
+        f"{day} access begins",
+        f"{day} mail debit_notice",
+        f"{day} mail invoice_issued",
+    ]

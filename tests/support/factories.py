@@ -30,6 +30,7 @@ from models.tables import (
     InvoiceLine,
     InvoiceStatus,
     LegalEntity,
+    MandateRow,
     PaymentAttempt,
     PaymentMethod,
     Plan,
@@ -95,6 +96,7 @@ def entity(**changes: Any) -> LegalEntity:
         "siren": "732829320",
         "vat_number": "FR44732829320",
         "address": Address(line1="12 rue de la Paix", postal_code="75002", city="Paris", country="FR"),
+        "creditor_id": "FR72ZZZ123456",
         "sender": "factures@example.com",
         "vat_percent": Decimal(20),
         "created_at": BORN,
@@ -130,6 +132,36 @@ def method(customer_id: str, **changes: Any) -> PaymentMethod:
         "created_at": BORN,
     }
     return PaymentMethod(**given | changes)
+
+
+def account(customer_id: str, **changes: Any) -> PaymentMethod:
+    """A bank account to debit; it needs a mandate."""
+    given: dict[str, Any] = {
+        "kind": "sepa_debit",
+        "brand": "",
+        "last4": "7061",
+        "exp_month": None,
+        "exp_year": None,
+        "fingerprint": "fingerprint-7061",
+    }
+    return method(customer_id, **given | changes)
+
+
+def mandate(of: PaymentMethod, **changes: Any) -> MandateRow:
+    """Accepted when everything was set up, with three days of notice."""
+    mandate_id = new_id("mdt")
+    given: dict[str, Any] = {
+        "id": mandate_id,
+        "method_id": of.id,
+        "customer_id": of.customer_id,
+        "provider_id": f"provider_{mandate_id}",
+        "reference": "RELANCE-7F3K2",
+        "creditor_id": "FR72ZZZ123456",
+        "notice_days": 3,
+        "accepted_at": BORN,
+        "created_at": BORN,
+    }
+    return MandateRow(**given | changes)
 
 
 def plan(entity_id: str, **changes: Any) -> Plan:
@@ -185,6 +217,7 @@ async def someone(
     *,
     seller: LegalEntity | None = None,
     with_method: bool = True,
+    by_debit: bool = False,
     clock: TestClock | None = None,
     **changes: Any,
 ) -> Someone:
@@ -194,13 +227,15 @@ async def someone(
         session: a transaction; the rows are flushed, not committed.
         seller: one that is written already; by default a new one.
         with_method: whether there is a card to charge.
+        by_debit: in its place there is an account with a mandate.
         clock: the test clock to live on.
         changes: fields of the subscription's value that differ from the default.
     """
     entity_row = seller or entity()
     clock_id = clock.id if clock else None
     customer_row = customer(entity_row.id, clock_id=clock_id)
-    card = method(customer_row.id) if with_method else None
+    new_method = account if by_debit else method
+    card = new_method(customer_row.id) if with_method else None
     customer_row.default_method_id = card.id if card else None
     plan_row = plan(entity_row.id)
     given: dict[str, Any] = {
@@ -211,6 +246,8 @@ async def someone(
     }
     row = subscription(entity_row.id, state(new_id("sub"), customer_row.id, **given))
     session.add_all(r for r in (entity_row, clock, customer_row, card, plan_row, row) if r is not None)
+    if by_debit and card is not None:
+        session.add(mandate(card))
     await session.flush()
     return Someone(entity_row, customer_row, card, plan_row, row, clock)
 

@@ -44,6 +44,7 @@ from activities.sendgrid_mailer import SendGridMailer
 from activities.stripe_gateway import StripeGateway
 from billing.commands import Command
 from billing.dunning import DunningPolicy
+from billing.mandates import Consent
 from billing.subscription import CustomerKind
 from models.attributes import ALL_ATTRIBUTES
 from models.boundary import Accepted, SubscriptionState
@@ -57,6 +58,7 @@ from starter.clocks import Clocks
 from starter.connections import Connections
 from starter.customers import Customers
 from starter.diary import diary_of
+from starter.mandates import MandateGiven
 from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.payment_methods import PaymentMethods
 from starter.subscriptions import Subscriptions
@@ -65,6 +67,7 @@ from worker import build_workers
 PARIS = ZoneInfo("Europe/Paris")
 SETTLE_SECONDS = 100.0
 RESTS_IN_A_ROW = 2
+AN_IBAN = "AT611904300234573201"
 STRIDE = timedelta(days=20)
 """How far the time-skipping server is sent at once: a call to it ends after half a minute, wherever it is by then."""
 HOLD_SECONDS = 0.5
@@ -128,6 +131,18 @@ class Person:
         async with self.life.database.read() as session:
             row = await session.get_one(SubscriptionRow, self.subscription_id)
             return [fact.line for fact in await diary_of(session, [row])]
+
+    async def gives_account(
+        self, script: Script, *, iban: str = AN_IBAN, notice_days: int | None = None
+    ) -> None:
+        """Their account, with a mandate that they accept online now."""
+        token = await self.life.new_account(self.reference, script, iban=iban)
+        consent = Consent(
+            accepted_at=await self.life.present(), ip_address="203.0.113.7", user_agent="Firefox"
+        )
+        given = MandateGiven(consent=consent, notice_days=notice_days, text_version="2041-01")
+        saved = await self.life.methods.add(self.customer_id, token, mandate=given)
+        self.method = saved.method_id
 
     async def invoices(self) -> list[Invoice]:
         """Their invoices and drafts, oldest period first."""
@@ -268,6 +283,7 @@ class Life(ABC):
                 name="Exemple SAS",
                 address=Address(line1="12 rue de la Paix", postal_code="75002", city="Paris", country="FR"),
                 sender="factures@example.com",
+                creditor_id="FR72ZZZ123456",
             )
         )
         await self.catalogue.create_plans(PLANS)
@@ -306,16 +322,29 @@ class Life(ABC):
         )
         return card.id
 
+    async def new_account(self, owner: str, script: Script, *, iban: str = AN_IBAN) -> str:
+        """A bank account that may be debited once its payer agrees; its script is of the debits' outcomes."""
+        account = self.fake.client().v1.payment_methods.create(
+            {
+                "type": "sepa_debit",
+                "sepa_debit": {"iban": iban},
+                "billing_details": {"name": owner.title(), "email": f"{owner}@example.com"},
+            }
+        )
+        self.fake.post(f"script/{account.id}", script if isinstance(script, dict) else list(script))
+        return account.id
+
     async def signs_up(
         self,
         reference: str = "anna",
         *,
         plan: str = "pro",
         card: Script | None = ("ok",),
+        account: Script | None = None,
         kind: CustomerKind = CustomerKind.CONSUMER,
         **terms: Any,
     ) -> Person:
-        """A customer who starts a subscription now, with a card unless `card` is None."""
+        """A customer who starts a subscription now, with a card unless `card` is None, or else with an `account`."""
         customer = await self.customers.create(
             NewCustomer(
                 reference=reference,
@@ -326,7 +355,9 @@ class Life(ABC):
             )
         )
         person = Person(self, reference, customer.id, None)
-        if card is not None:
+        if account is not None:
+            await person.gives_account(account)
+        elif card is not None:
             token = await self.new_card(reference, card)
             person.method = (await self.methods.add(customer.id, token)).method_id
         started = await self.subscriptions.start(

@@ -1,0 +1,88 @@
+"""Folders to import, and somebody who imports them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import stripe
+from fakes import TEST_KEY, FakeStripe
+from pydantic import SecretStr
+from temporalio.client import Client
+
+from models.database import Database
+from models.parties import Address
+from settings import Settings
+from starter.client import RelanceClient
+from starter.orders import NewEntity
+
+EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"
+SELLER = NewEntity(
+    id="ent_1",
+    name="Exemple SAS",
+    address=Address(line1="12 rue de la Paix", postal_code="75002", city="Paris", country="FR"),
+    sender="factures@example.com",
+)
+TODAY = datetime(2027, 2, 10, 11, tzinfo=UTC)
+"""Noon in Paris."""
+
+
+def importer(
+    database: Database,
+    fake: FakeStripe,
+    *,
+    at: datetime = TODAY,
+    temporal: Client | None = None,
+    queue: str = "relance",
+) -> RelanceClient:
+    """A client that believes it is `at`."""
+
+    async def now() -> datetime:
+        return at
+
+    settings = Settings(
+        stripe_api_key=SecretStr(TEST_KEY),
+        stripe_api_base=fake.base,
+        task_queue=queue,
+        payments_task_queue=f"{queue}-p",
+    )
+    return RelanceClient(database, temporal, settings, now=now)
+
+
+def example(name: str, into: Path, instead: Mapping[str, str] = {}) -> Path:
+    """A copy of an example of the documentation, with ids that exist at the fake Stripe."""
+    folder = Path(shutil.copytree(EXAMPLES / name, into / name))
+    for path in folder.iterdir():
+        text = path.read_text(encoding="utf-8")
+        for old, new in instead.items():
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def mended(path: Path, old: str, new: str) -> None:
+    """Another word in a file."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def a_customer_with_card(fake: FakeStripe) -> tuple[str, str]:
+    """A customer of the fake Stripe and their card."""
+    stripe_ = fake.client()
+    customer = stripe_.v1.customers.create({"name": "Anna Petit", "email": "anna@example.com"})
+    return customer.id, a_card(stripe_, customer.id)
+
+
+def a_card(stripe_: stripe.StripeClient, customer: str) -> str:
+    """A card that works, saved with a customer of Stripe's."""
+    card = stripe_.v1.payment_methods.create(
+        {
+            "type": "card",
+            "card": {"number": "4242424242424242", "exp_month": 12, "exp_year": 2060, "cvc": "123"},
+        }
+    )
+    stripe_.v1.payment_methods.attach(card.id, {"customer": customer})
+    return card.id
