@@ -87,11 +87,11 @@ class RelanceClient(Commands):
     customer may use in `entitlements`, other prices for those who have a plan in `plan_migrations`, what a person
     decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`, keys to the HTTP API in
     `api_keys`, lists by the page in `listing`, which payment method is charged and which stands in for it in
-    `methods`, money that is held, goes back or is disputed in `payments`, bank transfers in `transfers`, what late
-    payment costs in `late_payments`, the provider's own page on which a customer saves a payment method in
-    `hosted_pages`, SEPA mandates in `mandates`, what comes from another billing system in `imports`, ways into
-    the portal in `portal_sessions`, what a customer has to hear about payments that failed in `troubles`, ending a
-    contract without signing in in `terminations`.
+    `methods`, SEPA mandates in `mandates`, money that is held, goes back or is disputed in `payments`, bank transfers
+    in `transfers`, what late payment costs in `late_payments`, what comes from another billing system in `imports`, the
+    provider's own page on which a customer saves a payment method in `hosted_pages`, ways into the portal in
+    `portal_sessions`, what a customer has to hear about payments that failed in `troubles`, ending a contract without
+    signing in in `terminations`.
     """
 
     def __init__(
@@ -136,12 +136,12 @@ class RelanceClient(Commands):
         self.reports = Reports(self.connections)
         self.entitlements = Entitlements(self.connections)
         self.transfers = Transfers(self.connections)
+        self.imports = Imports(self.connections)
         self.api_keys = ApiKeys(self.connections)
         self.listing = Listing(self.connections)
         self.terminations = Terminations(self.connections, self._subscriptions)
         self.troubles = Troubles(self.connections)
         self.portal_sessions = PortalSessions(self.connections)
-        self.imports = Imports(self.connections)
 
     @classmethod
     @asynccontextmanager

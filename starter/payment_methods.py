@@ -111,15 +111,15 @@ class PaymentMethods:
             raise InvalidInput("Give the provider's payment method, as pm_...", field="payment_method")
         command = command_id or new_id("cmd")
         owner = await self._owner(customer)
-        key, known_as = f"attach/{owner.id}/{command}", provider_id_of(owner)
-        facts = await self._to.gateway().attach(token, customer=known_as, idempotency_key=key)
+        provider_id, key = provider_id_of(owner), f"attach/{owner.id}/{command}"
+        facts = await self._to.gateway().attach(token, customer=provider_id, idempotency_key=key)
         if isinstance(facts, Declined):
             raise MethodRefused(
                 f"The payment method was not saved: {support_words(facts.code)}. Ask for another one.",
                 decline_code=facts.code,
             )
         consent = await take_mandate(
-            self._to.gateway(), facts, mandate, customer=known_as, idempotency_key=key
+            self._to.gateway(), facts, mandate, customer=provider_id, idempotency_key=key
         )
         charging: tuple[str, ...] = ()
         async with self._to.database.write() as session:
