@@ -33,7 +33,7 @@ async def invoices(visit: Visitor, after: Annotated[str | None, Query(max_length
     payable = {
         row.id: visit.door.links.pay(row.id, now=now)
         for row in open_now
-        if row.open_minor > 0 and row.payment_state not in _UNDER_WAY
+        if row.open_minor > 0 and row.owner == "collection" and row.payment_state not in _UNDER_WAY
     }
     return visit.show(
         "invoices.html",

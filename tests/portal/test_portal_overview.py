@@ -90,6 +90,7 @@ async def test_an_account_is_debited_where_the_seller_may(
     world: ClockedLife, client: RelanceClient, reader: Reader
 ) -> None:
     await world.signs_up("anna")
+    await client.documents.update_entity(None, EntityChange(creditor_id=""))
     await reader.signs_in(client, "anna", StartPage.METHODS)
     await reader.presses("Continuer vers la page sécurisée")
     assert "SEPA" not in reader.text
