@@ -17,6 +17,7 @@ import base64
 import binascii
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from email.utils import parseaddr
@@ -55,6 +56,11 @@ _UNPREFIXED: Final = frozenset(
 )
 _OF_THE_SANDBOX: Final = f"{PREFIX}SANDBOX_"
 """What its variables begin with: not ours to judge."""
+
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_COLOUR: Final = re.compile(r"#[0-9a-fA-F]{6}")
+_LEAST_CONTRAST: Final = 4.5
+"""Of text to what is behind it (WCAG 2.2, 1.4.3)."""
 
 _SAYS_WHERE: Final = ("DATABASE_URL", "TEMPORAL_ADDRESS", "STRIPE_API_KEY")
 
@@ -242,6 +248,24 @@ class Settings(BaseSettings):
     documents_folder: Path | None = None
     """Folder with a seller's own `logo.svg` or `logo.png`, `template.typ` and `fonts/`, in place of ours."""
 
+    # The portal
+
+    portal_return_urls: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses to which customers may be led back from the portal, separated by commas: `https://app.example.com/` and
+    everything below it."""
+
+    portal_frame_ancestors: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins whose pages may embed the portal, separated by commas: `https://app.example.com`. Empty: none."""
+
+    portal_accent: str = "#0d47a1"
+    """Colour of the portal's links and buttons, as `#rrggbb`: dark enough for white text on it (WCAG 2.2 AA)."""
+
+    portal_logo: Path | None = None
+    """The seller's logo on the portal's pages: an SVG or PNG file. Without one its name stands there."""
+
+    portal_pause: Literal["off", "on"] = "off"
+    """Whether customers may pause their subscription by themselves."""
+
     # Test clocks and the sandbox
 
     clock_peers: Annotated[tuple[str, ...], NoDecode] = ()
@@ -270,7 +294,13 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @field_validator(
-        "stripe_webhook_secret", "encryption_keys", "clock_peers", "sendgrid_webhook_keys", mode="before"
+        "stripe_webhook_secret",
+        "encryption_keys",
+        "clock_peers",
+        "sendgrid_webhook_keys",
+        "portal_return_urls",
+        "portal_frame_ancestors",
+        mode="before",
     )
     @classmethod
     def _split(cls, raw: object) -> object:
@@ -331,6 +361,38 @@ class Settings(BaseSettings):
     @classmethod
     def _addresses(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(cls._address(url) for url in urls)
+
+    @field_validator("portal_return_urls")
+    @classmethod
+    def _prefixes(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{cls._address(url)}/" for url in urls)
+
+    @field_validator("portal_frame_ancestors")
+    @classmethod
+    def _origins(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for url in urls:
+            if cls._address(url) != url or not _ORIGIN.fullmatch(url):
+                raise ValueError("use origins like https://app.example.com, without a path")
+        return urls
+
+    @field_validator("portal_accent")
+    @classmethod
+    def _readable(cls, colour: str) -> str:
+        if not _COLOUR.fullmatch(colour):
+            raise ValueError("write it as #0d47a1")
+        channels = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
+        light = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]  # noqa: PLR2004
+        luminance = 0.2126 * light[0] + 0.7152 * light[1] + 0.0722 * light[2]
+        if 1.05 / (luminance + 0.05) < _LEAST_CONTRAST:
+            raise ValueError("white text on it would be hard to read; take a darker colour")
+        return colour
+
+    @field_validator("portal_logo")
+    @classmethod
+    def _picture(cls, logo: Path | None) -> Path | None:
+        if logo is not None and (logo.suffix not in {".svg", ".png"} or not logo.is_file()):
+            raise ValueError("name an SVG or PNG file that is there")
+        return logo
 
     @field_validator("mail_from")
     @classmethod

@@ -30,6 +30,12 @@ class LinkPurpose(StrEnum):
 
     PAY = "pay"
     """See an invoice and have it charged; the subject is its id."""
+    PORTAL = "portal"
+    """Open the portal; the subject is the id of a portal session."""
+    PORTAL_VISIT = "portal_visit"
+    """Move about in the portal, once it is open; the subject is the same."""
+    PORTAL_FORM = "portal_form"
+    """Send one form of the portal; the subject is the session's id and a number of its own."""
 
 
 class LinkForged(RelanceError):
@@ -69,6 +75,10 @@ class Links:
             now: real time, from which the link lives.
         """
         return f"{self._public_url}/pay/{self.token(LinkPurpose.PAY, invoice_id, now + PAY_LINK_LIFETIME)}"
+
+    def portal(self, token: str) -> str:
+        """The address at which a token for the portal opens it."""
+        return f"{self._public_url}/portal/open/{token}"
 
     def token(self, purpose: LinkPurpose, subject: str, expires_at: datetime) -> str:
         """A token for `subject`, an id of ours, that is good until `expires_at`, real time."""

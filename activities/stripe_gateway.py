@@ -19,6 +19,7 @@ from activities.gateway import (
     Charge,
     DisputeNews,
     FraudWarning,
+    HostedSetup,
     IntentFacts,
     MandateFacts,
     MethodFacts,
@@ -326,6 +327,33 @@ class StripeGateway:
                 lambda: self._stripe.v1.setup_intents.create_async(params, {"idempotency_key": key})
             )
         )
+
+    async def create_hosted_setup(
+        self,
+        *,
+        customer: str,
+        back_to: str,
+        given_up: str,
+        language: str,
+        debits: bool,
+        idempotency_key: str,
+    ) -> HostedSetup:
+        """Stripe's own page to save a method on; see `PaymentGateway.create_hosted_setup`."""
+        await self._turn()
+        return await stripe_methods.create_hosted_setup(
+            self._stripe,
+            customer=customer,
+            back_to=back_to,
+            given_up=given_up,
+            language="fr" if language == "fr" else "en",
+            types=["card", "sepa_debit"] if debits else ["card"],
+            idempotency_key=idempotency_key,
+        )
+
+    async def look_at_hosted_setup(self, hosted: str) -> HostedSetup:
+        """What came of such a page; see `PaymentGateway.look_at_hosted_setup`."""
+        await self._turn()
+        return await stripe_methods.look_at_hosted_setup(self._stripe, hosted)
 
     async def close(self) -> None:
         """Give back the connections."""

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from activities.books.config import BookRules
 from activities.links import Links
 from models.database import Database
+from portal import routes as portal
 from settings import Settings, load_settings
 from starter.api_calls import ApiCalls
 from starter.client import RelanceClient
@@ -71,7 +72,7 @@ def create_app(settings: Settings | None = None, *, temporal: Client | None = No
         generate_unique_id_function=lambda route: route.name,
     )
     add_problem_details(app)
-    for router in (health.router, webhooks.router, pay.router, *v1.ROUTERS):
+    for router in (health.router, webhooks.router, pay.router, *portal.ROUTERS, *v1.ROUTERS):
         app.include_router(router)
     add_openapi(app)
     return app

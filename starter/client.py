@@ -44,6 +44,7 @@ from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
 from starter.events import Events
+from starter.hosted_pages import HostedPages
 from starter.imports import Imports
 from starter.late_payments import LatePayments
 from starter.listing import Listing
@@ -54,6 +55,7 @@ from starter.payment_methods import MethodSet, PaymentMethods
 from starter.payments import Payments
 from starter.plan_migrations import PlanMigrations
 from starter.policies import Policies
+from starter.portal_sessions import PortalSessions
 from starter.reading import (
     WAIT_SECONDS,
     CommandOutcome,
@@ -67,7 +69,9 @@ from starter.settling import Settled, Settling
 from starter.steering import Steering
 from starter.subscriptions import Started, Subscriptions
 from starter.taxes import Taxes
+from starter.terminations import Terminations
 from starter.transfers import Transfers
+from starter.troubles import Troubles
 from starter.usage import UsageDoor
 from starter.webhook_endpoints import WebhookEndpoints
 
@@ -87,7 +91,9 @@ class RelanceClient(Commands):
     `api_keys`, lists by the page in `listing`, which payment method is charged and which stands in for it in
     `methods`, SEPA mandates in `mandates`, money that is held, goes back or is disputed in `payments`, bank transfers
     in `transfers`, what late payment costs in `late_payments`, what comes from another billing system in `imports`,
-    what happened in `events`, and where that is sent in `webhook_endpoints`.
+    what happened in `events`, and where that is sent in `webhook_endpoints`, the provider's own page on which a customer
+    saves a payment method in `hosted_pages`, ways into the portal in `portal_sessions`, what a customer has to hear about
+    payments that failed in `troubles`, ending a contract without signing in in `terminations`.
     """
 
     def __init__(
@@ -118,6 +124,7 @@ class RelanceClient(Commands):
         self.documents = Documents(self.connections)
         self.corrections = Corrections(self.connections)
         self.methods = PaymentMethods(self.connections)
+        self.hosted_pages = HostedPages(self.connections, self.methods)
         self.payments = Payments(self.connections)
         self.late_payments = LatePayments(self.connections)
         self.mandates = Mandates(self.connections)
@@ -136,6 +143,9 @@ class RelanceClient(Commands):
         self.imports = Imports(self.connections)
         self.api_keys = ApiKeys(self.connections)
         self.listing = Listing(self.connections)
+        self.terminations = Terminations(self.connections, self._subscriptions)
+        self.troubles = Troubles(self.connections)
+        self.portal_sessions = PortalSessions(self.connections)
 
     @classmethod
     @asynccontextmanager

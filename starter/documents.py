@@ -16,7 +16,7 @@ from billing.values import Value
 from documents.document import DocumentForm
 from documents.mentions import Missing, check_entity_ready, missing_of_seller
 from documents.rendering import structured_part
-from models.tables import Customer, LegalEntity
+from models.tables import CreditNote, Customer, Invoice, LegalEntity
 from settings import Settings
 from starter.connections import Connections
 from starter.finding import find, the_entity
@@ -91,6 +91,19 @@ class Documents:
                 f"Several sellers have a document {key}. Name it by its id: {ids}.", field="document"
             )
         return await self._file(found[0])
+
+    async def owner(self, key: str) -> str:
+        """The id of the customer whose document this is.
+
+        Raises:
+            NotFound: there is no such document.
+        """
+        async with self._to.database.read() as session:
+            invoice, note = await session.get(Invoice, key), await session.get(CreditNote, key)
+        found = invoice or note
+        if found is None:
+            raise NotFound(f"There is no document {key}.", field="document")
+        return found.customer_id
 
     async def structured(self, key: str) -> bytes:
         """The XML inside the file of an invoice or credit note.

@@ -14,6 +14,7 @@ from billing.subscription import Status
 from models.columns import Instant
 from models.tables import (
     Coupon,
+    CreditNote,
     Customer,
     Invoice,
     InvoiceStatus,
@@ -123,6 +124,15 @@ class Listing:
             where.append(col(Invoice.status) == status)
         issued = func.coalesce(col(Invoice.issued_at), literal(_NOT_YET, Instant))
         return await self._page(Invoice, issued, where, cursor)
+
+    async def credit_notes(self, cursor: Cursor, *, customer: str) -> Rows[CreditNote]:
+        """The latest credit notes of a customer.
+
+        Raises:
+            NotFound: there is no such customer.
+        """
+        where = [col(CreditNote.customer_id) == await self._id_of(Customer, customer, "customer")]
+        return await self._page(CreditNote, col(CreditNote.issued_at), where, cursor)
 
     async def payment_methods(self, cursor: Cursor, *, customer: str) -> Rows[PaymentMethod]:
         """The newest payment methods of a customer.

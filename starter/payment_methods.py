@@ -111,7 +111,7 @@ class PaymentMethods:
             raise InvalidInput("Give the provider's payment method, as pm_...", field="payment_method")
         command = command_id or new_id("cmd")
         owner = await self._owner(customer)
-        key, provider_id = f"attach/{owner.id}/{command}", _provider_id(owner)
+        provider_id, key = provider_id_of(owner), f"attach/{owner.id}/{command}"
         facts = await self._to.gateway().attach(token, customer=provider_id, idempotency_key=key)
         if isinstance(facts, Declined):
             raise MethodRefused(
@@ -144,7 +144,7 @@ class PaymentMethods:
         command = command_id or new_id("cmd")
         owner = await self._found(customer)
         return await self._to.gateway().create_setup_intent(
-            customer=_provider_id(owner),
+            customer=provider_id_of(owner),
             payment_method=None,
             idempotency_key=f"setup/{owner.id}/{command}",
         )
@@ -305,7 +305,12 @@ def role_of(customer: Customer, method: PaymentMethod) -> str:
     return roles.get(method.id, "")
 
 
-def _provider_id(customer: Customer) -> str:
+def provider_id_of(customer: Customer) -> str:
+    """The customer at the provider.
+
+    Raises:
+        InvalidInput: the provider does not know them.
+    """
     if customer.provider_id is None:
         raise InvalidInput(f"Customer {customer.id} is not known to the payment provider.", field="customer")
     return customer.provider_id

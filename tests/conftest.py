@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import pytest
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the rule.
@@ -16,5 +17,16 @@ pytest_plugins = [
     "support.mailroom",
     "support.worlds",
     "support.api",
+    "support.portal",
+    "support.browser",
     "support.terminal",
 ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say last what was left out for want of a browser."""
+    from support.browser import LEFT_OUT
+
+    skipped = terminalreporter.stats.get("skipped", [])
+    if any(LEFT_OUT in str(report.longrepr) for report in skipped):
+        terminalreporter.write_line(LEFT_OUT)

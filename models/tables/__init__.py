@@ -30,6 +30,7 @@ from models.tables.mandates import MandateRow
 from models.tables.messages import EventCursor, IncomingEvent, MailAddress, Message, MessageState
 from models.tables.parties import Customer, LegalEntity, PaymentMethod
 from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
+from models.tables.portal import PortalSession
 from models.tables.rendering import RenderedDocument, RenderingState
 from models.tables.subscriptions import CommandRow, SubscriptionRow
 from models.tables.taxes import ExchangeRate, RegisterAnswer, VatCheck
@@ -80,6 +81,7 @@ __all__ = [
     "PaymentMethod",
     "PaymentState",
     "Plan",
+    "PortalSession",
     "Refund",
     "RegisterAnswer",
     "RenderedDocument",

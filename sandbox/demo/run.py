@@ -78,6 +78,7 @@ async def _perform(
     for form, number in sorted(kept.items()):
         console.print(f"{number} invoices and credit notes are in {DOCUMENTS / form}.")
     summary.print_verdict(console, verdict)
+    await summary.print_portals(console, relance, stories)
     return verdict.agrees
 
 

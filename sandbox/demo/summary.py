@@ -180,6 +180,18 @@ def print_verdict(console: Console, verdict: Verdict) -> None:
         console.print(Text(f"  They do not agree: {len(verdict.differences)} differences.", style="bold red"))
 
 
+async def print_portals(console: Console, relance: RelanceClient, stories: Sequence[Story]) -> None:
+    """The portal's address for somebody who is well, and for somebody who is not."""
+    chosen = (("all is well", ("active",)), ("a payment failed", ("past_due", "unpaid")))
+    console.print(Text("\nThe portal, as two of them see it (for 15 minutes)", style="bold"))
+    for title, statuses in chosen:
+        story = next((each for each in stories if each.overview.status in statuses), None)
+        if story is not None:
+            link = await relance.portal_sessions.create(story.customer.customer_id, by="demo")
+            line = f"  {story.customer.person.name}, {title}: {link.url}"
+            console.print(line, soft_wrap=True, highlight=False)
+
+
 def _sum(invoices: Sequence[InvoiceAccount], field: str) -> str:
     amounts: Counter[str] = Counter()
     for invoice in invoices:

@@ -15,6 +15,7 @@ from sandbox.stripe import charges, front, intents, mandates, methods, scripts, 
 from sandbox.stripe.dashboard import Dashboard
 from sandbox.stripe.errors import Document
 from sandbox.stripe.faults import Faults, fault
+from sandbox.stripe.hosted import HostedPage
 from sandbox.stripe.plane import Endpoint, Unusable, find, guarded, json_of
 from sandbox.stripe.store import Books, Kind
 from sandbox.stripe.timekeeper import Timekeeper
@@ -57,6 +58,7 @@ class Control:
             ("POST", "/_fake/3ds/{id}", self.payer_answers),
             ("POST", "/_fake/reset", self.reset),
             *Dashboard(self._world).table(),
+            *HostedPage(self._world).table(),
         ]
         return [Route(path, guarded(endpoint), methods=[method]) for method, path, endpoint in table]
 

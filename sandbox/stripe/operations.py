@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stripe import params as sdk
+from stripe.params import checkout as sdk_checkout
 from stripe.params import radar as sdk_radar
 from stripe.params import test_helpers as sdk_clocks
 
 from sandbox.stripe import (
     charges,
+    checkout,
     customers,
     disputes,
     events,
@@ -93,6 +95,9 @@ OPERATIONS: tuple[Operation, ...] = (
     _post("setup_intents/{id}", sdk.SetupIntentUpdateParams, _one(setups.update)),
     _post("setup_intents/{id}/confirm", sdk.SetupIntentConfirmParams, _one(setups.confirm)),
     _post("setup_intents/{id}/cancel", sdk.SetupIntentCancelParams, _one(setups.cancel)),
+    _post("checkout/sessions", sdk_checkout.SessionCreateParams, _many(checkout.create)),
+    _get("checkout/sessions/{id}", sdk_checkout.SessionRetrieveParams, _bare(checkout.retrieve)),
+    _post("checkout/sessions/{id}/expire", sdk_checkout.SessionExpireParams, _bare(checkout.expire)),
     _post("subscriptions", sdk.SubscriptionCreateParams, _many(subscriptions.create)),
     _get("subscriptions/{id}", sdk.SubscriptionRetrieveParams, _bare(subscriptions.retrieve)),
     _post("subscriptions/{id}", sdk.SubscriptionUpdateParams, _one(subscriptions.update)),

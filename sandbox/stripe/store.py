@@ -18,6 +18,7 @@ Kind = Literal[
     "attempt",
     "card",
     "charge",
+    "checkout_session",
     "customer",
     "delivery",
     "dispute",

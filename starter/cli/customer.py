@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from starter.cli import customer_cards, mandate, output, words
+from starter.cli import customer_cards, customer_portal, mandate, output, words
 from starter.cli.features import print_features
 from starter.cli.running import with_client
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(customer_cards.app, name="card")
+app.registered_commands += customer_portal.app.registered_commands
 app.add_typer(mandate.app, name="mandate")
 
 Key = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Id or reference.")]

@@ -11,6 +11,7 @@ from starter.remote.catalogue import Coupons, Plans, TestClocks, Usages
 from starter.remote.customers import Customers, PaymentMethods, SetupIntents
 from starter.remote.events import Events, WebhookEndpoints
 from starter.remote.invoices import Invoices, Payments, Refunds
+from starter.remote.portal import PortalSessions
 from starter.remote.subscriptions import Subscriptions
 from starter.remote.transport import TIMEOUT_SECONDS, TRIES, Transport
 
@@ -58,6 +59,7 @@ class RelanceHttp:
         self.refunds = Refunds(through)
         self.events = Events(through)
         self.webhook_endpoints = WebhookEndpoints(through)
+        self.portal_sessions = PortalSessions(through)
         self.test_clocks = TestClocks(through)
 
     async def __aenter__(self) -> Self:

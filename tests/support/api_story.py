@@ -157,6 +157,8 @@ def _sign_up(tell: Told, clock: str, cards: dict[str, str]) -> str:
     tell("POST /v1/setup_intents", {"customer": "ref:acme"})
     for name, card in (("acme", "good"), ("late", "late")):
         tell("POST /v1/payment_methods", {"customer": f"ref:{name}", "token": cards[card]})
+    session = tell("POST /v1/portal_sessions", {"customer": "ref:acme", "start": "invoices"})["id"]
+    tell("POST /v1/portal_sessions/{portal_session}/revoke", portal_session=session)
     whose = {"customer": "ref:acme"}
     spare = tell("POST /v1/payment_methods", {**whose, "token": cards["spare"], "as_default": False})
     method, good = spare["id"], {"payment_method": cards["good"]}

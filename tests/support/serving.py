@@ -12,9 +12,9 @@ from sandbox.serving import configure
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
+def serving(app: ASGIApp, *, port: int = 0) -> Iterator[str]:
     """The address at which `app` answers, while the block lasts."""
-    server = uvicorn.Server(configure(app, port=0))
+    server = uvicorn.Server(configure(app, port=port))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 60

@@ -13,6 +13,7 @@ from starter.http.v1 import (
     invoices,
     payment_methods,
     payments,
+    portal_sessions,
     subscription_commands,
     subscriptions,
     test_clocks,
@@ -36,6 +37,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     payments.refunds,
     events.router,
     webhook_endpoints.router,
+    portal_sessions.router,
     test_clocks.router,
 )
 """In the order of the API document."""

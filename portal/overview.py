@@ -1,0 +1,101 @@
+"""The first page: what was agreed, what is used, what comes next, and what needs the customer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import Response
+
+from billing.calendar import local_date
+from billing.subscription import Status, Subscription
+from billing.withdrawal import last_day_to_withdraw
+from models.tables import PaymentMethod
+from portal.visiting import Visit, Visitor, page_router
+from starter.overview import Overview
+from starter.troubles import Trouble
+
+router = page_router()
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One subscription as its customer sees it.
+
+    Attributes:
+        view: as support sees it.
+        sub: the whole of it.
+        may_withdraw: whether the legal time for going back on the contract runs.
+        pauses_are_on: whether the seller lets customers pause by themselves.
+    """
+
+    view: Overview
+    sub: Subscription
+    may_withdraw: bool
+    pauses_are_on: bool
+
+    @property
+    def may_pause(self) -> bool:
+        """Whether the seller lets them pause, as things stand."""
+        return (
+            self.pauses_are_on
+            and self.sub.status is Status.ACTIVE
+            and not (self.sub.cancel_at_end or self.sub.pause_at_end)
+        )
+
+    @property
+    def ends_on_boundary(self) -> bool:
+        """Whether it was canceled with its period."""
+        return self.sub.cancel_at_end
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a customer is asked for.
+
+    Attributes:
+        trouble: what happened.
+        pay_url: where the invoice is paid, with the bank's word where it wants one.
+    """
+
+    trouble: Trouble
+    pay_url: str
+
+
+@router.get("/overview")
+async def overview(visit: Visitor, said: str = "") -> Response:
+    """What there is, in one glance."""
+    relance = visit.door.relance
+    rows = await relance.list_subscriptions(customer=visit.customer.id)
+    offers = [await offer_of(visit, row.id) for row in rows]
+    return visit.show(
+        "overview.html",
+        page="overview",
+        said=said,
+        offers=offers,
+        needs=await needs_of(visit),
+        method=await default_method(visit),
+    )
+
+
+async def offer_of(visit: Visit, subscription_id: str) -> Offer:
+    """One subscription."""
+    view = await visit.door.relance.show(subscription_id)
+    sub = (await visit.door.relance.subscription(subscription_id)).state
+    last_day = last_day_to_withdraw(sub)
+    is_in_time = last_day is not None and local_date(view.now, sub.timezone) <= last_day
+    pauses_are_on = visit.door.settings.portal_pause == "on"
+    return Offer(view, sub, is_in_time and not sub.is_over, pauses_are_on)
+
+
+async def needs_of(visit: Visit) -> list[Needs]:
+    """What needs the customer, the oldest first."""
+    links, now = visit.door.links, datetime.now(UTC)
+    found = await visit.door.relance.troubles.of(visit.customer.id)
+    return [Needs(trouble, links.pay(trouble.invoice_id, now=now)) for trouble in found]
+
+
+async def default_method(visit: Visit) -> PaymentMethod | None:
+    """What is charged; None where there is nothing."""
+    methods = await visit.door.relance.list_methods(visit.customer.id)
+    return next((each for each in methods if each.id == visit.customer.default_method_id), None)

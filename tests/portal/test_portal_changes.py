@@ -1,0 +1,168 @@
+"""What a customer does at the portal: details, changes, leaving and coming back; in both languages."""
+
+from __future__ import annotations
+
+from support.api import api_settings, opened
+from support.life import ClockedLife
+from support.reader import Reader
+
+from billing.subscription import CustomerKind
+from starter.client import RelanceClient
+from starter.orders import CustomerChange
+
+
+async def test_details_are_checked_kept_and_shown(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    await world.signs_up("anna")
+    await reader.signs_in(client, "anna")
+    await reader.follows("Coordonnées de facturation")
+    company = {
+        "name": "Acme SARL",
+        "kind": "business",
+        "line1": "12 rue de la Paix",
+        "postal_code": "75002",
+        "city": "Paris",
+        "country": "FR",
+        "vat_number": "FR 40 303 265 045",
+        "siren": "303265045",
+        "mail1": "books@acme.example",
+        "language": "en",
+    }
+    for wrong, says in (
+        ({"vat_number": "FR40303265046"}, "Ce numéro de TVA n’est pas juste"),
+        ({"vat_number": "DE136695976"}, "Ce numéro de TVA n’est pas juste"),
+        ({"kind": "consumer"}, "Un numéro de TVA va avec une entreprise."),
+        ({"siren": "303265046"}, "Ce SIREN n’est pas juste."),
+        ({"city": ""}, "Indiquez une ville."),
+        ({"country": ""}, "Choisissez un pays."),
+        ({"mail1": "nowhere"}, "Indiquez au moins une adresse mail"),
+        ({"name": ""}, "Indiquez un nom."),
+    ):
+        await reader.presses("Enregistrer", **{**company, **wrong})
+        assert (wrong, reader.page.status_code) == (wrong, 422)
+        assert says in reader.text
+    assert (await client.customer("anna")).name == "Anna"
+    await reader.presses("Enregistrer", **company)
+    assert "Your details were saved. They stand on documents from the next one on." in reader.text
+    anna = await client.customer("anna")
+    assert (anna.name, anna.kind, anna.vat_number, anna.locale) == (
+        "Acme SARL",
+        CustomerKind.BUSINESS,
+        "FR40303265045",
+        "en",
+    )
+    assert [contact["email"] for contact in anna.contacts] == ["anna@example.com", "books@acme.example"]
+    await reader.presses("Save", mail0="new@acme.example")
+    kept = (await client.customer("anna")).contacts
+    assert [contact["email"] for contact in kept] == ["new@acme.example", "books@acme.example"]
+
+
+async def test_a_change_is_seen_to_the_cent_before_it_is_made(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    anna = await world.signs_up("anna")
+    await client.change_customer("anna", CustomerChange(locale="en"))
+    await reader.signs_in(client, "anna")
+    await reader.follows("Change")
+    assert "Max €99.00, every month, before tax" in reader.text
+    plan = (await client.plan("max")).id
+    _, fields = reader.form_of("See what it costs")
+    where = reader.url + "/preview"
+    await reader.opens(f"{where}?plan={plan}&when=now")
+    assert reader.heading == "Confirm the change"
+    assert "From Pro to Max. It takes effect now." in reader.text
+    # The whole period is left: 99.00 - 49.00 = 50.00, and 20 % VAT of it 10.00.
+    assert "VAT €10.00 Total €60.00" in reader.text
+    assert "Next invoice €118.80 on 28 February 2041" in reader.text
+    await reader.presses("Confirm and pay €60.00")
+    assert "Your change was taken." in reader.text
+    await world.settle()
+    assert [row.total_minor for row in await anna.invoices()] == [5880, 6000]
+    await reader.opens(f"{where}?plan={(await client.plan('pro')).id}&when=period_end")
+    assert "It takes effect on 28 February 2041." in reader.text
+    assert "To pay now nothing" in reader.text
+    await reader.presses("Confirm the change")
+    assert "Planned change Pro, from 28 February 2041" in reader.text
+    await reader.presses("Take the change back")
+    assert "Planned change" not in reader.text
+    await reader.opens(f"{where}?plan={(await client.plan('dollar')).id}&when=now")
+    assert (reader.page.status_code, reader.heading) == (409, "Change your subscription")
+    assert "This change is not possible as things stand." in reader.text
+    assert fields == {"plan": (await client.plan("pro")).id, "when": "period_end"}
+
+
+async def test_a_cancel_takes_three_clicks_from_the_first_page_and_can_be_taken_back(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    anna = await world.signs_up("anna", plan="trial", card=None)
+    await reader.signs_in(client, "anna")
+    assert "Essai jusqu’au 13 février 2041 inclus" in reader.text
+    await reader.follows("Résilier votre contrat")
+    assert "Vous pouvez utiliser le service jusqu’à la fin du 13 février 2041." in reader.text
+    await reader.presses("Confirmer la résiliation")
+    assert reader.heading == "Votre résiliation est confirmée"
+    assert "Reçue le 31 janvier 2041 à 10:00 (heure de référence : Paris)." in reader.text
+    await reader.presses("Envoyer", reason="trop cher")
+    assert "Merci, c’est noté." in reader.text
+    assert "Essai, prend fin après le 13 février 2041" in reader.text
+    assert [letter.kind for letter in await anna.letters()].count("cancel_scheduled") == 1
+    await reader.presses("Garder mon abonnement")
+    assert "Votre abonnement continue." in reader.text
+    assert not (await client.subscription("anna")).state.cancel_at_end
+
+
+async def test_withdrawing_shows_the_sum_first(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    bob = await world.signs_up("bob")
+    cai = await world.signs_up("cai", early_start_requested=True)
+    for name in ("bob", "cai"):
+        await client.change_customer(name, CustomerChange(locale="en"))
+    await world.until("2041-02-06")
+    await reader.signs_in(client, "bob")
+    await reader.follows("Withdraw from the contract here")
+    assert "€58.80 is credited" in reader.text
+    assert "It leaves us by 20 February 2041 at the latest." in reader.text
+    await reader.presses("Confirm the withdrawal")
+    assert reader.heading == "Your withdrawal is confirmed"
+    assert "The subscription has ended. Nothing further is billed." in reader.text
+    # 31 January to 6 February are 7 of 28 days; 21 are given back: 49.00 x 21/28 = 36.75, with VAT 44.10.
+    await reader.signs_in(client, "cai")
+    await reader.follows("Withdraw from the contract here")
+    assert "€44.10 is credited" in reader.text
+    await reader.presses("Confirm the withdrawal")
+    await world.settle()
+    assert [note.total_minor for note in await bob.credit_notes()] == [5880]
+    assert [note.total_minor for note in await cai.credit_notes()] == [4410]
+    await reader.follows("Invoices")
+    assert "Credit notes" in reader.text
+    assert "€44.10" in reader.text
+
+
+async def test_customers_pause_where_the_seller_lets_them(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    await world.signs_up("anna")
+    await reader.signs_in(client, "anna")
+    assert "Mettre en pause" not in reader.text
+    page = reader.url.replace("overview", f"subscriptions/{(await client.subscription('anna')).id}/pause")
+    await reader.opens(page)
+    assert reader.page.status_code == 404
+    lets = api_settings(world.settings, str(world.database.engine.url)).model_copy(
+        update={"portal_pause": "on"}
+    )
+    async with opened(lets, world.client) as other:
+        somebody = Reader(other.app)
+        await somebody.signs_in(client, "anna")
+        await somebody.follows("Mettre en pause")
+        assert "Pendant la pause, rien n’est facturé" in somebody.text
+        await somebody.presses("Confirmer la pause")
+        assert "Pause prévue à partir du 28 février 2041" in somebody.text
+        await world.until("2041-03-01")
+        await somebody.follows("Aperçu")
+        assert "En pause" in somebody.text
+        await somebody.presses("Reprendre maintenant")
+        assert "Votre abonnement reprend." in somebody.text
+        assert "Tout va bien" in somebody.text
+        await somebody.close()
