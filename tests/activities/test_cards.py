@@ -25,7 +25,8 @@ from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
 from activities.launching import Launcher
 from activities.payments import Payments
-from activities.stripe_gateway import StripeGateway, prepare
+from activities.stripe_gateway import StripeGateway
+from activities.stripe_requests import prepare
 from billing.case import Case
 from billing.chase import Mail, StepKind, next_step
 from billing.payment import AttemptState, DeclineClass, Declined, Trigger

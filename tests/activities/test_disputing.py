@@ -21,7 +21,7 @@ from activities.books.issuing import write_invoice
 from activities.books.journal import balances
 from activities.books.rectifying import rectify
 from activities.books.rows import customer_of, method_on_file, usable_method
-from activities.gateway import DisputeMove, DisputeNews
+from activities.provider_money import DisputeMove, DisputeNews
 from billing.corrections import Credit, NewBuyer, PayBackAs, Rectify
 from billing.dispute import DisputeState
 from billing.payment import AttemptState, Trigger

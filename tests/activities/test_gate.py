@@ -11,7 +11,7 @@ from support.processes import PROCESSES, Crowd
 from activities.books.config import BookRules
 from activities.books.gate import GateRefused, Refusal, begin_attempt
 from activities.gateway import Charge, PreparedRequest
-from activities.stripe_gateway import prepare
+from activities.stripe_requests import prepare
 from billing.payment import AttemptState, Trigger
 from models.database import Database
 from models.tables import Invoice, InvoiceStatus, PaymentAttempt

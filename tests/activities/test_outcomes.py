@@ -16,7 +16,7 @@ from activities.books.gate import GateRefused, attempts_of, begin_attempt
 from activities.books.journal import balances
 from activities.books.outcomes import record_never_ran, record_outcome
 from activities.gateway import Charge, PreparedRequest
-from activities.stripe_gateway import prepare
+from activities.stripe_requests import prepare
 from billing.payment import (
     AttemptState,
     Canceled,

@@ -16,7 +16,7 @@ from activities.books.correcting import UnderWay, begin_correction
 from activities.books.steering import steer_chase
 from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
-from activities.stripe_gateway import prepare
+from activities.stripe_requests import prepare
 from billing.asking import may_ask
 from billing.corrections import WriteOff
 from billing.errors import RelanceError

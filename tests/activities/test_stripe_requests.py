@@ -8,7 +8,8 @@ from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams
 
 from activities.gateway import Charge, PreparedRequest, require_key
 from activities.stripe_amounts import NotChargeable, to_stripe
-from activities.stripe_gateway import StripeGateway, prepare
+from activities.stripe_gateway import StripeGateway
+from activities.stripe_requests import prepare
 from billing.errors import InvalidInput
 
 FIRST: dict[str, Any] = {

@@ -27,8 +27,8 @@ from activities.books.outcomes import record_outcome
 from activities.books.paying import Standing
 from activities.gateway import Charge, PreparedRequest
 from activities.links import LinkPurpose
-from activities.stripe_gateway import prepare
 from activities.stripe_reading import declined
+from activities.stripe_requests import prepare
 from billing.asking import Refused, may_ask
 from billing.case import Case
 from billing.declines import CODES, DeclineEvidence, read_decline

@@ -23,7 +23,7 @@ from activities.books.outcomes import record_outcome
 from activities.books.refunding import record_refund
 from activities.books.steps import apply_command, take_step
 from activities.gateway import Charge, PreparedRequest
-from activities.stripe_gateway import prepare
+from activities.stripe_requests import prepare
 from billing.commands import Command
 from billing.corrections import Correction
 from billing.effects import TermsChange

@@ -11,7 +11,7 @@ from activities.books.changing import draw_up_credit, write_notes
 from activities.books.config import BookRules
 from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
-from activities.stripe_gateway import prepare
+from activities.stripe_requests import prepare
 from billing.effects import CreditUnused
 from models.tables import CreditNote, SubscriptionRow
 
