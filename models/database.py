@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -67,6 +67,13 @@ def prepare_sqlite(
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
         cursor.close()
+
+    @event.listens_for(engine, "invalidate")
+    def _let_go(connection: DBAPIConnection, _: ConnectionPoolEntry, __: BaseException | None) -> None:
+        # Whoever is cancelled within a statement drops the connection. Closing it is not enough: while a traceback
+        # still refers to the statement, SQLite keeps its transaction, and with it the lock of every writer.
+        with suppress(Exception):
+            connection.rollback()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
