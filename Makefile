@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Each run of a workflow loads the workflow modules anew: it need not compile them each time, wherever this is set.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install demo test lint format up clean lock histories
+.PHONY: help install demo test lint format up clean lock catalogue histories
 
 help:  ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -41,6 +41,9 @@ format: install  ## let ruff rewrite what it can
 lock: install  ## pin again what pyproject.toml asks for
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --all-extras -o requirements-dev.lock
+
+catalogue: install  ## write the catalogue of events into docs/events.md again
+	$(BIN)/python -m starter.event_page
 
 histories: install  ## record again the histories that are replayed by the tests; on purpose only
 	PYTHONPATH=.:tests $(BIN)/python -m support.record_histories

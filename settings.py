@@ -274,6 +274,9 @@ class Settings(BaseSettings):
     sendgrid_webhook_keys: Annotated[tuple[str, ...], NoDecode] = ()
     """Public keys of SendGrid's signed event webhook, separated by commas; without one it is refused."""
 
+    private_webhook_addresses: bool = False
+    """Whether events may be sent to this machine and its private network. The sandbox allows it."""
+
     sandbox: Path | None = None
     """Folder of the running sandbox that this configuration belongs to. The sandbox sets it, nobody else."""
 

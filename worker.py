@@ -29,6 +29,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.bookkeeping import Books
 from activities.books.config import BookRules
 from activities.clocks import TestClocks
+from activities.deliveries import Deliveries, DeliveryRules
 from activities.gateway import PaymentGateway
 from activities.launching import Launcher
 from activities.mailer import Mailer
@@ -96,8 +97,22 @@ def build_workers(
     renderings = Renderings(database, folder=settings.documents_folder)
     refunds = Refunds(database, gateway, rules)
     money = MoneyNews(database, gateway, rules, launcher, payments_queue=settings.payments_task_queue)
-    messages = Messages(database, mailer, sending, renderings=renderings, refunds=refunds, money=money)
-    clocks = TestClocks(database, client, peers=settings.clock_peers, drain=messages.drain)
+    deliveries = Deliveries(database, mailer, DeliveryRules.of(settings))
+    messages = Messages(
+        database,
+        mailer,
+        sending,
+        renderings=renderings,
+        refunds=refunds,
+        money=money,
+        deliveries=deliveries,
+    )
+
+    async def settle() -> int:
+        """What a clock waits for: mails leave and events can be read; whether a backend takes them is its affair."""
+        return await messages.drain() + await deliveries.publish()
+
+    clocks = TestClocks(database, client, peers=settings.clock_peers, drain=settle)
     main = Worker(
         client,
         task_queue=settings.task_queue,
@@ -170,7 +185,7 @@ async def start_outbox(client: Client, settings: Settings) -> None:
         id="outbox",
         task_queue=settings.task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary="sends mails and hands on incoming events",
+        static_summary="sends mails and events, hands on what comes in",
     )
 
 

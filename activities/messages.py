@@ -21,6 +21,7 @@ from activities.books.mail_context import build_context
 from activities.books.mail_facts import Moot
 from activities.books.outbox import Claim
 from activities.books.rows import get
+from activities.deliveries import Deliveries
 from activities.heartbeats import beating
 from activities.incoming import Incoming, TemporalSignals
 from activities.links import Links
@@ -111,6 +112,7 @@ class Messages:
         renderings: Renderings | None = None,
         refunds: Refunds | None = None,
         money: MoneyNews | None = None,
+        deliveries: Deliveries | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Nothing is sent yet.
@@ -122,6 +124,7 @@ class Messages:
             renderings: renders documents beside the mails; None where somebody else does.
             refunds: sends money back beside the mails; None where somebody else does.
             money: books what began at the payment provider, as its events come in; None where somebody else does.
+            deliveries: publishes and delivers events beside the mails; None where somebody else does.
             now: real time: leases and pauses are never on a test clock.
         """
         self._database = database
@@ -130,6 +133,7 @@ class Messages:
         self._renderings = renderings
         self._refunds = refunds
         self._money = money
+        self._deliveries = deliveries
         self._now = now
         self._pace = Pace()
 
@@ -140,7 +144,7 @@ class Messages:
         signals = TemporalSignals(activity.client())
         incoming = Incoming(self._database, signals, money=self._money, now=self._now)
         ends = time.monotonic() + ROUND_SECONDS
-        async with beating(every=HEARTBEAT_SECONDS), self._rendering():
+        async with beating(every=HEARTBEAT_SECONDS), self._rendering(), self._delivering():
             while True:
                 mails = await self.drain()
                 events = await incoming.hand_on_waiting()
@@ -157,6 +161,9 @@ class Messages:
 
     def _rendering(self) -> AbstractAsyncContextManager[None]:
         return nullcontext() if self._renderings is None else self._renderings.meanwhile()
+
+    def _delivering(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext() if self._deliveries is None else self._deliveries.meanwhile()
 
     async def drain(self, limit: int = 100) -> int:
         """One pass over the queue.

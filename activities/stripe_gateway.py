@@ -14,7 +14,7 @@ from uuid import uuid4
 import stripe
 from typing_extensions import override
 
-from activities import stripe_disputes, stripe_mandates, stripe_methods, stripe_refunds
+from activities import stripe_disputes, stripe_mandates, stripe_methods, stripe_refunds, stripe_subscriptions
 from activities import stripe_reading as reading
 from activities.gateway import (
     Charge,
@@ -26,19 +26,18 @@ from activities.gateway import (
     NeverRan,
     PreparedRequest,
     ProviderMisconfigured,
-    ProviderSubscription,
     RefundNews,
     RefundRefused,
     RefundRequest,
     SetupFacts,
     require_key,
 )
+from activities.provider_subscription import ProviderSubscription
 from activities.stripe_amounts import from_stripe, to_stripe, too_fine
 from activities.stripe_faults import fault_of, is_replayed_failure
 from activities.stripe_hosted_setups import StripeHostedSetups
 from activities.stripe_http import HttpxTransport
 from activities.stripe_reading import Json
-from activities.stripe_subscriptions import subscription_of
 from billing.declines import classify, read_decline
 from billing.mandates import Consent
 from billing.payment import Canceled, Declined, Outcome, Unknown
@@ -290,11 +289,8 @@ class StripeGateway(StripeHostedSetups):
 
     async def look_at_subscription(self, provider_id: str) -> ProviderSubscription:
         """A subscription of Stripe Billing as it stands now."""
-        return subscription_of(
-            await self._ask(
-                lambda: self._stripe.v1.subscriptions.retrieve_async(provider_id, {"expand": ["customer"]})
-            )
-        )
+        await self._turn()
+        return await stripe_subscriptions.look(self._stripe, provider_id)
 
     async def detach(self, payment_method: str, *, idempotency_key: str) -> None:
         """Let a payment method never be charged again; see `PaymentGateway.detach`."""

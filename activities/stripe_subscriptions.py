@@ -5,12 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from activities.gateway import ProviderSubscription, SoldItem
+import stripe
+
+from activities.provider_subscription import ProviderSubscription, SoldItem
 from activities.stripe_amounts import from_stripe
+from activities.stripe_faults import fault_of
 from activities.stripe_reading import Json, expanded, id_of
 from billing.money import to_major
 
 _OVER: Final = ("canceled", "incomplete_expired")
+
+
+async def look(client: stripe.StripeClient, provider_id: str) -> ProviderSubscription:
+    """A subscription of Stripe Billing as it stands now. Raises as every call of the gateway."""
+    try:
+        found = await client.v1.subscriptions.retrieve_async(provider_id, {"expand": ["customer"]})
+    except stripe.StripeError as error:
+        raise fault_of(error) from error
+    return subscription_of(found.to_dict())
 
 
 def subscription_of(facts: Json) -> ProviderSubscription:

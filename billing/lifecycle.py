@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from billing.calendar import local_date, starts_at
 from billing.commands import CreditTo
@@ -68,8 +69,8 @@ def _first_period(sub: Subscription, anchor: date, *, gate: bool, first_payment:
         once=True,
     )
     meters = _turn_meters(None, sub.terms, period.start, sub.timezone)
-    started = () if gate else (Emit("subscription.started"),)
-    return Transition(sub.model_copy(update=update), (*started, issue, *meters))
+    told = Emit("subscription.incomplete" if gate else "subscription.started")
+    return Transition(sub.model_copy(update=update), (told, issue, *meters))
 
 
 def _committed(sub: Subscription, *, from_period: int) -> Subscription:
@@ -329,7 +330,7 @@ def end_access(sub: Subscription, at: datetime) -> Transition:
     """A pause reached the end of the paid time; a pending cancel takes effect there (U12)."""
     if sub.cancel_at_end:
         return end_for_good(sub, at, "canceled while paused")
-    return Transition(sub.model_copy(update={"access_ends_at": None}), (Emit("subscription.access_ended"),))
+    return Transition(sub.model_copy(update={"access_ends_at": None}))
 
 
 def give_up(sub: Subscription, at: datetime) -> Transition:
@@ -341,7 +342,17 @@ def give_up(sub: Subscription, at: datetime) -> Transition:
 def mark_notified(sub: Subscription, step: Step) -> Transition:
     """One of the timed notices is written."""
     notice = Notify(step.notice, step.occurrence)
-    return Transition(sub.model_copy(update={"notified": (*sub.notified, step.key)}), (notice,))
+    name, field = _NOTICED[step.notice]
+    told = Emit(name, {field: step.occurrence.partition(":")[0]})
+    return Transition(sub.model_copy(update={"notified": (*sub.notified, step.key)}), (told, notice))
+
+
+_NOTICED: Final = {
+    "trial_ending": ("subscription.trial_ending", "trial_end_on"),
+    "renewal_notice": ("subscription.renewal_upcoming", "renews_on"),
+    "card_expiring": ("payment_method.expiring", "expires_on"),
+}
+"""The event of each notice, and what its date is called there."""
 
 
 def cancel_now(sub: Subscription, at: datetime, *, credit_to: CreditTo = CreditTo.BALANCE) -> Transition:

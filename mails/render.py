@@ -12,6 +12,7 @@ from billing.values import Value
 from mails.content import END_STRONG, STRONG, Content, MailContentError, clean, parse, without_marks
 from mails.context import MailContext, check_complete
 from mails.environment import TEMPLATES, content_environment
+from mails.formats import Language
 from mails.kinds import MailKind
 from mails.plain_text import set_as_text
 
@@ -35,15 +36,24 @@ def render(kind: MailKind, context: MailContext) -> RenderedMail:
     """
     check_complete(kind, context)
     content = _content(kind, context)
-    subject = (TEST_PREFIX if context.test else "") + without_marks(content.subject)
+    return set_mail(content, language=context.language, sender=context.merchant.name, test=context.test)
+
+
+def set_mail(content: Content, *, language: Language, sender: str, test: bool) -> RenderedMail:
+    """Set the blocks of a mail as text and as HTML.
+
+    Args:
+        content: with its subject.
+        language: of the reader.
+        sender: shown on top.
+        test: sent from a sandbox or a test clock: the subject says so.
+    """
+    subject = (TEST_PREFIX if test else "") + without_marks(content.subject)
     return RenderedMail(
         subject=subject,
-        text=set_as_text(content, context.language),
+        text=set_as_text(content, language),
         html=_layout().render(
-            content=content,
-            subject=subject,
-            language=context.language.value,
-            merchant=clean(context.merchant.name),
+            content=content, subject=subject, language=language.value, merchant=clean(sender)
         ),
     )
 

@@ -39,3 +39,20 @@ def check_id(value: str, prefix: str, *, field: str) -> str:
     if not _ID.match(value) or not value.startswith(f"{prefix}_"):
         raise InvalidInput(f"{value!r} is no {field}: one looks like {prefix}_abc123.", field=field)
     return value
+
+
+def event_id(subscription_id: str, sequence: int) -> str:
+    """The id of an event: that of its subscription and its number there, so that no two installations share one."""
+    return f"evt_{subscription_id}_{sequence}"
+
+
+def event_place(key: str) -> tuple[str, int]:
+    """The subscription and the number that the id of an event stands for.
+
+    Raises:
+        InvalidInput: it is none; field `event`.
+    """
+    subscription_id, _, sequence = key.removeprefix("evt_").rpartition("_")
+    if not key.startswith("evt_") or not subscription_id or not (sequence.isascii() and sequence.isdecimal()):
+        raise InvalidInput(f"{key!r} is no event: one looks like evt_sub_abc123_7.", field="event")
+    return subscription_id, int(sequence)

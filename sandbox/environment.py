@@ -57,6 +57,7 @@ def sandbox_variables(*, ports: Ports, folder: Path, data: Path, database_url: s
         "PUBLIC_URL": where["http"],
         "RELANCE_HTTP_PORT": str(ports.http),
         "RELANCE_BOUNDARY_WINDOW_MINUTES": "0",
+        "RELANCE_PRIVATE_WEBHOOK_ADDRESSES": "true",
         "RELANCE_CLOCK_PEERS": f"{where['stripe']}/_fake/clock",
         "RELANCE_SANDBOX": str(folder.resolve()),
         **_keys(data / "keys.json"),

@@ -43,6 +43,7 @@ from starter.customers import Customers
 from starter.diary import Fact
 from starter.documents import Documents
 from starter.entitlements import Entitlements
+from starter.events import Events
 from starter.hosted_pages import HostedPages
 from starter.imports import Imports
 from starter.late_payments import LatePayments
@@ -72,6 +73,7 @@ from starter.terminations import Terminations
 from starter.transfers import Transfers
 from starter.troubles import Troubles
 from starter.usage import UsageDoor
+from starter.webhook_endpoints import WebhookEndpoints
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -88,10 +90,10 @@ class RelanceClient(Commands):
     decides about a chase in `steering`, dunning policies in `policies`, figures in `reports`, keys to the HTTP API in
     `api_keys`, lists by the page in `listing`, which payment method is charged and which stands in for it in
     `methods`, SEPA mandates in `mandates`, money that is held, goes back or is disputed in `payments`, bank transfers
-    in `transfers`, what late payment costs in `late_payments`, what comes from another billing system in `imports`, the
-    provider's own page on which a customer saves a payment method in `hosted_pages`, ways into the portal in
-    `portal_sessions`, what a customer has to hear about payments that failed in `troubles`, ending a contract without
-    signing in in `terminations`.
+    in `transfers`, what late payment costs in `late_payments`, what comes from another billing system in `imports`,
+    what happened in `events`, and where that is sent in `webhook_endpoints`, the provider's own page on which a
+    customer saves a payment method in `hosted_pages`, ways into the portal in `portal_sessions`, what a customer has
+    to hear about payments that failed in `troubles`, ending a contract without signing in in `terminations`.
     """
 
     def __init__(
@@ -136,6 +138,8 @@ class RelanceClient(Commands):
         self.reports = Reports(self.connections)
         self.entitlements = Entitlements(self.connections)
         self.transfers = Transfers(self.connections)
+        self.events = Events(self.connections)
+        self.webhook_endpoints = WebhookEndpoints(self.connections)
         self.imports = Imports(self.connections)
         self.api_keys = ApiKeys(self.connections)
         self.listing = Listing(self.connections)

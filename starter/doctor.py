@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.books.rows import goes_on
 from models.tables import Collection, SubscriptionRow
 from starter.connections import Connections
+from starter.event_symptoms import silent_endpoints, unpublished_events
 from starter.executions import start_collection, start_subscription
 from starter.hints import hint, tell
 from starter.money_symptoms import money_symptoms
@@ -58,6 +59,8 @@ class Doctor:
             others = [finding async for finding in other_symptoms(session, now)]
             others += [finding async for finding in money_symptoms(session, now)]
             others += await waiting_transfers(session)
+            others += await unpublished_events(session)
+            others += await silent_endpoints(session, now)
         missing = await self._missing(client, {f"subscription/{row.id}" for row in rows}, "subscription")
         missing += await self._missing(
             client, {f"collection/{c.invoice_id}" for c in collections}, "collection"

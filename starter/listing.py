@@ -23,6 +23,7 @@ from models.tables import (
     Refund,
     SubscriptionRow,
     TestClock,
+    WebhookEndpoint,
 )
 from starter.connections import Connections
 from starter.finding import find
@@ -71,6 +72,10 @@ class Listing:
     async def test_clocks(self, cursor: Cursor) -> Rows[TestClock]:
         """The newest test clocks."""
         return await self._page(TestClock, col(TestClock.created_at), [], cursor)
+
+    async def webhook_endpoints(self, cursor: Cursor) -> Rows[WebhookEndpoint]:
+        """The newest endpoints to which events are sent."""
+        return await self._page(WebhookEndpoint, col(WebhookEndpoint.created_at), [], cursor)
 
     async def subscriptions(
         self,

@@ -176,7 +176,7 @@ class Subscriptions:
             updated_at=now,
         )
         row.state = state.model_copy(update=await method_facts(session, row))
-        store(row, now, self._to.rules)
+        store(session, row, now, self._to.rules)
         session.add(row)
         return row
 

@@ -63,6 +63,8 @@ class Trouble(StrEnum):
     """A card's issuer warns of a payment."""
     TRANSFERS = "transfers"
     """Money came by transfer, and nobody has said whose it is."""
+    EVENTS = "events"
+    """A backend does not hear what happens."""
     CLOCK = "clock"
 
 

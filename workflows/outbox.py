@@ -1,4 +1,4 @@
-"""Keeps the outbox moving: mails leave, incoming events are handed on, whatever worker dies (engine 19, 21)."""
+"""Keeps the outbox moving: mails and events leave, what comes in is handed on, whichever worker dies (engine 19-21)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class OutboxWorkflow:
     async def run(self) -> None:
         """Drain, and drain again."""
         workflow.set_current_details(
-            "Sends mails and hands on incoming events. Always running; never needs input."
+            "Sends mails and events, hands on what comes in. Always running; never needs input."
         )
         for _ in range(ROUNDS_PER_RUN):
             try:

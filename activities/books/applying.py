@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.balance import ACCOUNT_OF, held_for
 from activities.books.gate import supersede_payment
 from activities.books.journal import APPLIED, RECEIVABLE, book
-from activities.books.notices import emit
+from activities.books.notices import about, emit
 from activities.books.numbering import wait_for_turn
 from activities.books.rows import entity_of
 from activities.books.work import Work
@@ -47,12 +47,18 @@ async def apply_money(work: Work, invoice: Invoice, asked: ApplyMoney) -> None:
         invoice.balance_minor += amount
     if invoice.payment_intent:
         supersede_payment(invoice)
-    facts = {"invoice": invoice.id, "number": invoice.number, "amount_minor": amount}
-    if invoice.open_minor == 0:
+    is_paid = invoice.open_minor == 0
+    if is_paid:
         invoice.status, invoice.in_arrears, invoice.paid_at = InvoiceStatus.PAID, False, work.at
-        emit(work.session, work.row, "invoice.paid", facts, work.at, work.rules.access)
-    else:
-        emit(work.session, work.row, "invoice.partly_paid", facts, work.at, work.rules.access)
+    name = "invoice.paid" if is_paid else "invoice.partly_paid"
+    emit(
+        work.session,
+        work.row,
+        name,
+        {**about(invoice), "amount_minor": amount},
+        work.at,
+        work.rules.access,
+    )
 
 
 async def applied_by(session: AsyncSession, command_id: str) -> int:

@@ -21,6 +21,7 @@ from activities.books.journal import (
     book,
     book_for,
 )
+from activities.books.notices import about, emit
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
 from billing.effects import InvoiceReason
@@ -90,6 +91,7 @@ async def bring_in_debt(
     work.session.add(invoice)
     amounts = {RECEIVABLE: debt.amount_minor, OPENING: -debt.amount_minor}
     book(work.session, entity, invoice, entry=f"{BROUGHT_IN}/{invoice.id}", amounts=amounts, at=work.at)
+    emit(work.session, work.row, "invoice.brought_in", about(invoice), work.at, work.rules.access)
     await work.session.flush()
     by_charge = work.row.state.terms.collection_method is CollectionMethod.CHARGE
     is_too_small = by_charge and debt.amount_minor < work.rules.minimum(debt.currency)
@@ -138,4 +140,5 @@ async def take_back_debt(work: Work, entity: LegalEntity, invoice: Invoice) -> N
     )
     invoice.status, invoice.number, invoice.in_arrears = InvoiceStatus.VOID, None, False
     invoice.closed_by = "the import was undone"
+    emit(work.session, work.row, "invoice.voided", about(invoice), work.at, work.rules.access)
     await settle_standing(work)

@@ -284,11 +284,10 @@ async def _end_for_invoice(work: Work, invoice_id: str, end: EndForInvoice) -> N
         return
     match end:
         case EndForInvoice.UNCOLLECTIBLE:
-            write_off(invoice, "the dunning policy ended")
+            write_off(work, invoice, "the dunning policy ended")
         case EndForInvoice.CREDIT if invoice.is_brought_in:
-            write_off(
-                invoice, "the dunning policy ended, and the credit note is for the system that issued it"
-            )
+            why = "the dunning policy ended, and the credit note is for the system that issued it"
+            write_off(work, invoice, why)
         case EndForInvoice.CREDIT:
             await credit_in_full(
                 work.session,
@@ -300,7 +299,7 @@ async def _end_for_invoice(work: Work, invoice_id: str, end: EndForInvoice) -> N
                 rules=work.rules,
             )
         case EndForInvoice.LEAVE_OPEN if work.row.state.is_over:
-            write_off(invoice, "the dunning policy ended after the cancel")
+            write_off(work, invoice, "the dunning policy ended after the cancel")
         case EndForInvoice.LEAVE_OPEN:
             pass  # if the policy cancels the subscription too, its end writes it off
 

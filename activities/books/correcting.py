@@ -246,9 +246,7 @@ async def _carry_out(work: Work, invoice: Invoice, correction: Correction) -> No
         case Credit():
             await credit_by_person(work, invoice, correction)
         case WriteOff():
-            write_off(invoice, f"written off by {correction.by}: {correction.reason}")
-            facts = {"invoice": invoice.id, "number": invoice.number, "open_minor": invoice.open_minor}
-            emit(work.session, work.row, "invoice.written_off", facts, work.at, work.rules.access)
+            write_off(work, invoice, f"written off by {correction.by}: {correction.reason}")
         case ApplyMoney():
             await apply_money(work, invoice, correction)
 

@@ -24,7 +24,7 @@ from activities.books.journal import (
     VAT,
     book,
 )
-from activities.books.notices import emit, write_mail
+from activities.books.notices import about, emit, write_mail
 from activities.books.numbering import next_number, series_name, wait_for_turn
 from activities.books.refunding import payments_of, refundable, write_refunds
 from activities.books.rows import customer_of, entity_of
@@ -174,6 +174,7 @@ async def write_credit_note(
         seller=seller_of(entity),
         buyer=buyer_of(customer) if not moves else invoice.buyer,
     )
+    was = invoice.status
     await _close(session, invoice, use.closes_minor, reason, rules)
     issued = await next_number(session, entity, series_name(entity.credit_series, row.clock_id), at)
     note.series, note.number, note.issued_on = issued.series, issued.number, issued.on
@@ -197,7 +198,9 @@ async def write_credit_note(
     session.add(note)
     write_lines(session, document_id=note.id, invoice_id=invoice.id, lines=lines)
     facts = {"credit_note": note.id, "number": note.number, "invoice": invoice.id, "total_minor": amount}
-    emit(session, row, "credit_note.issued", facts, at, rules.access)
+    emit(session, row, "credit_note.issued", facts | {"currency": note.currency}, at, rules.access)
+    if invoice.status is not was:
+        emit(session, row, "invoice.closed", about(invoice), at, rules.access)
     await session.flush()
     if parts:
         await write_refunds(

@@ -14,7 +14,7 @@ from activities.books.config import BookRules
 from activities.books.document_lines import Rated, lines_of, with_nets, write_lines
 from activities.books.exchanging import check_rate, freeze_rate
 from activities.books.journal import RECEIVABLE, REVENUE, VAT, book
-from activities.books.notices import emit, write_mail
+from activities.books.notices import about, emit, write_mail
 from activities.books.numbering import next_number, series_name
 from activities.books.rows import customer_of, entity_of
 from activities.books.taxing import mark_sale, treatment_of
@@ -241,6 +241,7 @@ async def issue_or_drop(
         await number_invoice(session, row, invoice, at, rules)
     else:
         invoice.status, invoice.closed_by = InvoiceStatus.VOID, NOTHING_TO_BILL
+        emit(session, row, "invoice.voided", about(invoice), at, rules.access)
 
 
 async def number_invoice(
@@ -289,16 +290,10 @@ async def number_invoice(
         on=issued.on,
     )
     book_balance_used(session, entity, invoice, at=at, on=issued.on)
-    facts = {
-        "invoice": invoice.id,
-        "number": issued.number,
-        "total_minor": invoice.total_minor,
-        "currency": invoice.currency,
-    }
-    emit(session, row, "invoice.issued", facts, at, rules.access)
+    emit(session, row, "invoice.issued", about(invoice), at, rules.access)
     if invoice.open_minor == 0:
         invoice.status, invoice.paid_at = InvoiceStatus.PAID, at
-        emit(session, row, "invoice.paid", facts, at, rules.access)
+        emit(session, row, "invoice.paid", {**about(invoice), "amount_minor": 0}, at, rules.access)
     await write_mail(
         session,
         customer,

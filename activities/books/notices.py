@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.ids import derived_id
@@ -74,7 +75,10 @@ def emit(
     at: datetime,
     rules: AccessRules,
 ) -> None:
-    """Append an event with the subscription's next number; the row's lock keeps the numbers without gap."""
+    """Append an event of the catalogue with the subscription's next number.
+
+    The lock of the row keeps the numbers without gap. What leaves of `data` is what the catalogue names.
+    """
     row.event_seq += 1
     state = row.state
     session.add(
@@ -83,8 +87,46 @@ def emit(
             sequence=row.event_seq,
             name=name,
             data=data,
+            status=state.status.value,
+            plan_id=state.terms.plan_id,
             entitled=state.entitled_at(at),
+            reason=state.entitlement_reason,
             access_until=state.access_until(at, window=rules.window, grace=rules.grace),
             at=at,
         )
     )
+
+
+def tell_access(session: AsyncSession, row: SubscriptionRow, at: datetime, rules: AccessRules) -> None:
+    """Say when the right to the service is another than the columns of the row say, whatever changed it.
+
+    They hold what was told last: called before they are brought in line, so that no change of it can be forgotten.
+    """
+    entitled = row.state.entitled_at(at)
+    until = row.state.access_until(at, window=rules.window, grace=rules.grace)
+    if entitled != row.entitled:
+        emit(session, row, "access.granted" if entitled else "access.ended", {}, at, rules)
+    elif until != row.access_until:
+        emit(session, row, "access.changed", {}, at, rules)
+
+
+async def tell_all(
+    session: AsyncSession, customer_id: str, name: str, data: dict[str, Any], at: datetime, rules: AccessRules
+) -> None:
+    """Tell a fact about a customer to each subscription that is not over; their rows are locked by the caller."""
+    query = select(SubscriptionRow).where(SubscriptionRow.customer_id == customer_id)
+    for row in (await session.exec(query.order_by(col(SubscriptionRow.id)))).all():
+        if not row.state.is_over:
+            emit(session, row, name, data, at, rules)
+
+
+def about(invoice: Invoice) -> dict[str, Any]:
+    """What every event about an invoice says of it."""
+    return {
+        "invoice": invoice.id,
+        "number": invoice.number,
+        "status": invoice.status.value,
+        "total_minor": invoice.total_minor,
+        "open_minor": invoice.open_minor,
+        "currency": invoice.currency,
+    }

@@ -14,7 +14,7 @@ from activities.books.gate import Prepares, attempts_of, is_collectable, is_paye
 from activities.books.issuing import number_invoice
 from activities.books.journal import CASH, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE, UNAPPLIED, book
 from activities.books.mandates import end_mandate, is_direct_debit, mandate_of
-from activities.books.notices import emit, write_mail
+from activities.books.notices import about, emit, write_mail
 from activities.books.rows import customer_of, entity_of, get, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
@@ -128,14 +128,7 @@ async def _write(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome:
             if not is_payer_there(attempt):  # else their bank asks them at once, and declined nothing
                 attempt.decline_code = outcome.code
                 await _ask_to_authenticate(work, invoice, attempt)
-            emit(
-                work.session,
-                work.row,
-                "payment.action_required",
-                _facts(invoice, attempt),
-                work.at,
-                work.rules.access,
-            )
+            _tell(work, "payment.action_required", invoice, attempt)
         case Unknown():
             attempt.state = AttemptState.UNKNOWN
             invoice.payment_state = PaymentState.UNKNOWN
@@ -155,6 +148,8 @@ async def _write_processing(
     if not work.rules.access_when_settled:
         await _open_gate(work, invoice)
     invoice.payment_state = PaymentState.PROCESSING
+    if is_news:
+        _tell(work, "payment.processing", invoice, attempt)
 
 
 async def _confirm_order(work: Work, invoice: Invoice, attempt: PaymentAttempt) -> None:
@@ -198,18 +193,16 @@ async def _write_paid(work: Work, invoice: Invoice, attempt: PaymentAttempt, out
     attempt.state, attempt.charge, attempt.settled_at = AttemptState.SUCCEEDED, outcome.charge, work.at
     await _open_gate(work, invoice)
     joined = {str(one["invoice"]): int(one["amount_minor"]) for one in attempt.also}
-    applied = await _apply(work, invoice, attempt, attempt.amount_minor - sum(joined.values()))
+    own_share = attempt.amount_minor - sum(joined.values())
+    applied = await _apply(work, invoice, attempt, own_share)
     invoice.payment_state = PaymentState.NONE
     for invoice_id, share in joined.items():
         small = await lock_invoice(work.session, invoice_id)
-        name = "invoice.paid" if await _apply(work, small, attempt, share) else "payment.unapplied"
-        facts = {**_facts(small, attempt), "amount_minor": share}
-        emit(work.session, work.row, name, facts, work.at, work.rules.access)
+        _tell_paid(work, small, attempt, share, await _apply(work, small, attempt, share))
     if applied:
         await ask_others(work, invoice)
     await _write_receipt(work, invoice, attempt)
-    name = "invoice.paid" if applied else "payment.unapplied"
-    emit(work.session, work.row, name, _facts(invoice, attempt), work.at, work.rules.access)
+    _tell_paid(work, invoice, attempt, own_share, applied)
 
 
 async def _apply(work: Work, invoice: Invoice, attempt: PaymentAttempt, share_minor: int) -> int:
@@ -270,7 +263,7 @@ async def _write_declined(work: Work, invoice: Invoice, attempt: PaymentAttempt,
     if outcome.decline_class is DeclineClass.NEW_PAYMENT_METHOD:
         await _lose_mandate(work, attempt, outcome.code)
     _fall_into_arrears(invoice)
-    emit(work.session, work.row, "payment.failed", _facts(invoice, attempt), work.at, work.rules.access)
+    _tell(work, "payment.failed", invoice, attempt)
 
 
 async def _lose_mandate(work: Work, attempt: PaymentAttempt, code: str) -> None:
@@ -331,13 +324,26 @@ async def _ask_to_authenticate(work: Work, invoice: Invoice, attempt: PaymentAtt
     )
 
 
+def _tell_paid(
+    work: Work, invoice: Invoice, attempt: PaymentAttempt, share_minor: int, applied_minor: int
+) -> None:
+    facts = {"amount_minor": share_minor, "unapplied_minor": share_minor - applied_minor}
+    if not applied_minor:
+        name = "payment.unapplied"
+    else:
+        name = "invoice.paid" if invoice.status is InvoiceStatus.PAID else "invoice.partly_paid"
+    emit(work.session, work.row, name, _facts(invoice, attempt) | facts, work.at, work.rules.access)
+
+
+def _tell(work: Work, name: str, invoice: Invoice, attempt: PaymentAttempt) -> None:
+    emit(work.session, work.row, name, _facts(invoice, attempt), work.at, work.rules.access)
+
+
 def _facts(invoice: Invoice, attempt: PaymentAttempt) -> dict[str, object]:
     return {
-        "invoice": invoice.id,
-        "number": invoice.number,
+        **about(invoice),
         "attempt": attempt.number,
         "trigger": attempt.trigger.value,
         "amount_minor": attempt.amount_minor,
-        "currency": attempt.currency,
         "decline_code": attempt.decline_code,
     }

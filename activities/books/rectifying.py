@@ -207,7 +207,7 @@ async def _go_on(work: Work, old: Invoice, new: Invoice, was: _Before) -> None:
     if new.status is InvoiceStatus.PAID:
         new.paid_at = was.paid_at or new.paid_at
     elif was.status is InvoiceStatus.UNCOLLECTIBLE:
-        write_off(new, "the invoice that it replaces was written off")
+        write_off(work, new, "the invoice that it replaces was written off")
     else:
         new.in_arrears = was.in_arrears
         if work.row.state.is_over:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from activities.books.chasing import collection_key, open_collection
-from activities.books.notices import emit, write_mail
+from activities.books.notices import about, emit, write_mail
 from activities.books.rows import customer_of, usable_method
 from activities.books.work import Work
 from billing.terms import CollectionMethod
@@ -40,15 +40,15 @@ async def reopen(
     invoice.paid_minor -= amount_minor
     invoice.generation += 1
     invoice.payment_intent = invoice.superseded_intent = None
-    facts = {"invoice": invoice.id, "number": invoice.number, "open_minor": invoice.open_minor}
-    emit(work.session, work.row, "invoice.reopened", facts, work.at, work.rules.access)
-    if not was_closed or invoice.open_minor == 0:
+    is_owed_again = was_closed and invoice.open_minor != 0
+    is_asked_for = is_owed_again and was is not InvoiceStatus.UNCOLLECTIBLE
+    if is_owed_again:
+        invoice.paid_at = None
+        invoice.status = InvoiceStatus.OPEN if is_asked_for else was
+    emit(work.session, work.row, "invoice.reopened", about(invoice), work.at, work.rules.access)
+    if not is_asked_for:
         return False
-    invoice.paid_at = None
-    if was is InvoiceStatus.UNCOLLECTIBLE:
-        invoice.status = was
-        return False
-    invoice.status, invoice.payment_state, invoice.closed_by = InvoiceStatus.OPEN, PaymentState.NONE, ""
+    invoice.payment_state, invoice.closed_by = PaymentState.NONE, ""
     is_late = work.row.state.terms.collection_method is CollectionMethod.CHARGE
     invoice.in_arrears = is_late and invoice.open_minor >= work.rules.minimum(invoice.currency)
     return await _chase_again(work, invoice, taken_back_by, fact)

@@ -17,6 +17,7 @@ from activities.books.config import BookRules
 from activities.books.coupons import redeem_later, with_coupon
 from activities.books.gate import Prepares, live_attempt
 from activities.books.issuing import claim_of
+from activities.books.notices import tell_all
 from activities.books.rows import customer_of, get, invoices_of, lock_subscription, lock_with_subscription
 from activities.books.standing import duties_of, method_facts, running_chases
 from activities.books.transitions import carry_out, settle_standing
@@ -34,7 +35,16 @@ from billing.steps import Step, StepKind, next_step
 from billing.subscription import Status
 from billing.terms import CollectionMethod
 from models.boundary import CommandOrder, LookOrder, ParkOrder, StepOrder, SubscriptionReport
-from models.tables import CommandRow, Invoice, InvoiceStatus, PaymentState, Plan, SubscriptionRow
+from models.tables import (
+    CommandRow,
+    Customer,
+    Invoice,
+    InvoiceStatus,
+    PaymentMethod,
+    PaymentState,
+    Plan,
+    SubscriptionRow,
+)
 
 
 async def look(
@@ -246,7 +256,19 @@ async def park(
 async def bring_back(
     session: AsyncSession, gateway: Prepares, rules: BookRules, *, customer_id: str, at: datetime
 ) -> None:
-    """A new method brings back what was suspended and owes nothing, because the policy credited it (U11)."""
+    """A new default method is told, and brings back what owes nothing, because the policy credited it (U11).
+
+    Args:
+        session: with the rows of the customer and the subscriptions locked.
+        gateway: as in `Work`.
+        rules: the seller's.
+        customer_id: whose method it is.
+        at: the business instant.
+    """
+    customer = await get(session, Customer, customer_id, field="customer")
+    method = await get(session, PaymentMethod, customer.default_method_id or "", field="payment method")
+    facts = {"payment_method": method.id, "kind": method.kind}
+    await tell_all(session, customer_id, "payment_method.replaced", facts, at, rules.access)
     query = select(SubscriptionRow.id).where(
         SubscriptionRow.customer_id == customer_id, SubscriptionRow.status == Status.UNPAID.value
     )

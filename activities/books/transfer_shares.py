@@ -20,7 +20,7 @@ from activities.books.journal import (
     UNAPPLIED,
     book,
 )
-from activities.books.notices import emit, write_mail
+from activities.books.notices import about, emit, write_mail
 from activities.books.reopening import reopen
 from activities.books.rows import customer_of, entity_of
 from activities.books.work import Work
@@ -174,12 +174,10 @@ def _event(row: TransferShare, invoice: Invoice) -> str:
 
 def _facts(transfer: Transfer, row: TransferShare, invoice: Invoice) -> dict[str, Any]:
     return {
-        "invoice": invoice.id,
-        "number": invoice.number,
+        **about(invoice),
         "transfer": transfer.id,
         "amount_minor": row.pays_minor,
         "small_difference_minor": row.small_difference_minor,
         "unapplied_minor": row.unapplied_minor,
-        "currency": transfer.currency,
         "received_on": str(transfer.received_on),
     }

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Final
 
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.amounts_asked import amount_asked
 from activities.books.balance import give_back_what_was_set_aside
@@ -28,7 +29,7 @@ from activities.books.issuing import issue_or_drop, write_invoice
 from activities.books.mandates import is_direct_debit, lapse_if_unused
 from activities.books.metering import close_usage, turn_meters
 from activities.books.methods import method_for
-from activities.books.notices import emit, write_mail
+from activities.books.notices import about, emit, tell_access, write_mail
 from activities.books.policies import policy_for
 from activities.books.rows import customer_of, get, invoices_of
 from activities.books.standing import method_facts, standing_of
@@ -90,12 +91,13 @@ async def settle_standing(work: Work) -> None:
             await _carry_out_effect(work, effect)
         await session.flush()
     row.state = row.state.model_copy(update=await method_facts(session, row))
-    store(row, at, work.rules)
+    store(session, row, at, work.rules)
 
 
-def store(row: SubscriptionRow, at: datetime, rules: BookRules) -> None:
-    """Bring the columns beside the value in line with it."""
+def store(session: AsyncSession, row: SubscriptionRow, at: datetime, rules: BookRules) -> None:
+    """Bring the columns beside the value in line with it, and tell what that changes for a backend."""
     state = row.state
+    tell_access(session, row, at, rules.access)
     row.status = state.status.value
     row.plan_id = state.terms.plan_id
     row.entitled = state.entitled_at(at)
@@ -278,7 +280,7 @@ async def _settle_debt(work: Work) -> None:
             continue
         invoice.automatic_collecting = False
         if after is AfterCancel.WRITE_OFF:
-            write_off(invoice, "written off at the cancel, by the policy")
+            write_off(work, invoice, "written off at the cancel, by the policy")
 
 
 async def _after_cancel(work: Work, invoice: Invoice) -> AfterCancel:
@@ -304,21 +306,29 @@ async def _write_off_what_dunning_left_open(work: Work) -> None:
         )
     )
     for invoice in (await work.session.exec(query)).all():
-        write_off(invoice, "the dunning policy and the subscription have ended")
+        write_off(work, invoice, "the dunning policy and the subscription have ended")
 
 
-def write_off(invoice: Invoice, why: str) -> None:
+def write_off(work: Work, invoice: Invoice, why: str) -> None:
     """We stop asking; the debt and the document remain (rules 11)."""
     invoice.status, invoice.in_arrears, invoice.closed_by = InvoiceStatus.UNCOLLECTIBLE, False, why
+    emit(work.session, work.row, "invoice.written_off", about(invoice), work.at, work.rules.access)
+
+
+def _drop(work: Work, draft: Invoice, why: str) -> None:
+    """It never gets a number (rules 11)."""
+    draft.status, draft.closed_by = InvoiceStatus.VOID, why
+    emit(work.session, work.row, "invoice.voided", about(draft), work.at, work.rules.access)
 
 
 async def _drop_gated(work: Work) -> None:
     for invoice in await invoices_of(work.session, work.row.id):
         if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
             give_back_what_was_set_aside(invoice)
-            invoice.status = InvoiceStatus.VOID
-            invoice.closed_by = (
-                "the gate closed" if not work.command_id else "canceled before the first payment"
+            _drop(
+                work,
+                invoice,
+                "the gate closed" if not work.command_id else "canceled before the first payment",
             )
     work.row.conditional = None
     work.row.state = work.row.state.model_copy(update={"gated_invoice": None})
@@ -328,13 +338,13 @@ async def _drop_undecided(work: Work) -> None:
     """Drafts of missed periods that nobody decided on before the end are not issued any more."""
     for invoice in await invoices_of(work.session, work.row.id):
         if invoice.awaits_decision:
-            invoice.status, invoice.closed_by = InvoiceStatus.VOID, "the subscription ended"
+            _drop(work, invoice, "the subscription ended")
 
 
 async def _drop_waiting(work: Work) -> None:
     for invoice in await invoices_of(work.session, work.row.id):
         if invoice.awaits_usage:
-            invoice.status, invoice.closed_by = InvoiceStatus.VOID, "the service was cut"
+            _drop(work, invoice, "the service was cut")
 
 
 async def _decide_drafts(work: Work, starts: tuple[date, ...] | None) -> None:
@@ -344,7 +354,7 @@ async def _decide_drafts(work: Work, starts: tuple[date, ...] | None) -> None:
         if not invoice.awaits_decision:
             continue
         if starts is not None and invoice.period_start not in starts:
-            invoice.status, invoice.closed_by = InvoiceStatus.VOID, "dropped at the resume"
+            _drop(work, invoice, "dropped at the resume")
             continue
         invoice.delay_days = chosen
         await issue_or_drop(work.session, work.row, invoice, work.at, work.rules)

@@ -16,16 +16,18 @@ from models.tables.documents import (
     NumberSeries,
     PaymentState,
 )
+from models.tables.events import (
+    DeliveryOutcome,
+    DisabledBecause,
+    EndpointState,
+    EventDelivery,
+    EventLane,
+    OutgoingEvent,
+    WebhookEndpoint,
+)
 from models.tables.imports import BatchState, ImportBatch, ImportKind, ImportRow, RowState
 from models.tables.mandates import MandateRow
-from models.tables.messages import (
-    EventCursor,
-    IncomingEvent,
-    MailAddress,
-    Message,
-    MessageState,
-    OutgoingEvent,
-)
+from models.tables.messages import EventCursor, IncomingEvent, MailAddress, Message, MessageState
 from models.tables.parties import Customer, LegalEntity, PaymentMethod
 from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
 from models.tables.portal import PortalSession
@@ -47,9 +49,14 @@ __all__ = [
     "CouponRedemption",
     "CreditNote",
     "Customer",
+    "DeliveryOutcome",
+    "DisabledBecause",
     "Dispute",
     "DunningPolicyVersion",
+    "EndpointState",
     "EventCursor",
+    "EventDelivery",
+    "EventLane",
     "ExchangeRate",
     "ImportBatch",
     "ImportKind",
@@ -86,6 +93,7 @@ __all__ = [
     "TransferShare",
     "UsageEvent",
     "VatCheck",
+    "WebhookEndpoint",
 ]
 
 for _table in SQLModel.metadata.tables.values():

@@ -1,4 +1,4 @@
-"""Tables of what goes out and comes in: mails, events, and the webhooks of others."""
+"""Tables of mails, and of the webhooks of others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from models.columns import BIG_KEY, instant, is_one_of, json_list, json_object, one_of
+from models.columns import instant, is_one_of, json_list, json_object, one_of
 
 
 class MessageState(StrEnum):
@@ -76,23 +76,6 @@ class MailAddress(SQLModel, table=True):
     since: datetime = instant(nullable=False)
     as_of: datetime = instant(nullable=False)
     """Of the event that says so; an older one changes nothing."""
-
-
-class OutgoingEvent(SQLModel, table=True):
-    """A business fact for the caller's systems, numbered per subscription without a gap (engine 20)."""
-
-    __tablename__ = "outgoing_event"
-    __table_args__ = (UniqueConstraint("subscription_id", "sequence"),)
-
-    id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
-    subscription_id: str = Field(foreign_key="subscription.id", index=True)
-    sequence: int
-    name: str
-    data: dict[str, Any] = json_object()
-    entitled: bool
-    access_until: datetime | None = instant()
-    at: datetime = instant(nullable=False)
-    delivered_at: datetime | None = instant()
 
 
 class EventCursor(SQLModel, table=True):

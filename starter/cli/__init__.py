@@ -42,6 +42,8 @@ NOUNS: Final[dict[str, Noun]] = {
     "books": Noun("starter.cli.books", "Customers, invoices, payments and the journal as CSV."),
     "tax": Noun("starter.cli.tax", "VAT: who is taxed how and why, VAT numbers, the one stop shop."),
     "clock": Noun("starter.cli.clock", "Test clocks, on which a year is lived in seconds."),
+    "event": Noun("starter.cli.event", "What happened, as a backend hears of it."),
+    "webhook-endpoint": Noun("starter.cli.webhook_endpoint", "Where events are sent, and what was tried."),
     "api-key": Noun("starter.cli.api_key", "Keys to the HTTP API, and what was done with them."),
     "doctor": Noun("starter.cli.doctor", "What is wrong, and mending what is safe to mend."),
     "ops": Noun("starter.cli.ops", "Steering running workflows."),

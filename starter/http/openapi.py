@@ -37,6 +37,8 @@ _TAGS: Final = (
     ("Invoices", "What was billed, and what corrects it."),
     ("Dunning", "The chase of what is not paid."),
     ("Payments", "Transfers, lost answers, refunds."),
+    ("Events", "Whatever happened, in order, to be polled."),
+    ("Webhook endpoints", "Where events are sent."),
     ("Test clocks", "A year in seconds."),
     ("Health", "Whether the process works."),
 )

@@ -93,8 +93,8 @@ class Drafting:
                 self._method(draft, line)
             case MandateLine():
                 raise InvalidInput(
-                    "SEPA mandates are not taken over yet. Leave the line out: the customer is asked for a payment "
-                    "method, or pays by transfer.",
+                    "SEPA mandates are not taken over yet. Leave the line out and ask the customer for a new one: "
+                    "relance customer mandate --help",
                     field="mandate_reference",
                 )
             case SubscriptionLine() as line:

@@ -12,7 +12,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from activities.gateway import ProviderSubscription
+from activities.provider_subscription import ProviderSubscription
 from billing.errors import InvalidInput
 from billing.money import MAX_AMOUNT_MINOR, exponent, to_minor
 from billing.subscription import CustomerKind

@@ -13,8 +13,8 @@ from activities.gateway import (
     MethodFacts,
     PaymentGateway,
     ProviderRefused,
-    ProviderSubscription,
 )
+from activities.provider_subscription import ProviderSubscription
 from activities.vat_checks import RegisterReply
 from billing.values import Value
 from models.tables import ImportKind, LegalEntity

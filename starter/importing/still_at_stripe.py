@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from activities.gateway import ProviderSubscription
+from activities.provider_subscription import ProviderSubscription
 from billing.calendar import local_date
 from billing.errors import InvalidInput
 from billing.prices import Price

@@ -172,8 +172,14 @@ class Stock:
         """Let a payment method of the provider be what a customer is charged on.
 
         Raises:
-            InvalidInput: it belongs to somebody else; field `payment_method`.
+            InvalidInput: it belongs to somebody else, or is debited by a mandate; field `payment_method`.
         """
+        if facts.kind != "card":
+            raise InvalidInput(
+                f"{facts.id} is debited by a SEPA mandate, which is not taken over yet. Leave the line out and ask "
+                f"{customer.reference} for a new mandate: relance customer mandate --help",
+                field="payment_method",
+            )
         if customer.provider_id is None or facts.customer != customer.provider_id:
             raise InvalidInput(
                 f"{facts.id} belongs to {facts.customer or 'no customer'} at Stripe, and the customer "

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator
 from typing_extensions import override
 
-from activities.gateway import ProviderSubscription
+from activities.provider_subscription import ProviderSubscription
 from billing.calendar import local_date
 from billing.takeover import Elsewhere
 from models.tables import ImportKind

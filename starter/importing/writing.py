@@ -160,7 +160,7 @@ class Writer:
         for effect in transition.effects:  # only what is told: no invoice has to be read for it
             if isinstance(effect, Emit):
                 emit(self._session, row, effect.name, dict(effect.data), self._at, self._to.rules.access)
-        store(row, self._at, self._to.rules)
+        store(self._session, row, self._at, self._to.rules)
 
     def _write_balance(self, draft: Draft, customer: Customer) -> None:
         if isinstance(draft.line, BalanceLine):

@@ -9,6 +9,7 @@ import httpx
 
 from starter.remote.catalogue import Coupons, Plans, TestClocks, Usages
 from starter.remote.customers import Customers, PaymentMethods, SetupIntents
+from starter.remote.events import Events, WebhookEndpoints
 from starter.remote.invoices import Invoices, Payments, Refunds
 from starter.remote.portal import PortalSessions
 from starter.remote.subscriptions import Subscriptions
@@ -56,6 +57,8 @@ class RelanceHttp:
         self.invoices = Invoices(through)
         self.payments = Payments(through)
         self.refunds = Refunds(through)
+        self.events = Events(through)
+        self.webhook_endpoints = WebhookEndpoints(through)
         self.portal_sessions = PortalSessions(through)
         self.test_clocks = TestClocks(through)
 

@@ -16,6 +16,7 @@ from starter.resources.customers import (
     GiveBack,
     GivenBack,
     NewCustomer,
+    NewMandate,
     NewPaymentMethod,
     NewSetupIntent,
     OfCustomer,
@@ -87,10 +88,16 @@ class PaymentMethods:
         self._through = through
 
     async def save(
-        self, customer: str, token: str, *, as_default: bool = True, idempotency_key: str | None = None
+        self,
+        customer: str,
+        token: str,
+        *,
+        as_default: bool = True,
+        mandate: NewMandate | None = None,
+        idempotency_key: str | None = None,
     ) -> SavedPaymentMethod:
-        """Save a payment method; as the default it charges what is open."""
-        body = NewPaymentMethod(customer=customer, token=token, as_default=as_default)
+        """Save a payment method; as the default it charges what is open. A SEPA account needs a mandate."""
+        body = NewPaymentMethod(customer=customer, token=token, as_default=as_default, mandate=mandate)
         return await self._through.send(
             SavedPaymentMethod, "POST", "/v1/payment_methods", body, idempotency_key=idempotency_key
         )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from billing.entitlements import FeatureUse
+from billing.mandates import SCHEME_NOTICE_DAYS
 from billing.refund import MoneySource
 from billing.subscription import CustomerKind
 from billing.taxation import LocationEvidence
@@ -15,6 +16,7 @@ from models.parties import Address, Contact
 from starter.resources.common import (
     Body,
     EntityId,
+    Instant,
     Key,
     Metadata,
     MinorUnits,
@@ -153,6 +155,21 @@ class Entitlements(Resource):
     subscriptions: tuple[Entitlement, ...]
 
 
+class NewMandate(Body):
+    """What the payer of a SEPA account accepted."""
+
+    accepted_at: Instant | None = None
+    """With it the mandate is made at Stripe; not given where the payer accepted it there."""
+    ip_address: Annotated[str, Field(max_length=45)] = ""
+    """Of a payer who accepted online; empty for one on paper."""
+    user_agent: Annotated[str, Field(max_length=500)] = ""
+    notice_days: Annotated[int, Field(ge=1, le=SCHEME_NOTICE_DAYS)] | None = None
+    """Calendar days of notice that its text agrees to."""
+    text: Annotated[str, Field(max_length=5_000)] = ""
+    """As it was shown, in one line."""
+    text_version: Annotated[str, Field(max_length=100)] = ""
+
+
 class NewPaymentMethod(Body):
     """A payment method that the customer gave, to be charged from now on."""
 
@@ -163,6 +180,8 @@ class NewPaymentMethod(Body):
     """Stripe's payment method, from Elements or a SetupIntent."""
     as_default: bool = True
     """Whether it is charged from now on, also for what is open; a first one always is."""
+    mandate: NewMandate | None = None
+    """Of a SEPA account."""
 
 
 class OfCustomer(Body):

@@ -28,7 +28,9 @@ from support.happenings import (
     Refunds,
     Settle,
 )
+from support.promised import assert_backend_lets_in_whom_it_should
 from support.reckoning import DECIMALS, ONE_DAY, PLANS, Days, Reckoning, days_of, terms_of
+from support.told import everything_told
 
 from billing.calendar import Period
 from billing.commands import Cancel, ChangePlan, Command, CreditTo, Pause, When
@@ -273,10 +275,13 @@ async def live(
     await load_exchange_rates(database)
     offers = [terms_of(name, currency, tax_included=tax_included) for name in PLANS]
     walk = Walk(await signs_up(database, terms_of(plan, currency, tax_included=tax_included), *offers))
-    await walk.begins()
-    await walk.charges_are(first)
-    for what, answer in life:
-        await walk.happens(what, answer)
+    with everything_told():
+        await walk.begins()
+        await walk.charges_are(first)
+        await assert_backend_lets_in_whom_it_should(walk.books)
+        for what, answer in life:
+            await walk.happens(what, answer)
+            await assert_backend_lets_in_whom_it_should(walk.books)
     await assert_demo_agrees(walk.books)
     await assert_prints(walk.books)
 

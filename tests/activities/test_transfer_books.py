@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from support import factories
 from support.bank_files import Entry, came, camt
+from support.bookkeeping import RULES, Preparing
 from support.factories import Someone
 from support.processes import PROCESSES, Crowd
 from support.transfers import AT, accounts, acme, bill, desk, fresh, import_file, mails, record
@@ -20,6 +21,7 @@ from activities.books.rectifying import rectify
 from activities.books.rows import lock_with_subscription
 from activities.books.transfers import dismiss_transfer, match_transfer, take_back_payment
 from activities.books.transitions import write_off
+from activities.books.work import Work
 from billing.chase import next_step
 from billing.corrections import Credit, NewBuyer, Rectify
 from billing.errors import InvalidInput
@@ -229,8 +231,8 @@ async def test_a_part_that_is_taken_back_begins_no_chase(world: World) -> None:
 
 async def test_what_was_written_off_is_paid_by_a_later_transfer_and_written_off_again(world: World) -> None:
     async with world.database.write() as session:
-        _, invoice = await lock_with_subscription(session, world.invoice.id)
-        write_off(invoice, "not worth it")
+        row, invoice = await lock_with_subscription(session, world.invoice.id)
+        write_off(Work(session, Preparing(), RULES, row, AT), invoice, "not worth it")
     done = await record(world.database, world.invoice, amount_minor=12000)
     assert (await world.now()).status is InvoiceStatus.PAID
     assert await take_back(world, done.transfer_id) == ()

@@ -40,6 +40,7 @@ def test_a_sign_up_waits_for_its_first_payment() -> None:
         "status: incomplete",
         "anchor: 2041-06-10",
         "period: 2041-06-10 to 2041-07-10",
+        "event subscription.incomplete",
         "issue signup Team 2041-06-10 to 2041-07-10 gated",
     ]
 

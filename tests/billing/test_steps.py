@@ -88,6 +88,7 @@ def test_a_notice_is_written_once() -> None:
     after = lifecycle.mark_notified(sub, step)
     assert told(sub, after) == [
         "notified: ('trial_ending:2041-06-15',)",
+        "event subscription.trial_ending",
         "mail trial_ending 2041-06-15",
     ]
     assert not StepKind.NOTIFY.closes_run

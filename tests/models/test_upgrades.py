@@ -12,6 +12,8 @@ from alembic import command
 from sqlalchemy import Connection, MetaData, create_engine, select
 from support import factories
 
+from activities.books.config import BookRules
+from activities.books.notices import emit
 from migrations import versions
 from models.database import Database
 from models.schema import alembic_config, migrate
@@ -57,6 +59,7 @@ async def test_rows_of_the_first_release_are_brought_up(
         anna = await factories.someone(session)
         invoice = factories.invoice(anna)
         session.add_all([invoice, factories.invoice_line(invoice), factories.attempt(anna, invoice)])
+        emit(session, anna.subscription, "invoice.issued", {}, factories.NEW_YEAR, BookRules().access)
     with connected(database_url) as connection:
         today = contents(connection)
     rate = today["invoice_line"][0]["rate"]
@@ -75,6 +78,9 @@ async def test_rows_of_the_first_release_are_brought_up(
     assert (line["invoice_id"], line["rate"]) == (invoice.id, rate)
     assert upgraded["invoice"] == today["invoice"]
     assert upgraded["customer"] == today["customer"]
+    (event,) = upgraded["outgoing_event"]
+    assert (event["name"], event["sequence"], event["cursor"]) == ("invoice.issued", 1, None)
+    assert (event["status"], event["plan_id"], event["reason"]) == ("", "", "")
 
 
 def test_a_column_that_may_not_be_empty_is_filled() -> None:

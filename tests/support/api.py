@@ -52,7 +52,11 @@ class Api:
 def api_settings(settings: Settings, url: str) -> Settings:
     """The settings of a world as the HTTP process of it has them."""
     return settings.model_copy(
-        update={"database_url": url, "stripe_webhook_secret": (SecretStr("whsec_of_the_endpoint"),)}
+        update={
+            "database_url": url,
+            "stripe_webhook_secret": (SecretStr("whsec_of_the_endpoint"),),
+            "private_webhook_addresses": True,
+        }
     )
 
 

@@ -89,7 +89,10 @@ def live(tell: Told, cards: dict[str, str]) -> dict[str, str]:
     tell("POST /v1/test_clocks/{test_clock}/advance", {"to": "2041-03-01T12:00:00Z"}, test_clock=clock)
     invoice = _correct(tell)
     _chase(tell)
+    event, endpoint = _follow(tell)
     return {
+        "event": event,
+        "webhook_endpoint": endpoint,
         "plan": plan,
         "coupon": "WELCOME20",
         "test_clock": clock,
@@ -242,3 +245,22 @@ def _chase(tell: Told) -> None:
     paid = {"invoices": [other], "amount_minor": 5880, "received_on": "2041-03-01"}
     tell("POST /v1/payments", paid)
     tell("POST /v1/invoices/{invoice}/write-off", {"reason": "moved away"}, **it)
+
+
+def _follow(tell: Told) -> tuple[str, str]:
+    page = tell("GET /v1/events", query={"subscription": "ref:acme", "type": ["access.*"]})
+    event: str = page["data"][0]["id"]
+    assert tell("GET /v1/events/{event}", event=event)["type"] == "access.granted"
+    new = {"url": "http://127.0.0.1:9/events", "owner": "dev@example.com", "types": ["invoice.*"]}
+    endpoint: str = tell("POST /v1/webhook_endpoints", new)["id"]
+    it: dict[str, Any] = {"webhook_endpoint": endpoint}
+    tell("GET /v1/webhook_endpoints")
+    tell("GET /v1/webhook_endpoints/{webhook_endpoint}", **it)
+    before = tell("GET /v1/webhook_endpoints/{webhook_endpoint}/secret", **it)["secret"]
+    tell("POST /v1/webhook_endpoints/{webhook_endpoint}/rotate-secret", {}, **it)
+    assert tell("GET /v1/webhook_endpoints/{webhook_endpoint}/secret", **it)["secret"] != before
+    tell("POST /v1/webhook_endpoints/{webhook_endpoint}/disable", **it)
+    assert tell("POST /v1/webhook_endpoints/{webhook_endpoint}/replay", {"after": event}, **it)["behind"] > 0
+    tell("POST /v1/webhook_endpoints/{webhook_endpoint}/enable", {"skip_missed": True}, **it)
+    tell("GET /v1/webhook_endpoints/{webhook_endpoint}/deliveries", **it)
+    return event, endpoint

@@ -62,6 +62,7 @@ from starter.mandates import MandateGiven
 from starter.orders import NewCustomer, NewEntity, NewPlan, NewSubscription
 from starter.payment_methods import PaymentMethods
 from starter.subscriptions import Subscriptions
+from support.told import everything_told
 from worker import build_workers
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -531,7 +532,8 @@ async def skipping(
             try:
                 await life.until(begins, hour=10)
                 await life.opens_shop()
-                yield life
+                with everything_told():
+                    yield life
             finally:
                 await staff.leave()
     finally:
@@ -602,7 +604,8 @@ async def clocked(
             await staff.come()
         life.clock = (await life.clocks.create(begins, at.astimezone(UTC))).id
         await life.opens_shop()
-        yield life
+        with everything_told():
+            yield life
     finally:
         await staff.leave()
         await gateway.close()

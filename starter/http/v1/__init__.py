@@ -8,6 +8,7 @@ from starter.http.v1 import (
     catalogue,
     customers,
     dunning,
+    events,
     invoice_corrections,
     invoices,
     payment_methods,
@@ -17,6 +18,7 @@ from starter.http.v1 import (
     subscriptions,
     test_clocks,
     usage,
+    webhook_endpoints,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -33,6 +35,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     dunning.router,
     payments.router,
     payments.refunds,
+    events.router,
+    webhook_endpoints.router,
     portal_sessions.router,
     test_clocks.router,
 )

@@ -6,13 +6,16 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
+from billing.mandates import Consent
 from models.tables import PaymentMethod as MethodRow
 from starter.http.calling import Call, Reads, Writes
 from starter.http.v1.common import Paging, api_router, page
+from starter.mandates import MandateGiven
 from starter.payment_methods import MethodSet, role_of
-from starter.resources.common import Page
+from starter.resources.common import Page, built
 from starter.resources.customers import (
     BackupMethod,
+    NewMandate,
     NewPaymentMethod,
     NewSetupIntent,
     OfCustomer,
@@ -35,7 +38,11 @@ async def save_payment_method(body: NewPaymentMethod, call: Writes) -> SavedPaym
     The outcome of those charges is on the invoices. A bank that refuses to have it saved is a 402.
     """
     done = await call.relance.methods.add(
-        body.customer, body.token, as_default=body.as_default, command_id=call.id
+        body.customer,
+        body.token,
+        as_default=body.as_default,
+        mandate=None if body.mandate is None else _given(body.mandate),
+        command_id=call.id,
     )
     return await _saved(call, done)
 
@@ -86,6 +93,19 @@ async def create_setup_intent(body: NewSetupIntent, call: Writes) -> SetupIntent
     facts = await call.relance.methods.begin_setup(customer.id, command_id=call.id)
     return SetupIntent(
         id=facts.id, customer=customer.id, status=facts.status, client_secret=facts.client_secret
+    )
+
+
+def _given(mandate: NewMandate) -> MandateGiven:
+    consent = None
+    if mandate.accepted_at is not None:
+        proofs = {"ip_address": mandate.ip_address, "user_agent": mandate.user_agent}
+        consent = built(Consent, accepted_at=mandate.accepted_at, **proofs)
+    return MandateGiven(
+        consent=consent,
+        notice_days=mandate.notice_days,
+        text=mandate.text,
+        text_version=mandate.text_version,
     )
 
 
