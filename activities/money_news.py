@@ -20,7 +20,8 @@ from activities.books.config import BookRules
 from activities.books.disputing import record_dispute
 from activities.books.inbox import About, Topic
 from activities.books.refunding import book_unasked, record_refund
-from activities.gateway import DisputeNews, FraudWarning, PaymentGateway, ProviderRefused, RefundNews
+from activities.gateway import PaymentGateway, ProviderRefused
+from activities.provider_money import DisputeNews, FraudWarning, RefundNews
 from models.boundary import CaseReport, CollectionRun
 from models.database import Database
 from models.tables import Collection, Invoice, Matter, MatterKind, PaymentAttempt, Refund, TestClock

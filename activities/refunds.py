@@ -13,14 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.config import BookRules
 from activities.books.refunding import record_refund
 from activities.books.rows import lock
-from activities.gateway import (
-    KEY_LIFETIME,
-    PaymentGateway,
-    ProviderUnavailable,
-    RefundNews,
-    RefundRefused,
-    RefundRequest,
-)
+from activities.gateway import KEY_LIFETIME, PaymentGateway, ProviderUnavailable
+from activities.provider_money import RefundNews, RefundRefused, RefundRequest
 from billing.errors import RelanceError
 from billing.refund import RefundState
 from models.database import Database

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stripe
 
 from activities import stripe_reading as reading
-from activities.gateway import DisputeNews, FraudWarning
+from activities.provider_money import DisputeNews, FraudWarning
 from activities.stripe_faults import fault_of
 
 

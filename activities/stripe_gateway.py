@@ -6,7 +6,7 @@ The SDK's own retries are off: whoever calls repeats, with the key that was stor
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import uuid4
@@ -18,26 +18,23 @@ from activities import stripe_disputes, stripe_mandates, stripe_methods, stripe_
 from activities import stripe_reading as reading
 from activities.gateway import (
     Charge,
-    DisputeNews,
-    FraudWarning,
     IntentFacts,
     MandateFacts,
     MethodFacts,
     NeverRan,
     PreparedRequest,
     ProviderMisconfigured,
-    RefundNews,
-    RefundRefused,
-    RefundRequest,
     SetupFacts,
     require_key,
 )
+from activities.provider_money import DisputeNews, FraudWarning, RefundNews, RefundRefused, RefundRequest
 from activities.provider_subscription import ProviderSubscription
-from activities.stripe_amounts import from_stripe, to_stripe, too_fine
+from activities.stripe_amounts import from_stripe
 from activities.stripe_faults import fault_of, is_replayed_failure
 from activities.stripe_hosted_setups import StripeHostedSetups
 from activities.stripe_http import HttpxTransport
 from activities.stripe_reading import Json
+from activities.stripe_requests import prepare
 from billing.declines import classify, read_decline
 from billing.mandates import Consent
 from billing.payment import Canceled, Declined, Outcome, Unknown
@@ -395,53 +392,6 @@ class StripeGateway(StripeHostedSetups):
     async def _turn(self) -> None:
         if self._throttle is not None:
             await self._throttle.turn()
-
-
-def prepare(charge: Charge) -> PreparedRequest:
-    """The request of an attempt: key and parameters, from stored facts alone.
-
-    A generation's first attempt creates and confirms in one call; each later one confirms the same PaymentIntent,
-    which can succeed only once. The method is named every time, since a failed try clears it. With the payer
-    there, the bank is asked for consent to later charges without them. What is too fine for Stripe is not asked for.
-    """
-    fine = too_fine(charge.amount_minor, charge.currency)
-    presence: dict[str, Any] = (
-        {"setup_future_usage": "off_session"} if charge.on_session else {"off_session": True}
-    )
-    if charge.on_session and charge.return_url:
-        presence["return_url"] = charge.return_url
-    if charge.method_kind == "sepa_debit":
-        presence["expand"] = ["latest_charge"]  # which says when the bank will debit the account
-    if charge.payment_intent is not None:
-        return PreparedRequest(
-            operation="confirm",
-            idempotency_key=f"{charge.invoice_id}:confirm:{charge.generation}:{charge.attempt_number}",
-            payment_intent=charge.payment_intent,
-            params={"payment_method": charge.payment_method, **presence},
-            too_fine_minor=fine,
-        )
-    params: dict[str, Any] = {
-        "amount": to_stripe(charge.amount_minor - fine, charge.currency),
-        "currency": charge.currency.lower(),
-        "customer": charge.customer,
-        "payment_method": charge.payment_method,
-        # Fixed now: another kind of method gets another PaymentIntent, when this one was seen cancelled.
-        "allowed_payment_method_types": [charge.method_kind],
-        "confirm": True,
-        "description": charge.description,
-        "metadata": _metadata(charge),
-        **presence,
-    }
-    return PreparedRequest(
-        operation="create_and_confirm",
-        idempotency_key=f"{charge.invoice_id}:pi:{charge.generation}",
-        params=params,
-        too_fine_minor=fine,
-    )
-
-
-def _metadata(charge: Charge) -> Mapping[str, str]:
-    return {**charge.metadata, "invoice": charge.invoice_id, "generation": str(charge.generation)}
 
 
 def _error_of(error: stripe.StripeError) -> Json:

@@ -7,16 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from activities.gateway import (
-    DisputeMove,
-    DisputeNews,
-    FraudWarning,
-    MethodFacts,
-    NeverRan,
-    ProviderRefused,
-    RefundNews,
-    SetupFacts,
-)
+from activities.gateway import MethodFacts, NeverRan, ProviderRefused, SetupFacts
+from activities.provider_money import DisputeMove, DisputeNews, FraudWarning, RefundNews
 from activities.stripe_amounts import from_stripe
 from billing.declines import DeclineEvidence, DeclineReading, read_decline
 from billing.dispute import DisputeState

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import stripe
 
 from activities import stripe_reading as reading
-from activities.gateway import RefundNews, RefundRefused, RefundRequest, require_key
+from activities.gateway import require_key
+from activities.provider_money import RefundNews, RefundRefused, RefundRequest
 from activities.stripe_amounts import NotChargeable, to_stripe
 from activities.stripe_faults import fault_of
 

@@ -37,7 +37,7 @@ from activities.books.reopening import reopen
 from activities.books.rows import entity_of, lock, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
-from activities.gateway import DisputeMove, DisputeNews
+from activities.provider_money import DisputeMove, DisputeNews
 from billing.dispute import DisputeState, lose
 from billing.payment import AttemptState
 from mails.context import TakenBackBy

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+from activities.stripe_requests import prepare
 from sqlalchemy import event
 from sqlmodel import col, select
 from support import factories
@@ -25,7 +26,7 @@ from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
 from activities.launching import Launcher
 from activities.payments import Payments
-from activities.stripe_gateway import StripeGateway, prepare
+from activities.stripe_gateway import StripeGateway
 from billing.case import Case
 from billing.chase import Mail, StepKind, next_step
 from billing.payment import AttemptState, DeclineClass, Declined, Trigger

@@ -6,7 +6,7 @@ import pytest
 from support import factories
 from support.factories import NEW_YEAR
 
-from activities import stripe_gateway
+from activities import stripe_requests
 from activities.books.chasing import open_collection
 from activities.books.config import BookRules
 from activities.books.standing import duties_of
@@ -39,7 +39,7 @@ async def test_a_start_that_got_lost_stays_a_duty_until_it_is_made(sqlite_databa
         await session.flush()
         await open_collection(session, anna.subscription, invoice, NEW_YEAR)
     client: Any = CutOff()
-    launcher = Launcher(sqlite_database, stripe_gateway, BookRules(), client, task_queue="relance")
+    launcher = Launcher(sqlite_database, stripe_requests, BookRules(), client, task_queue="relance")
     run = CollectionRun(invoice_id=invoice.id, subscription_id=anna.subscription.id, as_of=NEW_YEAR)
 
     async def to_start() -> tuple[str, ...]:

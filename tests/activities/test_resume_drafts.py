@@ -6,7 +6,7 @@ import pytest
 from support import factories
 from support.factories import FEBRUARY, NEW_YEAR
 
-from activities import stripe_gateway
+from activities import stripe_requests
 from activities.books.config import BookRules
 from activities.books.issuing import write_invoice
 from activities.books.steps import apply_command
@@ -37,7 +37,7 @@ async def test_a_resume_names_drafts_that_wait(
         )
         command = Resume(command_id="cmd_1", issue=starts)
         order = CommandOrder(subscription_id=anna.subscription.id, command=command, as_of=NEW_YEAR)
-        answer = await apply_command(session, stripe_gateway, BookRules(), order)
+        answer = await apply_command(session, stripe_requests, BookRules(), order)
     assert answer.refused == refused
     async with sqlite_database.read() as session:
         assert (await session.get_one(Invoice, draft.id)).status.value == left

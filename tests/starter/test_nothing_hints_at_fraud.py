@@ -11,6 +11,7 @@ from typing import cast
 
 import httpx
 import pytest
+from activities.stripe_requests import prepare
 from pydantic import SecretStr
 from sqlmodel import select
 from support import factories
@@ -27,7 +28,6 @@ from activities.books.outcomes import record_outcome
 from activities.books.paying import Standing
 from activities.gateway import Charge, PreparedRequest
 from activities.links import LinkPurpose
-from activities.stripe_gateway import prepare
 from activities.stripe_reading import declined
 from billing.asking import Refused, may_ask
 from billing.case import Case

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from activities.provider_money import DisputeMove, DisputeNews
+from activities.stripe_requests import prepare
+
 from activities.books.config import BookRules
 from activities.books.disputing import record_dispute
 from activities.books.issuing import write_invoice
 from activities.books.outcomes import record_outcome
-from activities.gateway import Charge, DisputeMove, DisputeNews, PreparedRequest
-from activities.stripe_gateway import prepare
+from activities.gateway import Charge, PreparedRequest
 from billing.dispute import DisputeState
 from billing.payment import AttemptState, Paid
 from models.database import Database
