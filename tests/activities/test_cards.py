@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 import pytest
-from activities.stripe_requests import prepare
 from sqlalchemy import event
 from sqlmodel import col, select
 from support import factories
@@ -27,6 +26,7 @@ from activities.gateway import Charge, PreparedRequest
 from activities.launching import Launcher
 from activities.payments import Payments
 from activities.stripe_gateway import StripeGateway
+from activities.stripe_requests import prepare
 from billing.case import Case
 from billing.chase import Mail, StepKind, next_step
 from billing.payment import AttemptState, DeclineClass, Declined, Trigger

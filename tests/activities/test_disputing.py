@@ -8,7 +8,6 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from activities.provider_money import DisputeMove, DisputeNews
 from sqlmodel import col, select
 from support import factories
 from support.disputed import CLOSED, INQUIRY, LOST, OPENED, TAKEN, WON, Preparing, hear, paid, pays
@@ -22,6 +21,7 @@ from activities.books.issuing import write_invoice
 from activities.books.journal import balances
 from activities.books.rectifying import rectify
 from activities.books.rows import customer_of, method_on_file, usable_method
+from activities.provider_money import DisputeMove, DisputeNews
 from billing.corrections import Credit, NewBuyer, PayBackAs, Rectify
 from billing.dispute import DisputeState
 from billing.payment import AttemptState, Trigger

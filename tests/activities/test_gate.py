@@ -2,7 +2,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from activities.stripe_requests import prepare
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 from support import factories
@@ -12,6 +11,7 @@ from support.processes import PROCESSES, Crowd
 from activities.books.config import BookRules
 from activities.books.gate import GateRefused, Refusal, begin_attempt
 from activities.gateway import Charge, PreparedRequest
+from activities.stripe_requests import prepare
 from billing.payment import AttemptState, Trigger
 from models.database import Database
 from models.tables import Invoice, InvoiceStatus, PaymentAttempt

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from activities.stripe_requests import prepare
 from sqlmodel import select
 from support import factories
 from support.factories import NEW_YEAR, Someone
@@ -20,6 +19,7 @@ from activities.books.standing import method_facts
 from activities.books.steps import take_step
 from activities.gateway import Charge, PreparedRequest
 from activities.incoming import Incoming
+from activities.stripe_requests import prepare
 from billing.case import Case, in_charge
 from billing.dispute import DisputeState
 from billing.payment import AttemptState, DeclineClass, Trigger

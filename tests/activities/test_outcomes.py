@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from activities.stripe_requests import prepare
 from sqlmodel import select
 from support import factories
 from support.credits import credit_unused
@@ -17,6 +16,7 @@ from activities.books.gate import GateRefused, attempts_of, begin_attempt
 from activities.books.journal import balances
 from activities.books.outcomes import record_never_ran, record_outcome
 from activities.gateway import Charge, PreparedRequest
+from activities.stripe_requests import prepare
 from billing.payment import (
     AttemptState,
     Canceled,

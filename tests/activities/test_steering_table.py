@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from activities.stripe_requests import prepare
 from sqlmodel.ext.asyncio.session import AsyncSession
 from support import factories
 from support.factories import NEW_YEAR, Someone
@@ -17,6 +16,7 @@ from activities.books.correcting import UnderWay, begin_correction
 from activities.books.steering import steer_chase
 from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
+from activities.stripe_requests import prepare
 from billing.asking import may_ask
 from billing.corrections import WriteOff
 from billing.errors import RelanceError

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from activities.stripe_requests import prepare
 from pydantic import ValidationError
 from stripe.params import PaymentIntentConfirmParams, PaymentIntentCreateParams
 
 from activities.gateway import Charge, PreparedRequest, require_key
 from activities.stripe_amounts import NotChargeable, to_stripe
 from activities.stripe_gateway import StripeGateway
+from activities.stripe_requests import prepare
 from billing.errors import InvalidInput
 
 FIRST: dict[str, Any] = {

@@ -11,7 +11,6 @@ from typing import cast
 
 import httpx
 import pytest
-from activities.stripe_requests import prepare
 from pydantic import SecretStr
 from sqlmodel import select
 from support import factories
@@ -29,6 +28,7 @@ from activities.books.paying import Standing
 from activities.gateway import Charge, PreparedRequest
 from activities.links import LinkPurpose
 from activities.stripe_reading import declined
+from activities.stripe_requests import prepare
 from billing.asking import Refused, may_ask
 from billing.case import Case
 from billing.declines import CODES, DeclineEvidence, read_decline

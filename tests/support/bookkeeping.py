@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from activities.stripe_requests import prepare
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -24,6 +23,7 @@ from activities.books.outcomes import record_outcome
 from activities.books.refunding import record_refund
 from activities.books.steps import apply_command, take_step
 from activities.gateway import Charge, PreparedRequest
+from activities.stripe_requests import prepare
 from billing.commands import Command
 from billing.corrections import Correction
 from billing.effects import TermsChange

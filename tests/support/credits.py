@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from activities.stripe_requests import prepare
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -12,6 +11,7 @@ from activities.books.changing import draw_up_credit, write_notes
 from activities.books.config import BookRules
 from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
+from activities.stripe_requests import prepare
 from billing.effects import CreditUnused
 from models.tables import CreditNote, SubscriptionRow
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from activities.provider_money import DisputeMove, DisputeNews
-from activities.stripe_requests import prepare
-
 from activities.books.config import BookRules
 from activities.books.disputing import record_dispute
 from activities.books.issuing import write_invoice
 from activities.books.outcomes import record_outcome
 from activities.gateway import Charge, PreparedRequest
+from activities.provider_money import DisputeMove, DisputeNews
+from activities.stripe_requests import prepare
 from billing.dispute import DisputeState
 from billing.payment import AttemptState, Paid
 from models.database import Database

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from activities.stripe_requests import prepare
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -19,6 +18,7 @@ from activities.books.issuing import write_invoice
 from activities.books.transfers import Booked, Desk, record_payment
 from activities.camt import read_camt
 from activities.gateway import Charge, PreparedRequest
+from activities.stripe_requests import prepare
 from billing.prices import Price
 from billing.transfer_commands import RecordPayment
 from models.database import Database
