@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field, TypeAdapter
 
+from activities.hosted_setups import HostedSetups
 from activities.provider_money import DisputeNews, FraudWarning, RefundNews, RefundRefused, RefundRequest
 from activities.provider_subscription import ProviderSubscription
 from billing.errors import InvalidInput, RelanceError
@@ -130,18 +131,6 @@ class SetupFacts(Value):
     payment_method: str | None = None
 
 
-class HostedSetup(Value):
-    """A page of the provider's on which a payer saves a method."""
-
-    id: str
-    customer: str
-    """The provider's id."""
-    url: str | None
-    """Where the page is; None once it is over. For the payer's browser only; neither stored nor logged."""
-    payment_method: str | None = None
-    """What came of it; None while nothing did."""
-
-
 class ProviderUnavailable(RelanceError):
     """A transport fault: send the same request again, later, with the same key. Never an outcome.
 
@@ -174,7 +163,7 @@ class ProviderRefused(RelanceError):
         self.reason = reason
 
 
-class PaymentGateway(Protocol):
+class PaymentGateway(HostedSetups, Protocol):
     """Charges saved payment methods. One real implementation: `activities.stripe_gateway`.
 
     Every method but `prepare` may raise `ProviderUnavailable`, `ProviderMisconfigured` or `ProviderRefused`.
@@ -310,32 +299,6 @@ class PaymentGateway(Protocol):
         self, *, customer: str, payment_method: str | None, idempotency_key: str
     ) -> SetupFacts:
         """Begin saving a card for charges without the payer, who confirms it in the browser."""
-        ...
-
-    async def create_hosted_setup(
-        self,
-        *,
-        customer: str,
-        back_to: str,
-        given_up: str,
-        language: str,
-        debits: bool,
-        idempotency_key: str,
-    ) -> HostedSetup:
-        """Let a payer save a method on the provider's own page.
-
-        Args:
-            customer: the provider's id.
-            back_to: where the payer comes back to when it is done; `{CHECKOUT_SESSION_ID}` in it becomes the page's id.
-            given_up: where they come back to otherwise.
-            language: of the page, `fr` or `en`.
-            debits: whether a bank account may be given too, and its mandate accepted.
-            idempotency_key: as everywhere.
-        """
-        ...
-
-    async def look_at_hosted_setup(self, hosted: str) -> HostedSetup:
-        """What came of such a page; without side effects."""
         ...
 
     async def close(self) -> None:

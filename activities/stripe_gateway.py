@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import uuid4
 
 import stripe
+from typing_extensions import override
 
 from activities import stripe_disputes, stripe_mandates, stripe_methods, stripe_refunds, stripe_subscriptions
 from activities import stripe_reading as reading
 from activities.gateway import (
     Charge,
-    HostedSetup,
     IntentFacts,
     MandateFacts,
     MethodFacts,
@@ -31,6 +31,7 @@ from activities.provider_money import DisputeNews, FraudWarning, RefundNews, Ref
 from activities.provider_subscription import ProviderSubscription
 from activities.stripe_amounts import from_stripe
 from activities.stripe_faults import fault_of, is_replayed_failure
+from activities.stripe_hosted_setups import StripeHostedSetups
 from activities.stripe_http import HttpxTransport
 from activities.stripe_reading import Json
 from activities.stripe_requests import prepare
@@ -63,7 +64,7 @@ _Answer = TypeVar("_Answer", bound=stripe.StripeObject)
 logger = logging.getLogger(__name__)
 
 
-class StripeGateway:
+class StripeGateway(StripeHostedSetups):
     """`PaymentGateway` over Stripe's API. One per event loop; close it when done."""
 
     def __init__(
@@ -325,33 +326,6 @@ class StripeGateway:
             )
         )
 
-    async def create_hosted_setup(
-        self,
-        *,
-        customer: str,
-        back_to: str,
-        given_up: str,
-        language: str,
-        debits: bool,
-        idempotency_key: str,
-    ) -> HostedSetup:
-        """Stripe's own page to save a method on; see `PaymentGateway.create_hosted_setup`."""
-        await self._turn()
-        return await stripe_methods.create_hosted_setup(
-            self._stripe,
-            customer=customer,
-            back_to=back_to,
-            given_up=given_up,
-            language="fr" if language == "fr" else "en",
-            types=["card", "sepa_debit"] if debits else ["card"],
-            idempotency_key=idempotency_key,
-        )
-
-    async def look_at_hosted_setup(self, hosted: str) -> HostedSetup:
-        """What came of such a page; see `PaymentGateway.look_at_hosted_setup`."""
-        await self._turn()
-        return await stripe_methods.look_at_hosted_setup(self._stripe, hosted)
-
     async def close(self) -> None:
         """Give back the connections."""
         await self._http.close_async()
@@ -414,6 +388,7 @@ class StripeGateway:
         except stripe.StripeError as error:
             raise fault_of(error) from error
 
+    @override
     async def _turn(self) -> None:
         if self._throttle is not None:
             await self._throttle.turn()

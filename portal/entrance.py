@@ -12,7 +12,7 @@ from activities.books.rows import NotFound
 from portal.pages import redirect, render
 from portal.visiting import Form, page_router
 from starter.http.door import door_of
-from starter.portal_sessions import StartPage
+from starter.resources.portal import StartPage
 
 router = page_router("/portal")
 

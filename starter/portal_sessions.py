@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,20 +14,12 @@ from models.ids import new_id
 from models.tables import Customer, PortalSession
 from starter.connections import Connections
 from starter.finding import find
+from starter.resources.portal import StartPage
 
 LINK_LIFETIME: Final = timedelta(minutes=15)
 """Until when a link opens the portal. It is made for somebody who is about to use it."""
 SESSION_LIFETIME: Final = timedelta(hours=2)
 _LONGEST_URL: Final = 500
-
-
-class StartPage(StrEnum):
-    """The page on which the portal opens."""
-
-    OVERVIEW = "overview"
-    INVOICES = "invoices"
-    METHODS = "methods"
-    DETAILS = "details"
 
 
 class PortalLink(Value):

@@ -27,7 +27,7 @@ def portal_link(
 ) -> None:
     """Make a link that opens the portal for a customer. It is good for 15 minutes."""
     from billing.errors import InvalidInput
-    from starter.portal_sessions import StartPage
+    from starter.resources.portal import StartPage
 
     if start not in set(StartPage):
         raise InvalidInput(f"A start page is one of {', '.join(StartPage)}.", field="start")

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from starter.portal_sessions import StartPage
 from starter.resources.common import Body, Key, Resource, example
+
+
+class StartPage(StrEnum):
+    """The page on which the portal opens."""
+
+    OVERVIEW = "overview"
+    INVOICES = "invoices"
+    METHODS = "methods"
+    DETAILS = "details"
 
 
 class NewPortalSession(Body):

@@ -10,7 +10,7 @@ from support.reader import Reader
 
 from starter.client import RelanceClient
 from starter.orders import CustomerChange, EntityChange
-from starter.portal_sessions import StartPage
+from starter.resources.portal import StartPage
 
 
 async def test_a_healthy_customer_sees_all_in_one_glance(

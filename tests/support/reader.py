@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from lxml import html
 
 from starter.client import RelanceClient
-from starter.portal_sessions import StartPage
+from starter.resources.portal import StartPage
 
 PUBLIC = "http://127.0.0.1:8000"
 """Where the portal is, by default; everything else is met over the network."""
