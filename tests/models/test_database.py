@@ -264,3 +264,27 @@ async def test_sqlite_writes_ahead_and_checks_references(sqlite_database: Databa
         }
     assert answers == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 10_000}
     assert (tmp_path / "relance.db-wal").exists()
+
+
+async def test_writers_that_are_cancelled_within_a_statement_keep_nobody_waiting(
+    sqlite_database: Database,
+) -> None:
+    """Their errors are kept here, as a log would, and with them all that was under way."""
+    errors: list[BaseException | None] = []
+
+    async def count(number: int) -> None:
+        async with sqlite_database.write() as session:
+            session.add(
+                Clock(id=f"clk_{number}", name="", now=factories.NEW_YEAR, created_at=factories.NEW_YEAR)
+            )
+            await session.flush()
+            await session.exec(text("SELECT count(*) FROM subscription"))  # type: ignore[call-overload]
+
+    for turn in range(60):
+        writers = [asyncio.create_task(count(turn * 5 + place)) for place in range(5)]
+        await asyncio.sleep(turn / 3_000)
+        for writer in writers[::2]:
+            writer.cancel()
+        errors += await asyncio.gather(*writers, return_exceptions=True)
+    assert [error for error in errors if isinstance(error, Exception)] == []
+    assert sum(isinstance(error, asyncio.CancelledError) for error in errors) > 60
