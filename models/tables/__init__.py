@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from models.deliveries import DeliveryOutcome, DisabledBecause, EndpointState
 from models.tables.api import ApiCall, ApiKey
 from models.tables.catalogue import Coupon, CouponRedemption, DunningPolicyVersion, Plan
 from models.tables.clocks import TestClock
@@ -16,15 +17,7 @@ from models.tables.documents import (
     NumberSeries,
     PaymentState,
 )
-from models.tables.events import (
-    DeliveryOutcome,
-    DisabledBecause,
-    EndpointState,
-    EventDelivery,
-    EventLane,
-    OutgoingEvent,
-    WebhookEndpoint,
-)
+from models.tables.events import EventDelivery, EventLane, OutgoingEvent, WebhookEndpoint
 from models.tables.imports import BatchState, ImportBatch, ImportKind, ImportRow, RowState
 from models.tables.mandates import MandateRow
 from models.tables.messages import EventCursor, IncomingEvent, MailAddress, Message, MessageState

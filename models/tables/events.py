@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from models.columns import BIG_KEY, instant, is_one_of, json_list, json_object, one_of, one_of_or_none
+from models.deliveries import DeliveryOutcome, DisabledBecause, EndpointState
 
 _NOT_PUBLISHED = text("cursor IS NULL")
 _BEHIND = text("delivered_through < wanted_through")
@@ -42,25 +42,6 @@ class OutgoingEvent(SQLModel, table=True):
     at: datetime = instant(nullable=False)
     delivered_at: datetime | None = instant()
     """Not used any more; the next release drops it."""
-
-
-class EndpointState(StrEnum):
-    """Whether an endpoint is sent anything."""
-
-    ENABLED = "enabled"
-    DISABLED = "disabled"
-    """It keeps its place for when it is enabled again."""
-
-
-class DisabledBecause(StrEnum):
-    """Why an endpoint is disabled."""
-
-    PERSON = "person"
-    """Somebody wanted it."""
-    SILENT = "silent"
-    """It took nothing for three days."""
-    GONE = "gone"
-    """It answered 410: it wants no more."""
 
 
 class WebhookEndpoint(SQLModel, table=True):
@@ -114,16 +95,6 @@ class EventLane(SQLModel, table=True):
     tries: int = 0
     """Of the event that is next."""
     failing_since: datetime | None = instant()
-
-
-class DeliveryOutcome(StrEnum):
-    """What came of one try."""
-
-    DELIVERED = "delivered"
-    FAILED = "failed"
-    """It is tried again."""
-    GIVEN_UP = "given_up"
-    """It had failed for three days while others of the endpoint went through; the next one has its turn."""
 
 
 class EventDelivery(SQLModel, table=True):

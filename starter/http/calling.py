@@ -94,22 +94,34 @@ def _reading(request: Request, _: Annotated[HTTPAuthorizationCredentials | None,
 
 def allowed_to(*scopes: Scope) -> Any:  # noqa: ANN401 - FastAPI's own type is private
     """The dependency of a call that changes something: one of these scopes is needed, or `admin`."""
+    enough = tuple(dict.fromkeys((*scopes, Scope.ADMIN)))
 
     def check(
         request: Request,
         _: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
         _key: IdempotencyKey = None,
     ) -> Call:
-        call: Call = request.state.call
-        if not call.caller.may(*scopes):
-            raise NotAllowed(f"The key {call.by} may not do this: it needs the scope {' or '.join(enough)}.")
-        return call
+        return _allowed(request, enough)
 
-    enough = tuple(dict.fromkeys((*scopes, Scope.ADMIN)))
     return Security(check, scopes=list(enough))
 
 
+def _for_administrators(
+    request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+) -> Call:
+    return _allowed(request, (Scope.ADMIN,))
+
+
+def _allowed(request: Request, enough: tuple[Scope, ...]) -> Call:
+    call: Call = request.state.call
+    if not call.caller.may(*enough):
+        raise NotAllowed(f"The key {call.by} may not do this: it needs the scope {' or '.join(enough)}.")
+    return call
+
+
 Reads = Annotated[Call, Security(_reading, scopes=[Scope.READ])]
+ReadsSecrets = Annotated[Call, Security(_for_administrators, scopes=[Scope.ADMIN])]
+"""What only looks, at something with which one could pass for us."""
 Writes = Annotated[Call, allowed_to(Scope.WRITE)]
 Supports = Annotated[Call, allowed_to(Scope.WRITE, Scope.SUPPORT)]
 """What backends and persons of support do alike."""

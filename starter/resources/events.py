@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from models.tables import DeliveryOutcome, DisabledBecause, EndpointState
+from models.deliveries import DeliveryOutcome, DisabledBecause, EndpointState
 from starter.resources.common import Body, Resource
 
 Types = Annotated[

@@ -47,6 +47,10 @@ async def test_the_api_is_what_its_document_says(world: ClockedLife) -> None:
     assert set(tell.operations) - refused == {"GET /healthz", "GET /readyz"}
 
 
+FOR_ADMINISTRATORS = {"get_webhook_secret"}
+"""Who may look at these could pass for us."""
+
+
 def test_what_changes_something_needs_more_than_a_key_for_reading() -> None:
     app = create_app(Settings(secret_key=KEY, stripe_webhook_secret=("whsec_1",)))
     for path, methods in app.openapi()["paths"].items():
@@ -54,7 +58,8 @@ def test_what_changes_something_needs_more_than_a_key_for_reading() -> None:
             continue
         for method, operation in methods.items():
             ((scopes,),) = [tuple(needed.values()) for needed in operation["security"]]
-            assert ("read" in scopes) == (method == "get"), operation["operationId"]
+            open_to_readers = method == "get" and operation["operationId"] not in FOR_ADMINISTRATORS
+            assert ("read" in scopes) == open_to_readers, operation["operationId"]
             names = [parameter["name"] for parameter in operation.get("parameters", ())]
             assert ("Idempotency-Key" in names) == (method != "get"), operation["operationId"]
 

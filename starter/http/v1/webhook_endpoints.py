@@ -8,7 +8,7 @@ from fastapi import Path
 
 from models.ids import derived_id
 from starter import webhook_endpoints as doors
-from starter.http.calling import Administers, Reads
+from starter.http.calling import Administers, Reads, ReadsSecrets
 from starter.http.problems import MEDIA_TYPE
 from starter.http.v1.common import Paging, api_router
 from starter.resources.common import Page, built
@@ -55,7 +55,7 @@ async def get_webhook_endpoint(webhook_endpoint: EndpointKey, call: Reads) -> We
 
 
 @router.get("/{webhook_endpoint}/secret", responses=_SCOPE)
-async def get_webhook_secret(webhook_endpoint: EndpointKey, call: Administers) -> WebhookSecret:
+async def get_webhook_secret(webhook_endpoint: EndpointKey, call: ReadsSecrets) -> WebhookSecret:
     """What deliveries are signed with; for a library of Standard Webhooks."""
     return _secret(await call.relance.webhook_endpoints.secret(webhook_endpoint))
 
