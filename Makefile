@@ -27,7 +27,7 @@ up: install  ## the sandbox, left running until Ctrl-C
 	$(BIN)/relance sandbox up
 
 test: install lint  ## lint, types and all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 lint: install  ## ruff and mypy, both strict
 	$(BIN)/ruff check .

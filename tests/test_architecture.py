@@ -81,7 +81,7 @@ def sources(*parts: str) -> list[Path]:
     """Every Python file of these parts; of all parts when none is named."""
     wanted = parts or tuple(MAY_IMPORT)
     found = [ROOT / "settings.py", ROOT / "worker.py"]
-    found += [path for part in OURS for path in sorted((ROOT / part).rglob("*.py"))]
+    found += [path for part in sorted(OURS) for path in sorted((ROOT / part).rglob("*.py"))]
     return [path for path in found if part_of(path) in wanted]
 
 
