@@ -117,8 +117,11 @@ async def test_a_thousand_are_imported_once_whatever_dies_on_the_way(
     assert await live_and_started(sqlite_database) == (THOUSAND, THOUSAND)
     assert await running(temporal, queue) == THOUSAND
     async with sqlite_database.read() as session:
-        for table in (Customer, SubscriptionRow, OutgoingEvent):
+        for table in (Customer, SubscriptionRow):
             assert (await session.exec(select(func.count()).select_from(table))).one() == THOUSAND
+        told = select(OutgoingEvent.name, func.count()).group_by(OutgoingEvent.name)
+        counts = sorted((await session.exec(told)).all())
+    assert counts == [("access.granted", THOUSAND), ("subscription.imported", THOUSAND)]
 
     again = await client.imports.stage(folder)
     assert (counted(again), again.batch_id) == ((0, 0, 2 * THOUSAND + 1, 0), None)
