@@ -25,6 +25,7 @@ from debited_timelines import (
     WITH_BACKUP,
 )
 from policy_ends import ENDS, assert_service_until, with_end
+from typing_extensions import override
 
 from billing.case import Attempt, Backup, Case
 from billing.chase import StepKind, next_step
@@ -46,6 +47,7 @@ HOLIDAYS = {date(2027, 1, 1), date(2027, 3, 26), date(2027, 3, 29)}
 class DebitWalk(Walk):
     """A walk in which an account that was refused for good is lost, as the books lose its mandate."""
 
+    @override
     def record(self, attempt: Attempt) -> None:
         super().record(attempt)
         if attempt.verdict is not None and attempt.verdict.is_dead:
