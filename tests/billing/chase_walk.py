@@ -19,6 +19,9 @@ CLASS_OF = {
     "expired_card": DeclineClass.NEW_PAYMENT_METHOD,
     "incorrect_cvc": DeclineClass.NEEDS_CUSTOMER,
     "stolen_card": DeclineClass.FRAUD_STOP,
+    "partner_processing_error": DeclineClass.RETRY,
+    "account_closed": DeclineClass.NEW_PAYMENT_METHOD,
+    "highest_risk_level": DeclineClass.FRAUD_STOP,
 }
 STATE_OF = {
     "paid": AttemptState.SUCCEEDED,

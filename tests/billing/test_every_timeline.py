@@ -2,7 +2,8 @@
 
 Day 0 is 1 June 2041 in Paris, where 09:00 is 07:00 UTC. Nobody pays and nobody does anything. What comes before the end
 depends on the answer and the method alone, what the end does on the policy alone; both are typed in, and each cell is
-walked from the first charge to the end. The same on real servers: `tests/workflows/test_dunning_ends.py`.
+walked from the first charge to the end. The same on real servers: `tests/workflows/test_dunning_ends.py`. Direct
+debits, whose answers take days, have a table of their own: `test_every_debited_timeline.py`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,12 @@ from itertools import product
 
 import pytest
 from chase_walk import Walk, automatic_attempts, driving
-from support.subscriptions import a_subscription
+from policy_ends import ENDS, ILLEGAL, assert_service_until, with_end
 
 from billing.case import Backup, Case
 from billing.chase import StepKind, next_step
 from billing.dunning import MONTHLY, TRANSFER, DunningPolicy, EndForInvoice, EndForSubscription
 from billing.errors import InvalidInput
-from billing.standing import end_of_policy
-from billing.subscription import Status
 
 BEGUN = "2041-05-31T22:30"
 MAILS_ALONE = [
@@ -101,26 +100,11 @@ CHARGES: dict[tuple[str, str], int] = {
     (BY_TRANSFER, ""): 0,
 }
 END_DAY = {CARD: "06-22 07:00", WITH_BACKUP: "06-22 07:00", BY_TRANSFER: "07-16 07:00"}
-ENDS: dict[tuple[str, str], tuple[str, bool]] = {
-    # What becomes of the subscription, and whether the service goes on.
-    ("suspend", "leave_open"): ("unpaid", False),
-    ("suspend", "credit"): ("unpaid", False),
-    ("cancel", "leave_open"): ("canceled", False),
-    ("cancel", "uncollectible"): ("canceled", False),
-    ("cancel", "credit"): ("canceled", False),
-    ("keep", "leave_open"): ("past_due", True),
-    ("keep", "uncollectible"): ("past_due", True),
-    ("keep", "credit"): ("past_due", True),
-}
-ILLEGAL = ("suspend", "uncollectible")
-"""Who was suspended could never come back by paying."""
 CELLS = list(product(BEFORE_THE_END, ENDS))
 
 
 def policy_of(method: str, end: tuple[str, str]) -> DunningPolicy:
-    given = TRANSFER if method == BY_TRANSFER else MONTHLY
-    ends = {"end_for_subscription": end[0], "end_for_invoice": end[1]}
-    return DunningPolicy.model_validate(given.model_dump() | ends)
+    return with_end(TRANSFER if method == BY_TRANSFER else MONTHLY, end)
 
 
 def begins(method: str, answer: str, policy: DunningPolicy) -> Case:
@@ -169,9 +153,4 @@ def test_the_service_is_there_until_the_end_and_not_a_moment_less(
     walk.until("2041-12-31")
     (ended_at,) = [at for at, step in walk.steps if step.kind is StepKind.END]
     assert f"{ended_at:%m-%d %H:%M}" == END_DAY[method]
-    owed = 0 if end[1] == "credit" else 1
-    sub = a_subscription(Status.PAST_DUE, owed=owed)
-    assert sub.entitled_at(ended_at)
-    after = end_of_policy(sub, EndForSubscription(end[0]), ended_at).after
-    status, entitled = ENDS[end]
-    assert (after.status.value, after.entitled_at(ended_at)) == (status, entitled)
+    assert_service_until(ended_at, end)
