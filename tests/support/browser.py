@@ -18,7 +18,7 @@ from support.life import ClockedLife
 from support.serving import serving
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-IS_NEEDED = os.environ.get("RELANCE_TEST_BROWSER") == "needed"
+IS_NEEDED = os.environ.get("TEST_BROWSER") == "needed"
 """Set by `.ci/run`: there it is a fault if there is none."""
 PATIENCE_MS = 90_000
 PHONE = {"width": 360, "height": 740}
@@ -31,7 +31,7 @@ in_a_browser = pytest.mark.skipif(CHROMIUM is None and not IS_NEEDED, reason=LEF
 async def chromium() -> AsyncIterator[Browser]:
     """A browser."""
     assert CHROMIUM is not None, (
-        "RELANCE_TEST_BROWSER says that a browser is needed, and there is no chromium"
+        "TEST_BROWSER says that a browser is needed, and there is no chromium"
     )
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
