@@ -30,9 +30,7 @@ in_a_browser = pytest.mark.skipif(CHROMIUM is None and not IS_NEEDED, reason=LEF
 @pytest.fixture
 async def chromium() -> AsyncIterator[Browser]:
     """A browser."""
-    assert CHROMIUM is not None, (
-        "TEST_BROWSER says that a browser is needed, and there is no chromium"
-    )
+    assert CHROMIUM is not None, "TEST_BROWSER says that a browser is needed, and there is no chromium"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
