@@ -127,6 +127,37 @@ async def test_stripe_is_away_for_long(
     await assert_books_agree(world.database, fake_stripe)
 
 
+RENEWAL = "2041-02-28"
+RETRIES = ["2041-03-01", "2041-03-03", "2041-03-07", "2041-03-14"]
+
+
+@pytest.mark.parametrize("retry", [1, 2, 3, 4])
+async def test_stripe_is_away_for_long_at_a_retry_that_went_through(
+    retry: int,
+    world: ClockedLife,
+    fake_stripe: FakeStripe,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(payments, "INLINE_TRY", timedelta(seconds=1))  # 90 seconds, for real
+    anna = await world.signs_up(card=["ok", *["insufficient_funds"] * retry, "ok"])
+    before, day = [RENEWAL, *RETRIES][retry - 1 : retry + 1]
+    await world.until(before)
+    fake_stripe.post("faults", [ANSWER_IS_LOST, IS_AWAY])
+    await world.until(day)
+    await assert_nobody_can_charge_it_again(anna)
+    fake_stripe.faults_are_over()
+    await world.until("2041-03-27")
+    assert [line for line in await anna.diary() if " charge " in line] == [
+        "2041-01-31 charge paid 58.80",
+        *(f"{failed} charge declined: insufficient_funds" for failed in [RENEWAL, *RETRIES][:retry]),
+        f"{day} charge paid 58.80",
+    ]
+    assert charged(fake_stripe) == [5880, 5880]
+    assert receipts(mailbox) == 2
+    await assert_books_agree(world.database, fake_stripe)
+
+
 async def test_a_request_that_was_rebuilt_is_looked_up_and_not_charged_again(
     world: ClockedLife, fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
