@@ -1,11 +1,24 @@
 """Fixtures that every test may use."""
 
+import gc
+
 import pytest
 from hypothesis import settings
 
 # How long an example takes says more about the machine than about the rule.
 settings.register_profile("relance", deadline=None)
 settings.load_profile("relance")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let full collections pass over what is loaded for good.
+
+    Looking through it takes seconds on a busy machine. In the middle of a workflow's task that is a deadlock to Temporal.
+    """
+    del session
+    gc.collect()
+    gc.freeze()
+
 
 # A module that another one imports comes before it, or pytest cannot rewrite its assertions.
 pytest_plugins = [

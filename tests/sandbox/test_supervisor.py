@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -320,6 +321,9 @@ def test_a_signal_while_python_starts_leaves_no_process(
     terminal: Terminal, tmp_path: Path, delay_ms: int
 ) -> None:
     time.sleep(delay_ms / 1000)
+    terminal.process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):  # Python may be deaf while it starts: then one presses again
+        terminal.process.wait(timeout=5)
     terminal.process.send_signal(signal.SIGINT)
 
     terminal.ends()
