@@ -13,7 +13,7 @@ settings.load_profile("relance")
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Let full collections pass over what is loaded for good.
 
-    Looking through it takes seconds on a busy machine. In the middle of a workflow's task that is a deadlock to Temporal.
+    Looking through it takes seconds on a busy machine, which in a workflow's task is a deadlock to Temporal.
     """
     del session
     gc.collect()
