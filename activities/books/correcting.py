@@ -13,7 +13,6 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.applying import applied_by, apply_money
-from activities.books.balance import give_back_what_was_set_aside
 from activities.books.config import BookRules
 from activities.books.credit_by_person import credit_by_person
 from activities.books.gate import Prepares, live_attempt
@@ -249,21 +248,3 @@ async def _carry_out(work: Work, invoice: Invoice, correction: Correction) -> No
             write_off(work, invoice, f"written off by {correction.by}: {correction.reason}")
         case ApplyMoney():
             await apply_money(work, invoice, correction)
-
-
-async def void_draft(session: AsyncSession, invoice: Invoice, *, by: str, reason: str) -> None:
-    """Drop a draft that nobody waits for: it never gets a number (rules 11).
-
-    Raises:
-        NotNow: it waits for its first payment, or it is issued.
-    """
-    if invoice.status is not InvoiceStatus.DRAFT:
-        raise NotNow(f"Only a draft is dropped; this invoice is {invoice.status.value}.", field="invoice")
-    if invoice.gated:
-        raise NotNow(
-            "This draft waits for its first payment. Cancel its subscription: relance subscription cancel --when now",
-            field="invoice",
-        )
-    give_back_what_was_set_aside(invoice)
-    invoice.status, invoice.closed_by = InvoiceStatus.VOID, f"dropped by {by}: {reason}"
-    await session.flush()

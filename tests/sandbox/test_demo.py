@@ -89,6 +89,8 @@ def test_a_short_demo_ends_by_itself_and_the_books_agree(tmp_path: Path) -> None
     assert ["retry", "2", "1", "58.80", "EUR"] in summed
     assert "Nobody was lost to a failed payment." in lines
     assert "  They agree, to the cent." in lines
+    portals = [line.partition(": ")[0].strip() for line in lines if "/portal/open/" in line]
+    assert portals == ["Northwind Robotics, all is well"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "logs"]
 
 
@@ -119,6 +121,8 @@ def test_the_demo_s_own_files_make_sense() -> None:
     assert rhythms == {"1month", "2month", "3month", "1year"}
     assert len({person.timezone for person in cast.customer}) >= 8
     assert {person.language[:2] for person in cast.customer} == {"fr", "en"}
+    late = {person.reference for person in cast.customer if person.signs_up.year == cast.ends.year}
+    assert "chloe" in late  # whose portal shows what a failed payment looks like
     for plan in catalogue.plan:
         assert plan.terms("plan_new").currency == "EUR"
 
