@@ -197,6 +197,18 @@ class Person:
         await self.life.settle()
 
 
+def be_patient(worker: Worker) -> None:
+    """Do not take a busy machine for a deadlock.
+
+    A workflow's thread that has to wait for a processor for two seconds is a deadlock to Temporal, which then throws
+    an exception into it: harmless to the workflow, but it can surface anywhere, a weak reference's callback included.
+    There is no setting for it but the debugger's, which runs workflows differently.
+    """
+    workflows = worker._workflow_worker  # noqa: SLF001 - see above
+    if workflows is not None:
+        workflows._deadlock_timeout_seconds = 30  # noqa: SLF001
+
+
 class Staff:
     """The workers of a world, who can be away for a while. They come back as new ones, with nothing in memory."""
 
@@ -206,6 +218,7 @@ class Staff:
 
     async def come(self) -> None:
         for worker in self._hire():
+            be_patient(worker)
             await self._here.enter_async_context(worker)
 
     async def leave(self) -> None:
