@@ -214,9 +214,9 @@ def _change_now(
         _check_paid_here(sub, change.change_on)
     if bills and (command.if_paid or sub.status is Status.PAST_DUE):
         waiting = sub.model_copy(update={"conditional_change": command.command_id})
-        return Transition(waiting, (BillChange(change, sub.terms, if_paid=True),))
+        return Transition(waiting, (BillChange(change, sub.terms, sub.fees_left, if_paid=True),))
     applied = lifecycle.apply_change(sub, change, at)
-    billing = (BillChange(change, sub.terms),) if bills else ()
+    billing = (BillChange(change, sub.terms, sub.fees_left),) if bills else ()
     return Transition(applied.after, (*billing, *applied.effects))
 
 

@@ -28,6 +28,7 @@ from billing.effects import (
     TurnMeters,
 )
 from billing.errors import InvalidInput
+from billing.fees import fees_due, fees_left_by
 from billing.leaving import credit_unused, early_exit, what_waits_is_dropped
 from billing.steps import Step, renewal_notice_window
 from billing.subscription import Parked, Status, Subscription
@@ -66,7 +67,7 @@ def _first_period(sub: Subscription, anchor: date, *, gate: bool, first_payment:
         gated=gate,
         first_payment=first_payment,
         discounts=discounts,
-        once=True,
+        once=fees_due(sub.terms, None, sub.fees_left),
     )
     meters = _turn_meters(None, sub.terms, period.start, sub.timezone)
     told = Emit("subscription.incomplete" if gate else "subscription.started")
@@ -157,7 +158,7 @@ def _periods_begun(
     """Every period that has begun by now, one at least, with its invoice, its price and where its usage begins."""
     issues: list[Issue] = []
     others: list[Effect] = []
-    changed = sub.terms != ended
+    fees = fees_due(sub.terms, ended, sub.fees_left)
     while starts_at(day, sub.timezone) + sub.spread <= at or not issues:
         sub, told = _apply_announced(sub, day)
         period, discounts = sub.schedule.period_on(day), for_next_period(sub.discounts)
@@ -168,7 +169,7 @@ def _periods_begun(
                 InvoiceReason.PERIOD,
                 delay_days=len(issues),
                 discounts=discounts,
-                once=changed and not issues,
+                once=frozenset() if issues else fees,
                 waits_for_usage=bool(ended.metered_prices),
             )
         )
@@ -227,7 +228,8 @@ def with_terms(sub: Subscription, terms: Terms) -> Subscription:
     """The same subscription at other terms; prices that were announced for its plan are forgotten with the plan."""
     announced = sub.announced
     holds = announced is not None and announced.still_holds_for(sub.terms, terms)
-    return sub.model_copy(update={"terms": terms, "announced": announced if holds else None})
+    update = {"terms": terms, "announced": announced if holds else None, "fees_left": fees_left_by(sub)}
+    return sub.model_copy(update=update)
 
 
 def _apply_announced(sub: Subscription, on: date) -> tuple[Subscription, tuple[Effect, ...]]:
@@ -237,7 +239,7 @@ def _apply_announced(sub: Subscription, on: date) -> tuple[Subscription, tuple[E
         return sub, ()
     new = announced.applied_to(sub.terms)
     facts = _change_facts(sub.terms, new)
-    after = sub.model_copy(update={"terms": new, "announced": None})
+    after = sub.model_copy(update={"terms": new, "announced": None, "fees_left": fees_left_by(sub)})
     return after, (Emit("subscription.plan_changed", facts),)
 
 
@@ -395,7 +397,8 @@ def resume(sub: Subscription, at: datetime) -> Transition:
     if not_covered_from >= covering.end:
         return Transition(after.model_copy(update={"period": covering}), effects)
     part, discounts = after.schedule.part_from(not_covered_from), for_next_period(after.discounts)
-    issue = Issue(part, after.terms, InvoiceReason.RESUME, discounts=discounts)
+    once = fees_due(after.terms, sub.terms, after.fees_left)
+    issue = Issue(part, after.terms, InvoiceReason.RESUME, discounts=discounts, once=once)
     return Transition(after.model_copy(update={"period": part, "discounts": discounts}), (*effects, issue))
 
 

@@ -8,7 +8,7 @@ document is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
@@ -22,7 +22,7 @@ from pydantic import model_validator
 from billing.calendar import Period
 from billing.discounts import Discount, take_off
 from billing.money import MAX_UNIT_PLACES, round_half_up, to_exact_minor
-from billing.prices import STANDARD_TAX_CLASS, Charging, Price, PricingModel
+from billing.prices import STANDARD_TAX_CLASS, Price, PricingModel
 from billing.terms import Terms
 from billing.values import Value
 
@@ -155,7 +155,7 @@ def lines_for(
     period: Period,
     *,
     discounts: Sequence[Discount] = (),
-    once: bool = False,
+    once: Collection[str] = (),
     usage: Iterable[Usage] = (),
     kind: LineKind = LineKind.SUBSCRIPTION,
 ) -> tuple[Line, ...]:
@@ -165,13 +165,12 @@ def lines_for(
         terms: what is agreed.
         period: what is billed; a part of its whole period where it is shorter.
         discounts: those of the period.
-        once: whether the prices that are billed once are.
+        once: the ids of the prices billed once that it bills.
         usage: what was used before, if anything.
         kind: of the lines that bill days.
     """
     items = [_days_item(kind, terms, price, period) for price in terms.prices if price.is_recurring]
-    if once:
-        items += [_once_item(terms, price, period.start) for price in _once_prices(terms)]
+    items += [_once_item(terms, price, period.start) for price in terms.prices if price.id in once]
     items += [_usage_item(stretch, terms.currency) for stretch in usage]
     return _lines(items, discounts, terms.currency)
 
@@ -181,10 +180,6 @@ def usage_lines(
 ) -> tuple[Line, ...]:
     """The lines of an invoice that bills usage only, as after a cancel."""
     return _lines([_usage_item(stretch, currency) for stretch in usage], discounts, currency)
-
-
-def _once_prices(terms: Terms) -> list[Price]:
-    return [price for price in terms.prices if price.charging is Charging.ONCE]
 
 
 def _days_item(kind: LineKind, terms: Terms, price: Price, period: Period) -> _Item:

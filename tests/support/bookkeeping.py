@@ -19,9 +19,12 @@ from activities.books.config import BookRules
 from activities.books.correcting import NotNow, begin_correction
 from activities.books.exchanging import load_rates
 from activities.books.gate import GateRefused, begin_attempt
+from activities.books.metering import UsageReport, record_usage
 from activities.books.outcomes import record_outcome
+from activities.books.previewing import Preview, preview
 from activities.books.refunding import record_refund
 from activities.books.steps import apply_command, take_step
+from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
 from activities.stripe_requests import prepare
 from billing.commands import Command
@@ -78,6 +81,12 @@ class Page:
     def issued(self) -> dict[str, Invoice]:
         return {key: invoice for key, invoice in self.invoices.items() if invoice.number is not None}
 
+    def billed(self) -> list[list[tuple[str, int]]]:
+        """The lines of every issued invoice, oldest period first: what each bills, and its amount."""
+        return [
+            [(row.line.price_id, row.line.amount_minor) for row in self.lines_of(key)] for key in self.issued
+        ]
+
     def lines_of(self, document_id: str) -> list[InvoiceLine]:
         return [line for line in self.lines if line.document_id == document_id]
 
@@ -96,6 +105,7 @@ class Bookkeeping:
     """What was taken, as the provider lists it."""
     sent_back_minor: int = 0
     _page: Page | None = None
+    _events: int = 0
 
     @property
     def today(self) -> date:
@@ -175,6 +185,30 @@ class Bookkeeping:
             )
             await take_step(session, Preparing(), RULES, order)
             return step.kind
+
+    async def lives_until(self, day: str) -> None:
+        """Every step that comes due by noon of that day, each at its time, and every charge paid."""
+        end = datetime.fromisoformat(day).replace(hour=11, tzinfo=UTC)
+        while (due := next_step((await self.look()).state, end).due) is not None and due <= end:
+            self.at = max(self.at, due)
+            await self.takes_step()
+            await self.is_paid()
+        self.at = end
+
+    async def uses(self, quantity: str, meter: str = "calls", *, on: str | None = None) -> None:
+        """Usage that the backend reports: of now, or late of noon on a day."""
+        at = self.at if on is None else datetime.fromisoformat(on).replace(hour=11, tzinfo=UTC)
+        self._events += 1
+        report = UsageReport(event_id=f"event {self._events}", meter=meter, quantity=Decimal(quantity), at=at)
+        async with self._write() as session:
+            row = await session.get_one(SubscriptionRow, self.subscription_id)
+            await record_usage(session, row, [report], self.at)
+
+    async def previews(self, command: Command) -> Preview:
+        """What the command would bill now; nothing is written."""
+        async with self.database.read() as session:
+            row = await session.get_one(SubscriptionRow, self.subscription_id)
+            return await preview(Work(session, Preparing(), RULES, row, self.at, command.command_id), command)
 
     async def begins_charge(self, invoice_id: str, trigger: Trigger = Trigger.SUPPORT) -> str | None:
         """The attempt that was written to charge an invoice now; None where the gate is shut."""
