@@ -134,12 +134,14 @@ class TurnMeters:
         after: the terms that begin; None where nothing is counted any more.
         at: when.
         on: local date of the turn.
+        goes_on: the meters that count on as they did.
     """
 
     before: Terms | None
     after: Terms | None
     at: datetime
     on: date
+    goes_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,17 @@ from billing.effects import (
     SettleDebtOnCancel,
     TermsChange,
     Transition,
-    TurnMeters,
 )
 from billing.errors import InvalidInput
 from billing.fees import fees_due, fees_left_by
 from billing.leaving import credit_unused, early_exit, what_waits_is_dropped
+from billing.metering import (
+    meters_that_go_on,
+    turn_meters,
+    turn_meters_at,
+    waits_for_last_usage,
+    waits_for_usage,
+)
 from billing.steps import Step, renewal_notice_window
 from billing.subscription import Parked, Status, Subscription
 from billing.terms import Terms
@@ -69,7 +75,7 @@ def _first_period(sub: Subscription, anchor: date, *, gate: bool, first_payment:
         discounts=discounts,
         once=fees_due(sub.terms, None, sub.fees_left),
     )
-    meters = _turn_meters(None, sub.terms, period.start, sub.timezone)
+    meters = turn_meters(None, sub.terms, period.start, sub.timezone)
     told = Emit("subscription.incomplete" if gate else "subscription.started")
     return Transition(sub.model_copy(update=update), (told, issue, *meters))
 
@@ -80,23 +86,6 @@ def _committed(sub: Subscription, *, from_period: int) -> Subscription:
         return sub
     end = sub.schedule.period(from_period + sub.terms.commitment_periods - 1).end
     return sub.model_copy(update={"committed_until": max(end, sub.committed_until or end)})
-
-
-def _turn_meters(before: Terms | None, after: Terms | None, on: date, timezone: str) -> tuple[Effect, ...]:
-    """Usage is counted for other terms from the beginning of a day on."""
-    return _turn_meters_at(before, after, starts_at(on, timezone), on)
-
-
-def _turn_meters_at(before: Terms | None, after: Terms | None, at: datetime, on: date) -> tuple[Effect, ...]:
-    metered = any(terms is not None and terms.metered_prices for terms in (before, after))
-    return (TurnMeters(before, after, at, on),) if metered else ()
-
-
-def _waiting_for_usage(sub: Subscription, at: datetime) -> dict[str, datetime | None]:
-    """What was used until now is billed once late events had their time."""
-    if not sub.terms.metered_prices:
-        return {}
-    return {"usage_closes_at": at + timedelta(hours=sub.usage_wait_hours)}
 
 
 def end_trial(sub: Subscription, at: datetime) -> Transition:
@@ -143,7 +132,7 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
         update={
             "free_exit": _leaves_freely_from(sub, end),
             "notified": tuple(key for key in after.notified if _outlasts(key, end)),
-            **_waiting_for_usage(sub, sub.boundary_at or at),
+            **waits_for_usage(sub, sub.boundary_at or at),
         }
     )
     after, issues, others = _periods_begun(after, sub.terms, end, at)
@@ -173,7 +162,7 @@ def _periods_begun(
                 waits_for_usage=bool(ended.metered_prices),
             )
         )
-        others += (*told, *_turn_meters(ended, sub.terms, period.start, sub.timezone))
+        others += (*told, *turn_meters(ended, sub.terms, period.start, sub.timezone))
         sub = sub.model_copy(update={"period": period, "discounts": discounts})
         day, ended = period.end, sub.terms
     return sub, issues, others
@@ -262,14 +251,15 @@ def apply_change(sub: Subscription, change: TermsChange, at: datetime) -> Transi
             "discounts": change.discounts,
             "anchor": change.anchor,
             "period": change.period,
-            **({} if same_rhythm else _waiting_for_usage(sub, at)),
+            **(waits_for_last_usage(sub, change.terms, at) if same_rhythm else waits_for_usage(sub, at)),
         }
     )
     if change.terms.commitment_periods != sub.terms.commitment_periods:
         after = _committed(after, from_period=change.period.index)
     data = _change_facts(sub.terms, change.terms)
     notify = Notify("plan_changed", f"{change.change_on}:{change.command_id}", data)
-    meters = _turn_meters_at(sub.terms, change.terms, at, change.change_on)
+    goes_on = meters_that_go_on(sub.terms, change.terms)
+    meters = turn_meters_at(sub.terms, change.terms, at, change.change_on, goes_on=goes_on)
     return Transition(after, (*meters, notify, Emit("subscription.plan_changed", data)))
 
 
@@ -288,7 +278,7 @@ def _pause(sub: Subscription, at: datetime, *, access_ends_at: datetime | None) 
             "access_ends_at": access_ends_at,
             "past_due_since": None,
             "notified": (),
-            **(_waiting_for_usage(sub, at) if sub.status.bills else {}),
+            **(waits_for_usage(sub, at) if sub.status.bills else {}),
         }
     )
     on = local_date(at, sub.timezone)
@@ -299,7 +289,7 @@ def _pause(sub: Subscription, at: datetime, *, access_ends_at: datetime | None) 
 def usage_ends(sub: Subscription, at: datetime, on: date) -> tuple[Effect, ...]:
     """Nothing more is counted, and a change that waits for its payment is dropped."""
     dropped: tuple[Effect, ...] = (DropGatedDraft(),) if sub.conditional_change is not None else ()
-    return (*dropped, *(_turn_meters_at(sub.terms, None, at, on) if sub.status.bills else ()))
+    return (*dropped, *(turn_meters_at(sub.terms, None, at, on) if sub.status.bills else ()))
 
 
 def end_for_good(
@@ -313,7 +303,7 @@ def end_for_good(
             "pause_at_end": False,
             "pending_terms": None,
             "pending_discounts": None,
-            **(_waiting_for_usage(sub, at) if sub.status.bills or sub.status is Status.UNPAID else {}),
+            **(waits_for_usage(sub, at) if _was_served(sub) else {}),
             "access_ends_at": None,
             "past_due_since": None,
             "unpaid_since": None,
@@ -326,6 +316,11 @@ def end_for_good(
     on = local_date(at, sub.timezone)
     effects = (Emit("subscription.canceled", {"reason": reason}), Notify(notice, str(on)))
     return Transition(after, (*usage_ends(sub, at, on), *effects))
+
+
+def _was_served(sub: Subscription) -> bool:
+    """Whether it ends after something was billed: late usage of that time is still billed."""
+    return sub.status.bills or sub.status in (Status.UNPAID, Status.PAUSED)
 
 
 def end_access(sub: Subscription, at: datetime) -> Transition:
@@ -389,8 +384,8 @@ def resume(sub: Subscription, at: datetime) -> Transition:
     if after.anchor is None:
         transition = _first_period(after, today, gate=False, first_payment=True)
         return Transition(_as_active(transition.after), (*effects, *transition.effects))
-    after = _as_active(after)
-    meters = _turn_meters_at(None, after.terms, at, today)
+    after = _as_active(after).model_copy(update=waits_for_last_usage(sub, after.terms, at))
+    meters = turn_meters_at(None, after.terms, at, today)
     effects = (*effects, Emit("subscription.resumed"), *meters)
     covering = after.schedule.period_on(today)
     not_covered_from = max(today, after.covered_until or today)

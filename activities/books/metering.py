@@ -22,6 +22,7 @@ from billing.errors import InvalidInput
 from billing.lines import Line, LineKind, Usage, usage_lines
 from billing.money import MAX_UNIT_PLACES
 from billing.prices import Aggregation
+from billing.subscription import Subscription
 from billing.tax import totals_by_rate
 from billing.values import Value
 from models.ids import derived_id
@@ -46,10 +47,14 @@ class UsageReport(Value):
 async def turn_meters(work: Work, turn: TurnMeters) -> None:
     """Usage up to an instant belongs to the terms that end, usage from it on to those that begin."""
     for stretch in await _stretches(work.session, work.row.id, only_open=True):
+        if stretch.meter in turn.goes_on:
+            continue
         stretch.end_at = turn.at
         stretch.end_on = max(turn.on, stretch.start_on + timedelta(days=1))
     await work.session.flush()
     for price in () if turn.after is None else turn.after.metered_prices:
+        if price.meter in turn.goes_on:
+            continue
         work.session.add(
             MeterStretch(
                 id=derived_id("mtr", work.row.id, price.meter or "", turn.at.isoformat(), work.command_id),
@@ -126,6 +131,12 @@ async def _record(session: AsyncSession, row: SubscriptionRow, report: UsageRepo
     stretch = await _stretch_at(session, row.id, report.meter, at)
     if await _is_known(session, event_id, report):  # whoever held the lock wrote it
         return False
+    if stretch.billed is not None and _bills_no_more_usage(row.state):
+        raise InvalidInput(
+            f"The last usage of {report.meter} is billed, and the plan has no meter any more. Credit or bill the rest "
+            "by hand.",
+            field="at",
+        )
     before = Decimal(stretch.quantity)
     stretch.quantity = _plain(_aggregated(stretch, before, report))
     session.add(
@@ -170,6 +181,11 @@ def _check(report: UsageReport, at: datetime, now: datetime) -> None:
         raise InvalidInput(f"A quantity has at most {MAX_UNIT_PLACES} decimals.", field="quantity")
     if at > now + FROM_THE_FUTURE:
         raise InvalidInput(f"{at.isoformat()} is in the future. Report what was used.", field="at")
+
+
+def _bills_no_more_usage(sub: Subscription) -> bool:
+    """Whether no invoice to come will carry usage of a time that is billed already."""
+    return not sub.terms.metered_prices and sub.usage_closes_at is None
 
 
 def _aggregated(stretch: MeterStretch, before: Decimal, report: UsageReport) -> Decimal:
