@@ -124,6 +124,8 @@ class Usage:
         billed: how much of it an earlier invoice had billed; 0 for the first time.
         start: first date of the stretch.
         end: exclusive.
+        discounts: those that are taken off it; percents.
+        late: whether it came after its period was billed.
     """
 
     price: Price
@@ -132,6 +134,7 @@ class Usage:
     start: date
     end: date
     billed: Decimal = Decimal(0)
+    discounts: tuple[Discount, ...] = ()
     late: bool = False
 
 
@@ -156,30 +159,29 @@ def lines_for(
     *,
     discounts: Sequence[Discount] = (),
     once: Collection[str] = (),
-    usage: Iterable[Usage] = (),
     kind: LineKind = LineKind.SUBSCRIPTION,
 ) -> tuple[Line, ...]:
-    """The lines that bill `period` in advance, and `usage` in arrears; a part period by day over its whole (rules 8).
+    """The lines that bill `period` in advance; a part period by day over its whole (rules 8).
 
     Args:
         terms: what is agreed.
         period: what is billed; a part of its whole period where it is shorter.
         discounts: those of the period.
         once: the ids of the prices billed once that it bills.
-        usage: what was used before, if anything.
         kind: of the lines that bill days.
     """
     items = [_days_item(kind, terms, price, period) for price in terms.prices if price.is_recurring]
     items += [_once_item(terms, price, period.start) for price in terms.prices if price.id in once]
-    items += [_usage_item(stretch, terms.currency) for stretch in usage]
     return _lines(items, discounts, terms.currency)
 
 
-def usage_lines(
-    usage: Iterable[Usage], currency: str, *, discounts: Sequence[Discount] = ()
-) -> tuple[Line, ...]:
-    """The lines of an invoice that bills usage only, as after a cancel."""
-    return _lines([_usage_item(stretch, currency) for stretch in usage], discounts, currency)
+def usage_lines(usage: Iterable[Usage], currency: str) -> tuple[Line, ...]:
+    """The lines that bill usage in arrears."""
+    return tuple(
+        line
+        for stretch in usage
+        for line in _lines([_usage_item(stretch, currency)], stretch.discounts, currency)
+    )
 
 
 def _days_item(kind: LineKind, terms: Terms, price: Price, period: Period) -> _Item:

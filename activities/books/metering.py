@@ -16,7 +16,7 @@ from activities.books.document_lines import BilledLine, Rated, add_to_draft, lin
 from activities.books.issuing import Claim, issue_or_drop, rated, treatment_now, write_claim
 from activities.books.work import Work
 from billing.calendar import Period, local_date
-from billing.discounts import Discount, in_this_period
+from billing.discounts import Discount, TakenOff, off_usage
 from billing.effects import InvoiceReason, TurnMeters
 from billing.errors import InvalidInput
 from billing.lines import Line, LineKind, Usage, usage_lines
@@ -83,11 +83,14 @@ async def close_usage(work: Work) -> list[Invoice]:
         for stretch in await _stretches(work.session, work.row.id, only_open=False)
         if stretch.end_on is not None and stretch.billed != stretch.quantity
     ]
-    used = [_usage(stretch) for stretch in stretches]
+    drafts = await _waiting_drafts(work)
+    now = TakenOff(discounts=off_usage(work.row.state.discounts, with_period=bool(drafts)))
+    used = []
     for stretch in stretches:
+        stretch.taken_off = stretch.taken_off or now
+        used.append(_usage(stretch, stretch.taken_off.discounts))
         stretch.billed = stretch.quantity
     shown = [usage for usage in used if usage.quantity != usage.billed]
-    drafts = await _waiting_drafts(work)
     lines = await _billable(work, drafts[0] if drafts else None, shown)
     if not drafts:
         return [await _issue_usage(work, lines)] if lines else []
@@ -232,7 +235,7 @@ async def _stretches(
     return (await session.exec(query)).all()
 
 
-def _usage(stretch: MeterStretch) -> Usage:
+def _usage(stretch: MeterStretch, discounts: tuple[Discount, ...]) -> Usage:
     """What is to be billed of a stretch: corrections cannot take more back than was used."""
     return Usage(
         price=stretch.price,
@@ -241,6 +244,7 @@ def _usage(stretch: MeterStretch) -> Usage:
         billed=max(Decimal(0), Decimal(stretch.billed or 0)),
         start=stretch.start_on,
         end=stretch.end_on or stretch.start_on + timedelta(days=1),
+        discounts=discounts,
         late=stretch.billed is not None,
     )
 
@@ -263,7 +267,7 @@ async def _billable(work: Work, draft: Invoice | None, used: Sequence[Usage]) ->
     terms = work.row.state.terms
     treatment = None if draft is None else draft.treatment
     treatment = treatment or await treatment_now(work.session, work.row, work.at, work.rules)
-    lines = rated(usage_lines(used, terms.currency, discounts=_percents(work)), treatment)
+    lines = rated(usage_lines(used, terms.currency), treatment)
     written = [] if draft is None else await lines_of(work.session, draft.id)
     amounts = [(stored.line.amount_minor, stored.rate) for stored in written]
     amounts += [(line.amount_minor, rate) for line, rate in lines]
@@ -328,12 +332,6 @@ def _usage_command(work: Work) -> str:
 
 def _period(start: date, end: date) -> Period:
     return Period(index=0, start=start, end=end, whole_start=start, whole_end=end)
-
-
-def _percents(work: Work) -> tuple[Discount, ...]:
-    """A fixed discount is taken off what is billed in advance, with the period that it belongs to."""
-    discounts = in_this_period(work.row.state.discounts)
-    return tuple(discount for discount in discounts if discount.percent is not None)
 
 
 def _plain(number: Decimal) -> str:
