@@ -19,13 +19,29 @@ def credit_unused(sub: Subscription, at: datetime, reason: str, credit_to: Credi
 
 
 def early_exit(sub: Subscription, from_day: date) -> tuple[Effect, ...]:
-    """What leaving within the commitment costs; by default nothing for those whom the law protects."""
-    if sub.committed_until is None or from_day >= sub.committed_until:
+    """What leaving within the commitment costs; by default nothing for those whom the law protects.
+
+    Whoever was not told of a renewal in time leaves freely (rules 30).
+    """
+    if sub.free_exit or sub.committed_until is None or from_day >= sub.committed_until:
         return ()
     protected = sub.customer_kind in (CustomerKind.CONSUMER, CustomerKind.NON_PROFESSIONAL)
     percent = sub.terms.early_exit_percent
     share = percent if percent is not None else Decimal(0 if protected else 100)
     return (BillEarlyExit(from_day, sub.committed_until, share),) if share else ()
+
+
+def not_paid_from(sub: Subscription, at: datetime, *, is_given_back: bool = False) -> date:
+    """The first day that whoever leaves now has neither used nor paid: what leaving early costs is counted from it.
+
+    Args:
+        sub: before it ends.
+        at: the end.
+        is_given_back: whether the days that were paid and are not used go back; else they count as paid.
+    """
+    unused_from = local_date(at, sub.timezone) + timedelta(days=1)
+    paid_until = sub.paid_elsewhere_until if is_given_back else sub.covered_until
+    return max(unused_from, paid_until or unused_from)
 
 
 def what_waits_is_dropped(sub: Subscription) -> tuple[Effect, ...]:

@@ -28,7 +28,7 @@ from billing.effects import (
 )
 from billing.errors import InvalidInput
 from billing.fees import fees_due, fees_left_by
-from billing.leaving import credit_unused, early_exit, what_waits_is_dropped
+from billing.leaving import credit_unused, early_exit, not_paid_from, what_waits_is_dropped
 from billing.metering import (
     meters_that_go_on,
     turn_meters,
@@ -364,8 +364,7 @@ def cancel_now(sub: Subscription, at: datetime, *, credit_to: CreditTo = CreditT
     was_billed = sub.status.bills or sub.status is Status.UNPAID
     credit_to = CreditTo.REFUND if sub.free_exit else credit_to
     credit = credit_unused(sub, at, "canceled now", credit_to) if was_billed else ()
-    unused_from = local_date(at, sub.timezone) + timedelta(days=1)
-    fee = early_exit(sub, unused_from) if was_billed and not sub.free_exit else ()
+    fee = early_exit(sub, not_paid_from(sub, at, is_given_back=bool(credit))) if was_billed else ()
     return Transition(ended.after, (*credit, *ended.effects, *fee, SettleDebtOnCancel()))
 
 

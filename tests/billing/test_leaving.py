@@ -1,0 +1,49 @@
+"""From which day leaving within a commitment costs something, and whom it costs nothing."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import pytest
+from support.subscriptions import MIDNIGHT_1_JULY, NOW, a_subscription, told
+
+from billing import lifecycle
+from billing.commands import Cancel, CreditTo, When
+from billing.decide import accept
+from billing.subscription import CustomerKind, Status, Subscription
+
+COMMITTED = {"committed_until": date(2042, 1, 1), "customer_kind": CustomerKind.BUSINESS}
+
+
+def fees(sub: Subscription, credit_to: CreditTo = CreditTo.BALANCE, at: datetime = NOW) -> list[str]:
+    cancel = Cancel(command_id="c", when=When.NOW, credit_to=credit_to)
+    return [line for line in told(sub, accept(sub, cancel, at)) if "early exit" in line]
+
+
+@pytest.mark.parametrize(
+    ("sub", "credit_to", "from_day"),
+    [
+        (a_subscription(**COMMITTED), CreditTo.BALANCE, "2041-06-11"),
+        (a_subscription(**COMMITTED), CreditTo.REFUND, "2041-06-11"),
+        (a_subscription(**COMMITTED), CreditTo.NONE, "2041-07-01"),
+        # What was paid in another system is not given back here.
+        (a_subscription(**COMMITTED, paid_elsewhere_until=date(2041, 7, 1)), CreditTo.BALANCE, "2041-07-01"),
+        # Nothing covers this day any more: it is used, and paid by nothing.
+        (a_subscription(**COMMITTED | {"covered_until": date(2041, 6, 5)}), CreditTo.NONE, "2041-06-11"),
+        (a_subscription(Status.UNPAID, **COMMITTED), CreditTo.BALANCE, "2041-06-11"),
+    ],
+    ids=["balance", "refund", "kept", "paid elsewhere", "not covered", "unpaid"],
+)
+def test_it_costs_the_days_that_are_neither_used_nor_paid(
+    sub: Subscription, credit_to: CreditTo, from_day: str
+) -> None:
+    assert fees(sub, credit_to) == [f"bill early exit from {from_day} to 2042-01-01 at 100 %"]
+
+
+@pytest.mark.parametrize("status", [Status.ACTIVE, Status.PAST_DUE])
+def test_whoever_was_not_told_in_time_leaves_freely_at_any_time(status: Status) -> None:
+    sub = a_subscription(status, **COMMITTED, free_exit=True)
+    assert fees(sub) == []
+    at_end = sub.model_copy(update={"cancel_at_end": True})
+    crossed = lifecycle.cross_boundary(at_end, MIDNIGHT_1_JULY, catch_up_limit=2)
+    assert not [line for line in told(at_end, crossed) if "early exit" in line]
