@@ -8,7 +8,7 @@ from decimal import Decimal
 from billing.calendar import local_date
 from billing.commands import CreditTo
 from billing.effects import BillEarlyExit, CreditUnused, DropWaitingDrafts, Effect
-from billing.subscription import CustomerKind, Subscription
+from billing.subscription import CustomerKind, Status, Subscription
 
 
 def credit_unused(sub: Subscription, at: datetime, reason: str, credit_to: CreditTo) -> tuple[Effect, ...]:
@@ -35,10 +35,13 @@ def not_paid_from(sub: Subscription, at: datetime, *, is_given_back: bool = Fals
     """The first day that whoever leaves now has neither used nor paid: what leaving early costs is counted from it.
 
     Args:
-        sub: before it ends.
+        sub: before it ends. While it is paused, the first day of the pause that nothing paid, however long ago: a
+            commitment is a number of billed periods.
         at: the end.
         is_given_back: whether the days that were paid and are not used go back; else they count as paid.
     """
+    if sub.status is Status.PAUSED and sub.covered_until is not None:
+        return sub.covered_until
     unused_from = local_date(at, sub.timezone) + timedelta(days=1)
     paid_until = sub.paid_elsewhere_until if is_given_back else sub.covered_until
     return max(unused_from, paid_until or unused_from)

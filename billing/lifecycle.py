@@ -326,7 +326,8 @@ def _was_served(sub: Subscription) -> bool:
 def end_access(sub: Subscription, at: datetime) -> Transition:
     """A pause reached the end of the paid time; a pending cancel takes effect there (U12)."""
     if sub.cancel_at_end:
-        return end_for_good(sub, at, "canceled while paused")
+        ended = end_for_good(sub, at, "canceled while paused")
+        return ended.then(*early_exit(sub, not_paid_from(sub, at)))
     return Transition(sub.model_copy(update={"access_ends_at": None}))
 
 
@@ -364,7 +365,7 @@ def cancel_now(sub: Subscription, at: datetime, *, credit_to: CreditTo = CreditT
     was_billed = sub.status.bills or sub.status is Status.UNPAID
     credit_to = CreditTo.REFUND if sub.free_exit else credit_to
     credit = credit_unused(sub, at, "canceled now", credit_to) if was_billed else ()
-    fee = early_exit(sub, not_paid_from(sub, at, is_given_back=bool(credit))) if was_billed else ()
+    fee = early_exit(sub, not_paid_from(sub, at, is_given_back=bool(credit)))
     return Transition(ended.after, (*credit, *ended.effects, *fee, SettleDebtOnCancel()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 import pytest
-from support.subscriptions import MIDNIGHT_1_JULY, NOW, a_subscription, told
+from support.subscriptions import MIDNIGHT_1_JULY, NOW, a_subscription, in_paid_time, told
 
 from billing import lifecycle
 from billing.commands import Cancel, CreditTo, When
@@ -31,13 +31,27 @@ def fees(sub: Subscription, credit_to: CreditTo = CreditTo.BALANCE, at: datetime
         # Nothing covers this day any more: it is used, and paid by nothing.
         (a_subscription(**COMMITTED | {"covered_until": date(2041, 6, 5)}), CreditTo.NONE, "2041-06-11"),
         (a_subscription(Status.UNPAID, **COMMITTED), CreditTo.BALANCE, "2041-06-11"),
+        # Paused since 1 June: these days are billed periods that are still owed.
+        (a_subscription(Status.PAUSED, **COMMITTED), CreditTo.BALANCE, "2041-06-01"),
+        (a_subscription(Status.PAUSED, **COMMITTED | {"covered_until": None}), CreditTo.NONE, "2041-06-11"),
     ],
-    ids=["balance", "refund", "kept", "paid elsewhere", "not covered", "unpaid"],
+    ids=["balance", "refund", "kept", "paid elsewhere", "not covered", "unpaid", "paused", "paused unpaid"],
 )
 def test_it_costs_the_days_that_are_neither_used_nor_paid(
     sub: Subscription, credit_to: CreditTo, from_day: str
 ) -> None:
     assert fees(sub, credit_to) == [f"bill early exit from {from_day} to 2042-01-01 at 100 %"]
+
+
+def test_a_cancel_that_waits_for_the_end_of_a_pauses_paid_time_costs_the_rest() -> None:
+    sub = in_paid_time(**COMMITTED, cancel_at_end=True)
+    ended = told(sub, lifecycle.end_access(sub, MIDNIGHT_1_JULY))
+    assert ended[-1] == "bill early exit from 2041-07-01 to 2042-01-01 at 100 %"
+
+
+def test_nothing_is_owed_by_who_never_had_a_paid_period() -> None:
+    trial = a_subscription(Status.TRIALING, customer_kind=CustomerKind.BUSINESS)
+    assert fees(trial) == []
 
 
 @pytest.mark.parametrize("status", [Status.ACTIVE, Status.PAST_DUE])
