@@ -9,18 +9,21 @@ from decimal import Decimal
 from activities.books.balance import free_balance_seen
 from activities.books.changing import (
     Bill,
+    Note,
     can_be_gated,
     draw_up_all_back,
     draw_up_change,
     draw_up_credit,
     draw_up_early_exit,
 )
+from activities.books.crediting import where_it_goes
 from activities.books.document_lines import Rated
 from activities.books.issuing import claim_of, claimed, treatment_now
 from activities.books.rows import customer_of
 from activities.books.work import Work
 from billing.calendar import local_date
 from billing.commands import Command, CreditTo
+from billing.corrections import PayBackAs
 from billing.credit import use_balance
 from billing.decide import accept
 from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue
@@ -151,9 +154,13 @@ async def preview(work: Work, command: Command) -> Preview:
     claims = [bill.claim.taxed.totals.total_minor for bill in bills if bill.claim is not None]
     customer = await customer_of(work.session, work.row)
     free = await free_balance_seen(work.session, customer, before.terms.currency)
+    issued = [note for bill in bills for note in bill.notes if not note.invoice.awaits_usage]
+    credit_to = _credit_to(transition.effects)
+    if (
+        not if_paid
+    ):  # what a change gives back is written before what it bills, unless that is to be paid first
+        free += await _becomes_balance(work, issued, credit_to)
     use = use_balance(sum(claims), free)
-    issued = (note for bill in bills for note in bill.notes if not note.invoice.awaits_usage)
-    notes = [note.taxed.totals.total_minor for note in issued]
     return Preview(
         on=local_date(work.at, before.timezone),
         status=transition.after.status,
@@ -162,8 +169,8 @@ async def preview(work: Work, command: Command) -> Preview:
         if_paid=if_paid,
         from_balance_minor=use.from_balance_minor,
         due_minor=use.to_charge_minor,
-        credited_minor=-sum(notes),
-        credit_to=_credit_to(transition.effects) if notes else None,
+        credited_minor=-sum(note.taxed.totals.total_minor for note in issued),
+        credit_to=credit_to if issued else None,
         next_invoice=coming,
     )
 
@@ -183,6 +190,16 @@ async def _bill(work: Work, effect: Effect) -> Bill | None:
             return Bill(claim, (), (), effect.period.start)
         case _:
             return None
+
+
+async def _becomes_balance(work: Work, notes: Sequence[Note], credit_to: CreditTo) -> int:
+    """What the credit notes of a command add to the balance that its invoice can use."""
+    then = PayBackAs.REFUND if credit_to is CreditTo.REFUND else PayBackAs.BALANCE
+    found = [
+        await where_it_goes(work.session, note.invoice, -note.taxed.totals.total_minor, then)
+        for note in notes
+    ]
+    return sum(goes.balance_minor for goes in found)
 
 
 def _credit_to(effects: Sequence[Effect]) -> CreditTo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 import pytest
 from support.subscriptions import MIDNIGHT_1_JULY, NOW, a_subscription, in_paid_time, told
@@ -12,7 +13,7 @@ from billing.commands import Cancel, CreditTo, When
 from billing.decide import accept
 from billing.subscription import CustomerKind, Status, Subscription
 
-COMMITTED = {"committed_until": date(2042, 1, 1), "customer_kind": CustomerKind.BUSINESS}
+COMMITTED: dict[str, Any] = {"committed_until": date(2042, 1, 1), "customer_kind": CustomerKind.BUSINESS}
 
 
 def fees(sub: Subscription, credit_to: CreditTo = CreditTo.BALANCE, at: datetime = NOW) -> list[str]:
