@@ -31,6 +31,17 @@ def early_exit(sub: Subscription, from_day: date) -> tuple[Effect, ...]:
     return (BillEarlyExit(from_day, sub.committed_until, share),) if share else ()
 
 
+def cost_of_pending_end(sub: Subscription) -> tuple[date | None, tuple[Effect, ...]]:
+    """When a pending cancel takes effect, and what leaving early is billed then, if nothing happens before."""
+    if not sub.cancel_at_end or sub.is_over:
+        return None, ()
+    if sub.status is Status.PAUSED and sub.access_ends_at is not None:
+        on = local_date(sub.access_ends_at, sub.timezone)
+        return on, early_exit(sub, not_paid_from(sub, sub.access_ends_at))
+    on_boundary = sub.boundary_on if sub.status.bills else None
+    return on_boundary, () if on_boundary is None else early_exit(sub, on_boundary)
+
+
 def not_paid_from(sub: Subscription, at: datetime, *, is_given_back: bool = False) -> date:
     """The first day that whoever leaves now has neither used nor paid: what leaving early costs is counted from it.
 

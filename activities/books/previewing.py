@@ -22,11 +22,12 @@ from activities.books.issuing import claim_of, claimed, treatment_now
 from activities.books.rows import customer_of
 from activities.books.work import Work
 from billing.calendar import local_date
-from billing.commands import Command, CreditTo
+from billing.commands import Cancel, Command, CreditTo
 from billing.corrections import PayBackAs
 from billing.credit import use_balance
 from billing.decide import accept
 from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue
+from billing.leaving import cost_of_pending_end
 from billing.subscription import Status, Subscription
 from billing.tax import TaxedLines, Totals
 from billing.taxation import TaxTreatment
@@ -58,6 +59,8 @@ class PreviewDocument(Value):
 
     kind: str
     """`invoice`, `credit_note`, or `draft`: lines that the draft which waits for usage gets."""
+    on: date | None = None
+    """The customer's date on which it is issued, of what is billed when a pending cancel takes effect; else at once."""
     corrects: str | None = None
     """Number of the invoice, of a credit note."""
     lines: tuple[PreviewLine, ...]
@@ -145,6 +148,10 @@ async def preview(work: Work, command: Command) -> Preview:
     work.row.state = transition.after
     try:
         bills = [bill for effect in transition.effects if (bill := await _bill(work, effect)) is not None]
+        leaves_on, at_end = (
+            cost_of_pending_end(transition.after) if isinstance(command, Cancel) else (None, ())
+        )
+        later = [bill for effect in at_end if (bill := await _bill(work, effect)) is not None]
         waits = any(isinstance(effect, BillChange) and effect.if_paid for effect in transition.effects)
         if_paid = waits and any([await can_be_gated(work, bill) for bill in bills])
         treatment = await treatment_now(work.session, work.row, work.at, work.rules)
@@ -165,7 +172,10 @@ async def preview(work: Work, command: Command) -> Preview:
         on=local_date(work.at, before.timezone),
         status=transition.after.status,
         currency=before.terms.currency,
-        documents=tuple(document for bill in bills for document in _documents(bill)),
+        documents=(
+            *(document for bill in bills for document in _documents(bill)),
+            *(document for bill in later for document in _documents(bill, on=leaves_on)),
+        ),
         if_paid=if_paid,
         from_balance_minor=use.from_balance_minor,
         due_minor=use.to_charge_minor,
@@ -207,7 +217,7 @@ def _credit_to(effects: Sequence[Effect]) -> CreditTo:
     return next(given_back, CreditTo.BALANCE)
 
 
-def _documents(bill: Bill) -> list[PreviewDocument]:
+def _documents(bill: Bill, *, on: date | None = None) -> list[PreviewDocument]:
     found = [
         PreviewDocument(
             kind="draft" if note.invoice.awaits_usage else "credit_note",
@@ -220,7 +230,9 @@ def _documents(bill: Bill) -> list[PreviewDocument]:
     if bill.claim is not None:
         taxed = bill.claim.taxed
         found.append(
-            PreviewDocument(kind="invoice", lines=_lines(bill.claim.lines, taxed), **_sums(taxed.totals))
+            PreviewDocument(
+                kind="invoice", on=on, lines=_lines(bill.claim.lines, taxed), **_sums(taxed.totals)
+            )
         )
     return found
 

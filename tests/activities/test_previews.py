@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 from support.bookkeeping import Bookkeeping, signs_up
 from support.priced import plan, price
 
-from billing.commands import Cancel, ChangePlan, CreditTo, When
+from billing.commands import Cancel, ChangePlan, CreditTo, Pause, When
 from models.database import Database
 from models.parties import Address
 from models.tables import Customer
@@ -56,3 +57,26 @@ async def test_a_cancel_within_a_commitment_says_what_is_left_to_pay(
     assert (shown.from_balance_minor, shown.due_minor) == (from_balance, due)
     assert await books.tells(cancel)
     assert await open_after(books) == due
+
+
+@pytest.mark.parametrize("paused", [False, True], ids=["active", "paused"])
+async def test_a_cancel_at_the_end_shows_what_leaving_then_costs(
+    sqlite_database: Database, *, paused: bool
+) -> None:
+    books = await signs_up(sqlite_database, COMMITTED)
+    await books.is_paid()
+    await books.lives_until("2027-01-10")
+    if paused:
+        assert await books.tells(Pause(command_id="pause", when=When.NOW))
+    cancel = Cancel(command_id="bye")
+    shown = await books.previews(cancel)
+    (fee,) = shown.documents
+    # February and March of 30.00, VAT 12.00: nothing of it is asked for today.
+    assert (fee.kind, fee.on, fee.net_minor, fee.total_minor) == ("invoice", date(2027, 2, 1), 6000, 7200)
+    assert (shown.due_minor, shown.from_balance_minor, shown.next_invoice) == (0, 0, None)
+    assert await books.tells(cancel)
+    assert await open_after(books) == 0
+    await books.lives_until("2027-02-02")
+    page = await books.look()
+    assert sorted(page.billed()) == [[("base", 3000)], [("base", 6000)]]
+    assert sorted(invoice.total_minor for invoice in page.issued.values()) == [3600, 7200]
