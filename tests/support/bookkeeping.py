@@ -195,6 +195,10 @@ class Bookkeeping:
             await self.is_paid()
         self.at = end
 
+    async def lives_for(self, days: int) -> None:
+        """Likewise for so many days."""
+        await self.lives_until(str(self.today + timedelta(days=days)))
+
     async def uses(self, quantity: str, meter: str = "calls", *, on: str | None = None) -> None:
         """Usage that the backend reports: of now, or late of noon on a day."""
         at = self.at if on is None else datetime.fromisoformat(on).replace(hour=11, tzinfo=UTC)
