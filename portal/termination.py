@@ -42,8 +42,9 @@ async def ask(request: Request, background: BackgroundTasks) -> Response:
     door, fields = door_of(request), await form_fields(request)
     request_id = _read(door, fields.get("form", ""))
     wrong = _wrong(fields)
-    if wrong or fields.get("step") != "send":
-        return _page(request, fields, wrong=wrong, is_summary=not wrong)
+    step = fields.get("step")
+    if wrong or step != "send":
+        return _page(request, fields, wrong=wrong, is_summary=not wrong and step != "correct")
     limiter: Limiter = request.app.state.limiter
     if seconds := limiter.seconds_to_wait(request):
         return await _wait(request, fields, seconds)

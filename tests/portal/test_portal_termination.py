@@ -70,6 +70,12 @@ async def test_it_speaks_the_browser_s_language_and_says_what_is_missing(reader:
         await reader.opens(action, fields={**fields, **wrong}, headers=FRENCH)
         assert reader.page.status_code == 422
         assert says in reader.text
+    said = {"name": "Anna", "email": "anna@example.com", "contract": "anna", "on": "2041-04-10"}
+    await reader.opens(action, fields={**fields, **said}, headers=FRENCH)
+    assert "Jour souhaité 10 avril 2041" in reader.text
+    again, filled_in = reader.form_of("Corriger")
+    await reader.opens(again, fields=filled_in, headers=FRENCH)
+    assert said.items() <= reader.form_of("Continuer")[1].items()
     await reader.opens(
         action, fields={"form": "x", "name": "Anna", "email": "anna@example.com"}, headers=FRENCH
     )
