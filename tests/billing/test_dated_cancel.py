@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from support.subscriptions import NOW, PRO, TEAM, YEAR, a_subscription, in_paid_time, month, told
@@ -21,11 +22,12 @@ from billing.commands import (
     When,
 )
 from billing.decide import accept
+from billing.dunning import EndForSubscription
 from billing.errors import InvalidInput
 from billing.leaving import ends_on
 from billing.lifecycle import cross_boundary, end_access, end_trial, give_up, start
 from billing.refusal import Refused
-from billing.standing import EndForSubscription, end_of_policy
+from billing.standing import end_of_policy
 from billing.steps import next_step
 from billing.subscription import Status, Subscription
 
@@ -274,7 +276,7 @@ def test_the_date_is_the_customer_s() -> None:
         accept(a_subscription(), on("2041-06-10"), datetime(2041, 6, 10, 22, 30, tzinfo=UTC))
 
 
-PENDING = {"cancel_on": day("2041-07-15")}
+PENDING: dict[str, Any] = {"cancel_on": day("2041-07-15")}
 """Two boundaries ahead: it renews on 1 July and ends on 1 August."""
 
 
@@ -317,7 +319,7 @@ def test_of_a_pause_and_a_date_resume_takes_back_the_pause_and_keep_both() -> No
 
 
 LAST = month("2041-07-01", "2041-08-01", 2)
-IN_LAST = {"period": LAST, "covered_until": day("2041-08-01"), **PENDING}
+IN_LAST: dict[str, Any] = {"period": LAST, "covered_until": day("2041-08-01"), **PENDING}
 
 
 @pytest.mark.parametrize(
@@ -449,8 +451,11 @@ def test_who_comes_back_before_it_pays_to_its_end() -> None:
 
 def test_no_renewal_notice_where_the_date_comes_before_the_renewal() -> None:
     """A commitment to 1 May 2042: its notice would go out in March."""
-    committed = {"committed_until": day("2042-05-01"), "customer_kind": "consumer"}
-    in_march = {"period": month("2042-03-01", "2042-04-01", 10), "covered_until": day("2042-04-01")}
+    committed: dict[str, Any] = {"committed_until": day("2042-05-01"), "customer_kind": "consumer"}
+    in_march: dict[str, Any] = {
+        "period": month("2042-03-01", "2042-04-01", 10),
+        "covered_until": day("2042-04-01"),
+    }
     now = datetime(2042, 3, 2, tzinfo=UTC)
     stays = a_subscription(**committed, **in_march)
     assert next_step(stays, now).notice == "renewal_notice"

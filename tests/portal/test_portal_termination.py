@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import MutableMapping
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -110,7 +111,7 @@ async def answered_before_it_is_done(app: FastAPI, client: RelanceClient, fields
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.body" and not message.get("more_body"):
             pending.append((await client.subscription("anna")).state.cancel_is_pending)
 
