@@ -12,6 +12,7 @@ from typing import Final
 
 from billing.calendar import local_date, starts_at
 from billing.commands import CreditTo
+from billing.commitment import committed
 from billing.discounts import for_next_period
 from billing.effects import (
     CloseUsage,
@@ -28,7 +29,13 @@ from billing.effects import (
 )
 from billing.errors import InvalidInput
 from billing.fees import fees_due, fees_left_by
-from billing.leaving import credit_unused, early_exit, not_paid_from, what_waits_is_dropped
+from billing.leaving import (
+    credit_unused,
+    early_exit,
+    leaves_freely_from,
+    not_paid_from,
+    what_waits_is_dropped,
+)
 from billing.metering import (
     meters_that_go_on,
     turn_meters,
@@ -36,7 +43,7 @@ from billing.metering import (
     waits_for_last_usage,
     waits_for_usage,
 )
-from billing.steps import Step, renewal_notice_window
+from billing.steps import Step
 from billing.subscription import Parked, Status, Subscription
 from billing.terms import Terms
 
@@ -61,7 +68,7 @@ def _begin_trial(sub: Subscription) -> Transition:
 
 
 def _first_period(sub: Subscription, anchor: date, *, gate: bool, first_payment: bool) -> Transition:
-    sub = _committed(sub.model_copy(update={"anchor": anchor}), from_period=0)
+    sub = committed(sub.model_copy(update={"anchor": anchor}), from_period=0)
     period = sub.schedule.period(0)
     status = Status.INCOMPLETE if gate else Status.ACTIVE
     discounts = for_next_period(sub.discounts)
@@ -80,21 +87,13 @@ def _first_period(sub: Subscription, anchor: date, *, gate: bool, first_payment:
     return Transition(sub.model_copy(update=update), (told, issue, *meters))
 
 
-def _committed(sub: Subscription, *, from_period: int) -> Subscription:
-    """The commitment of its terms, counted in billed periods from one of its schedule; never shorter than before."""
-    if not sub.terms.commitment_periods:
-        return sub
-    end = sub.schedule.period(from_period + sub.terms.commitment_periods - 1).end
-    return sub.model_copy(update={"committed_until": max(end, sub.committed_until or end)})
-
-
 def end_trial(sub: Subscription, at: datetime) -> Transition:
     """The trial is over: cancel, pause, or the first paid period (rules 3, U2).
 
     Raises:
         InvalidInput: there was no trial; field `trial_end_on`.
     """
-    if sub.cancel_at_end:
+    if sub.ends_with_period:
         return end_for_good(sub, at, "canceled at the end of the trial")
     if sub.pause_at_end:
         return _pause(sub, at, access_ends_at=None)
@@ -120,7 +119,7 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
     end = sub.boundary_on
     if end is None:
         raise InvalidInput("This subscription has no period that could end.", field="period")
-    if sub.cancel_at_end:
+    if sub.ends_with_period:
         ended = end_for_good(sub, at, "canceled at the end of the period")
         return ended.then(*early_exit(sub, end))
     if sub.pause_at_end:
@@ -130,7 +129,7 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
         after, effects = without_conditional(after), (DropGatedDraft(), *effects)
     after = after.model_copy(
         update={
-            "free_exit": _leaves_freely_from(sub, end),
+            "free_exit": leaves_freely_from(sub, end),
             "notified": tuple(key for key in after.notified if _outlasts(key, end)),
             **waits_for_usage(sub, sub.boundary_at or at),
         }
@@ -148,7 +147,7 @@ def _periods_begun(
     issues: list[Issue] = []
     others: list[Effect] = []
     fees = fees_due(sub.terms, ended, sub.fees_left)
-    while starts_at(day, sub.timezone) + sub.spread <= at or not issues:
+    while not issues or _goes_on_by(sub, day, at):
         sub, told = _apply_announced(sub, day)
         period, discounts = sub.schedule.period_on(day), for_next_period(sub.discounts)
         issues.append(
@@ -168,6 +167,11 @@ def _periods_begun(
     return sub, issues, others
 
 
+def _goes_on_by(sub: Subscription, day: date, at: datetime) -> bool:
+    """Whether another period has begun by now: after a downtime several have, but none past a wished end."""
+    return starts_at(day, sub.timezone) + sub.spread <= at and not sub.ends_with_period
+
+
 def _park_for_catch_up(
     sub: Subscription, at: datetime, effects: tuple[Effect, ...], issues: list[Issue]
 ) -> Transition:
@@ -181,14 +185,6 @@ def _park_for_catch_up(
     return Transition(
         sub.model_copy(update={"parked": parked}), (*effects, *drafts, Emit("subscription.parked"))
     )
-
-
-def _leaves_freely_from(sub: Subscription, boundary: date) -> bool:
-    """Whether a renewal was not announced in time; within a term it stays as it was (rules 30)."""
-    window = renewal_notice_window(sub)
-    if window is None or window.renews_on != boundary:
-        return sub.free_exit
-    return f"renewal_notice:{boundary}" not in sub.notified
 
 
 def _outlasts(key: str, boundary: date) -> bool:
@@ -207,7 +203,7 @@ def _apply_pending(sub: Subscription, *, anchor_on: date) -> tuple[Subscription,
     anchor = sub.anchor if new.same_rhythm_as(sub.terms) else anchor_on
     after = with_terms(sub, new).model_copy(update={"pending_terms": None, "anchor": anchor})
     if after.anchor is not None and new.commitment_periods != sub.terms.commitment_periods:
-        after = _committed(after, from_period=after.schedule.period_on(anchor_on).index)
+        after = committed(after, from_period=after.schedule.period_on(anchor_on).index)
     data = _change_facts(sub.terms, new)
     notify = Notify("plan_changed", str(anchor_on), data)
     return after, (notify, Emit("subscription.plan_changed", data))
@@ -255,7 +251,7 @@ def apply_change(sub: Subscription, change: TermsChange, at: datetime) -> Transi
         }
     )
     if change.terms.commitment_periods != sub.terms.commitment_periods:
-        after = _committed(after, from_period=change.period.index)
+        after = committed(after, from_period=change.period.index)
     data = _change_facts(sub.terms, change.terms)
     notify = Notify("plan_changed", f"{change.change_on}:{change.command_id}", data)
     goes_on = meters_that_go_on(sub.terms, change.terms)
@@ -300,6 +296,7 @@ def end_for_good(
         update={
             "status": Status.CANCELED,
             "cancel_at_end": False,
+            "cancel_on": None,
             "pause_at_end": False,
             "pending_terms": None,
             "pending_discounts": None,
@@ -324,17 +321,22 @@ def _was_served(sub: Subscription) -> bool:
 
 
 def end_access(sub: Subscription, at: datetime) -> Transition:
-    """A pause reached the end of the paid time; a pending cancel takes effect there (U12)."""
-    if sub.cancel_at_end:
+    """A pause reached the end of the paid time, or the date of a cancel; a pending one takes effect there (U12)."""
+    if sub.cancel_at_end or _is_past_wish(sub, at):
         ended = end_for_good(sub, at, "canceled while paused")
         return ended.then(*early_exit(sub, not_paid_from(sub, at)))
     return Transition(sub.model_copy(update={"access_ends_at": None}))
 
 
 def give_up(sub: Subscription, at: datetime) -> Transition:
-    """Unpaid for too long (U10)."""
-    ended = end_for_good(sub, at, "unpaid for too long")
+    """Unpaid for too long, or to the date of a cancel (U10)."""
+    reason = "canceled while unpaid" if _is_past_wish(sub, at) else "unpaid for too long"
+    ended = end_for_good(sub, at, reason)
     return ended.then(*what_waits_is_dropped(sub), SettleDebtOnCancel())
+
+
+def _is_past_wish(sub: Subscription, at: datetime) -> bool:
+    return sub.cancel_on is not None and sub.cancel_on <= local_date(at, sub.timezone)
 
 
 def mark_notified(sub: Subscription, step: Step) -> Transition:
@@ -380,6 +382,9 @@ def pause_now(sub: Subscription, at: datetime, *, credit_to: CreditTo) -> Transi
 def resume(sub: Subscription, at: datetime) -> Transition:
     """Back from a pause or from unpaid: a part period only for time that no invoice covers already."""
     today = local_date(at, sub.timezone)
+    if _is_past_wish(sub, at):
+        ended = end_for_good(sub, at, "canceled before it came back")
+        return ended.then(*(early_exit(sub, not_paid_from(sub, at)) if sub.status is Status.PAUSED else ()))
     after, effects = _apply_what_waits(sub, today) if not _covers(sub, today) else (sub, ())
     if after.anchor is None:
         transition = _first_period(after, today, gate=False, first_payment=True)

@@ -27,7 +27,7 @@ from billing.corrections import PayBackAs
 from billing.credit import use_balance
 from billing.decide import accept
 from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue
-from billing.leaving import cost_of_pending_end
+from billing.leaving import cost_of_pending_end, ends_on
 from billing.subscription import Status, Subscription
 from billing.tax import TaxedLines, Totals
 from billing.taxation import TaxTreatment
@@ -107,6 +107,8 @@ class Preview(Value):
     """Where the paid part of that goes; None where nothing is credited."""
     next_invoice: Upcoming | None = None
     """The renewal after it; usage is not known yet."""
+    ends_on: date | None = None
+    """The first day without service, where a cancel is pending afterwards."""
 
 
 def next_invoice(
@@ -148,9 +150,7 @@ async def preview(work: Work, command: Command) -> Preview:
     work.row.state = transition.after
     try:
         bills = [bill for effect in transition.effects if (bill := await _bill(work, effect)) is not None]
-        leaves_on, at_end = (
-            cost_of_pending_end(transition.after) if isinstance(command, Cancel) else (None, ())
-        )
+        at_end = cost_of_pending_end(transition.after) if isinstance(command, Cancel) else ()
         later = [bill for effect in at_end if (bill := await _bill(work, effect)) is not None]
         waits = any(isinstance(effect, BillChange) and effect.if_paid for effect in transition.effects)
         if_paid = waits and any([await can_be_gated(work, bill) for bill in bills])
@@ -174,7 +174,7 @@ async def preview(work: Work, command: Command) -> Preview:
         currency=before.terms.currency,
         documents=(
             *(document for bill in bills for document in _documents(bill)),
-            *(document for bill in later for document in _documents(bill, on=leaves_on)),
+            *(document for bill in later for document in _documents(bill, on=ends_on(transition.after))),
         ),
         if_paid=if_paid,
         from_balance_minor=use.from_balance_minor,
@@ -182,6 +182,7 @@ async def preview(work: Work, command: Command) -> Preview:
         credited_minor=-sum(note.taxed.totals.total_minor for note in issued),
         credit_to=credit_to if issued else None,
         next_invoice=coming,
+        ends_on=ends_on(transition.after),
     )
 
 
