@@ -52,6 +52,7 @@ async def before_cancel(visit: Visitor, subscription: str, on: str = "") -> Resp
         ends=preview.ends_on,
         coming=preview.next_invoice,
         is_at_once=preview.status is Status.CANCELED,
+        fee=sum(document.total_minor for document in preview.documents if document.kind == "invoice"),
         free=await visit.door.relance.preview(row.id, _at_once()) if leaves_freely and not on else None,
     )
 
