@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from support.bookkeeping import Bookkeeping, Page, signs_up
 from support.priced import plan, price
@@ -43,8 +43,11 @@ PLANS: Final = {
 COUPON: Final = Discount(coupon_id="EURO", name="EURO", amount=Decimal("1.00"), periods=1)
 """A fixed sum: it is not taken off usage."""
 NOW_OR_LATER = st.sampled_from([When.NOW, When.PERIOD_END])
+CHANGE = st.tuples(st.just("plan"), st.sampled_from(sorted(PLANS)), NOW_OR_LATER)
 DEEDS = st.one_of(
-    st.tuples(st.just("plan"), st.sampled_from(sorted(PLANS)), NOW_OR_LATER),
+    CHANGE,
+    CHANGE,
+    CHANGE,
     st.tuples(st.just("seats"), st.integers(1, 9), NOW_OR_LATER),
     st.tuples(st.just("pause"), st.booleans(), NOW_OR_LATER),
     st.tuples(st.just("resume"), st.none(), st.none()),
@@ -94,7 +97,7 @@ def assert_billed_once(page: Page, used_minor: int) -> None:
 @settings(
     deadline=None,
     derandomize=True,
-    max_examples=20,
+    max_examples=15,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=(HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
 )
@@ -102,6 +105,9 @@ def assert_billed_once(page: Page, used_minor: int) -> None:
     begins=st.sampled_from(["metered", "dearer"]),
     life=st.lists(st.tuples(DEEDS, st.integers(1, 40)), min_size=3, max_size=6),
 )
+@example(begins="metered", life=[(("plan", "plain", When.NOW), 5)])
+@example(begins="metered", life=[(("seats", 2, When.NOW), 35), (("plan", "year", When.NOW), 5)])
+@example(begins="metered", life=[(("seats", 3, When.PERIOD_END), 35)])
 async def test_fees_usage_and_coupons_are_billed_once(
     sqlite_database: Database, begins: str, life: list[tuple[Deed, int]]
 ) -> None:
