@@ -44,6 +44,7 @@ FILES_AND_WAYS = {
 }
 """What answers with a file, or leads on to a page that is looked over; a withdrawal's receipt is that of a cancel."""
 ADDED = "Your payment method was saved, and is used at once for what was open. You will get a receipt."
+NOT_SAVED = "Nothing was saved yet: please look at what is marked below."
 SELLER = "Exemple SAS"
 NOT_FOR_PEOPLE = ("/health", "/webhooks")
 
@@ -63,7 +64,7 @@ def routes_for_people(app: FastAPI) -> list[APIRoute]:
 
 def named(route: APIRoute) -> str:
     """Its method and path."""
-    (method,) = route.methods
+    (method,) = route.methods or ()
     return f"{method} {route.path}"
 
 
