@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from activities.books.rows import NotFound
 from activities.gateway import ProviderRefused
+from activities.hosted_setups import command_of
 from billing.errors import InvalidInput
 from models.ids import new_id
 from models.tables import Customer
@@ -53,6 +54,8 @@ class HostedPages:
     async def add_what_came(self, customer: str, page: str) -> MethodSet | None:
         """Make the default what came of such a page, as `PaymentMethods.add` does. Asking again changes nothing.
 
+        The provider tells of it by event as well (`activities.hosted_page_news`): whoever comes first does it.
+
         Returns:
             What was saved; None where nothing came of the page.
 
@@ -70,4 +73,6 @@ class HostedPages:
             raise NotFound(f"There is no page {page}.", field="page")
         if done.payment_method is None:
             return None
-        return await self._methods.add(owner.id, done.payment_method, command_id=f"page/{done.id}")
+        return await self._methods.add(
+            owner.id, done.payment_method, command_id=command_of(done.id), only_if_new=True
+        )

@@ -64,8 +64,7 @@ def routes_for_people(app: FastAPI) -> list[APIRoute]:
 
 def named(route: APIRoute) -> str:
     """Its method and path."""
-    (method,) = route.methods or ()
-    return f"{method} {route.path}"
+    return " ".join((*(route.methods or ()), route.path))
 
 
 @dataclass
