@@ -32,6 +32,8 @@ FILES_AND_WAYS = {
     "GET /portal/v/{token}/documents/{document}",
     "GET /portal/v/{token}/methods/added",
     "POST /portal/v/{token}/methods/add",
+    "POST /portal/v/{token}/methods/no-backup",
+    "POST /portal/v/{token}/methods/{method}/backup",
     "POST /portal/v/{token}/methods/{method}/default",
     "POST /portal/v/{token}/methods/{method}/remove",
     "POST /portal/v/{token}/subscriptions/{subscription}/change",
@@ -132,6 +134,8 @@ async def sees_to_a_subscription(tour: Tour) -> None:
     await tour.looks("Payment methods", "Used for your payments", "Continue to the secure page")
     await tour.page.goto(f"{base}/methods?said=added&charging=1")
     await tour.looks("Payment methods", ADDED)
+    await tour.follows("Make it the backup")
+    await tour.looks("A backup for your payments", "I agree: make it the backup")
     await tour.follows("Billing details")
     await tour.looks("Billing details", "Save")
     await tour.page.get_by_label(tour.say("Postal code")).fill("75002")
@@ -214,7 +218,8 @@ async def ends_without_a_link(tour: Tour, at: str) -> None:
 async def test_axe_finds_nothing_on_any_page(world: ClockedLife, chromium: Browser) -> None:
     await world.signs_up("bob", card={"outcomes": ["ok"], "then": "expired_card"})
     await world.until("2041-02-28")
-    await world.signs_up("anna")
+    anna = await world.signs_up("anna")
+    await world.methods.add(anna.customer_id, await world.new_card("second", ("ok",)), as_default=False)
     await world.customers.create(
         NewCustomer(reference="zoe", name="Zoé", contacts=(Contact(email="zoe@example.com"),))
     )

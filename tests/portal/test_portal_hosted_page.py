@@ -1,4 +1,4 @@
-"""Who fills in Stripe's page and does not come back: the method is saved and charges what is open all the same, once."""
+"""Who fills in Stripe's page and does not come back: the method is saved, and charges what is open once."""
 
 from __future__ import annotations
 

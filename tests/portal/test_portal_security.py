@@ -39,6 +39,7 @@ async def test_what_is_somebody_else_s_is_not_there(shop: Shop, reader: Reader) 
     pages = [f"documents/{shop.bobs_invoice.id}", f"documents/{shop.bobs_invoice.number}"]
     pages += [f"subscriptions/{subscription}/{page}" for page in ("change", "cancel", "withdraw")]
     pages += [f"subscriptions/{subscription}/change/preview?plan={shop.bob.plan.id}"]
+    pages += [f"methods/{method.id}/backup"]
     for page in (*pages, f"invoices?after={shop.bobs_invoice.id}", "methods/added?page=cs_test_1"):
         await reader.opens(f"{base}/{page}")
         assert (page, reader.page.status_code) == (page, 404)
@@ -47,7 +48,8 @@ async def test_what_is_somebody_else_s_is_not_there(shop: Shop, reader: Reader) 
     _, fields = reader.form_of("Fermer")
     deeds = [f"subscriptions/{subscription}/{deed}" for deed in ("change", "cancel", "keep", "resume")]
     deeds += [f"subscriptions/{subscription}/{deed}" for deed in ("withdraw", "reason", "undo-change")]
-    for deed in (*deeds, f"methods/{method.id}/remove", f"methods/{method.id}/default"):
+    deeds += [f"methods/{method.id}/{deed}" for deed in ("remove", "default", "backup")]
+    for deed in deeds:
         await reader.opens(f"{base}/{deed}", fields=fields)
         assert (deed, reader.page.status_code) == (deed, 404)
 
