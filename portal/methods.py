@@ -12,6 +12,7 @@ from billing.errors import InvalidInput
 from billing.policy_choice import MethodKind
 from models.tables import PaymentMethod
 from portal.visiting import CUSTOMER, Form, Visit, Visitor, page_router
+from starter.payment_methods import MethodSet
 from starter.problems import MethodRefused
 
 router = page_router()
@@ -21,14 +22,15 @@ BACKUP_TEXT: Final = "2026-11"
 
 
 @router.get("/methods")
-async def methods(visit: Visitor, said: str = "", charging: str = "") -> Response:
+async def methods(visit: Visitor, said: str = "", charging: str = "", announced: str = "") -> Response:
     """The payment methods that there are."""
     found = await _kept(visit)
     return visit.show(
         "methods.html",
         page="methods",
         said=said,
-        charging=charging.isdigit() and int(charging) > 0,
+        charging=bool(charging.strip("0")),
+        announced=announced == "1",
         methods=sorted(found, key=lambda each: _place(visit, each)),
         may_stand_in={each.id for each in found if _may_stand_in(visit, each)},
     )
@@ -58,7 +60,7 @@ async def added(visit: Visitor, page: Annotated[str, Query(max_length=200)]) -> 
         return visit.go("methods", said="not_saved")
     if done is None:
         return visit.go("methods", said="not_saved")
-    return visit.go("methods", said="added", charging=str(len(done.charging)))
+    return _as_saved(visit, "added", done)
 
 
 @router.post("/methods/{method}/default")
@@ -68,7 +70,7 @@ async def make_default(sent: Form, method: str) -> Response:
     done = await sent.visit.door.relance.methods.make_default(
         sent.visit.customer.id, method, command_id=sent.command_id
     )
-    return sent.visit.go("methods", said="chosen", charging=str(len(done.charging)))
+    return _as_saved(sent.visit, "chosen", done)
 
 
 @router.post("/methods/{method}/remove")
@@ -123,6 +125,12 @@ def _place(visit: Visit, method: PaymentMethod) -> int:
     """The one that is charged first, then the one that stands in."""
     roles = [visit.customer.default_method_id, visit.customer.backup_method_id]
     return roles.index(method.id) if method.id in roles else len(roles)
+
+
+def _as_saved(visit: Visit, said: str, done: MethodSet) -> Response:
+    return visit.go(
+        "methods", said=said, charging=str(len(done.charging)), announced="1" if done.announced else "0"
+    )
 
 
 async def _kept(visit: Visit) -> list[PaymentMethod]:

@@ -26,10 +26,13 @@ from starter.resources.portal import StartPage
 pytestmark = in_a_browser
 
 FILES_AND_WAYS = {
+    "GET /pay/{token}/method",
     "POST /pay/{token}",
+    "POST /pay/{token}/method",
     "GET /portal/logo",
     "GET /portal/open/{link}",
     "GET /portal/v/{token}/documents/{document}",
+    "GET /portal/v/{token}/invoices/{invoice}/pay",
     "GET /portal/v/{token}/methods/added",
     "POST /portal/v/{token}/methods/add",
     "POST /portal/v/{token}/methods/no-backup",
