@@ -266,10 +266,21 @@ def _bad_link(request: Request, status: HTTPStatus) -> Response:
 
 
 def _page(template: str, door: Door, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:  # noqa: ANN401
-    html = _environment().get_template(template).render(style=_STYLE, **values)
-    leads_to = f"form-action 'self' {origin_of_hosted_pages(door.settings)};"
-    policy = _HEADERS["Content-Security-Policy"].replace("form-action 'self';", leads_to)
-    return HTMLResponse(html, status.value, headers={**_HEADERS, "Content-Security-Policy": policy})
+    style = f"{_STYLE}:root {{ --accent: {door.settings.portal_accent}; }}\n"
+    has_logo = door.settings.portal_logo is not None
+    html = _environment().get_template(template).render(style=style, has_logo=has_logo, **values)
+    policy = (
+        "default-src 'none'",
+        f"style-src 'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'",
+        "img-src 'self'",
+        # A form may lead to the provider's page by a redirect: browsers look at that too.
+        f"form-action 'self' {origin_of_hosted_pages(door.settings)}",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+    return HTMLResponse(
+        html, status.value, headers={**_HEADERS, "Content-Security-Policy": "; ".join(policy)}
+    )
 
 
 @cache
@@ -284,10 +295,8 @@ def _environment() -> Environment:
 
 
 _STYLE: Final = (PAGES / "style.css").read_text(encoding="utf-8")
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS: Final = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
