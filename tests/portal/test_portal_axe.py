@@ -180,7 +180,7 @@ async def owes(tour: Tour) -> None:
     await tour.signs_in("bob")
     await tour.looks("Your subscription", "Replace the payment method", "Pay with the method that you have")
     await tour.follows("Pay with the method that you have")
-    button = tour.page.locator("main form button")
+    button = tour.page.locator("main form button").first
     await expect(button).to_be_visible()
     await tour.looks(SELLER)
     await button.click()

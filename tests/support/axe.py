@@ -26,6 +26,8 @@ async def findings(page: Page, *rules: str) -> list[str]:
     for width, scheme in zip(WIDTHS, ("dark", "light"), strict=True):
         await page.set_viewport_size(width)  # type: ignore[arg-type]  # a typed dict of the same two
         await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
+        if await page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append(f"{width['width']}px: wider than the screen")
         violations = await page.evaluate(_RUN, options)
         found += [f"{width['width']}px {scheme}: {line}" for each in violations for line in _lines(each)]
     return found

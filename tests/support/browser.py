@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from starter.api import create_app
 from starter.client import RelanceClient
@@ -21,6 +21,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 IS_NEEDED = os.environ.get("TEST_BROWSER") == "needed"
 """Set by `.ci/run`: there it is a fault if there is none."""
 PATIENCE_MS = 90_000
+expect.set_options(timeout=PATIENCE_MS)
 PHONE = {"width": 360, "height": 740}
 LEFT_OUT = "The browser's stories were left out: there is no chromium on this machine."
 
