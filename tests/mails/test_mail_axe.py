@@ -21,7 +21,7 @@ async def test_axe_finds_nothing_in_any_mail(chromium: Browser, language: Langua
     async with person(chromium) as somebody:
         page = await somebody.new_page()
         for kind in MailKind:
-            context = next(iter(samples(kind, language).values()))
+            context = list(samples(kind, language).values())[-1]
             await page.set_content(render(kind, context).html)
             wrong += [f"{kind}: {line}" for line in await findings(page, *WCAG)]
     assert wrong == []

@@ -111,7 +111,7 @@ async def sees_to_methods(anna: Customer) -> None:
     await anna.reads("no_backup")
     await anna.presses("Use this one")
     await anna.reads("chosen")
-    mastercard = anna.page.get_by_role("region", name="Mastercard")
+    mastercard = anna.page.locator("section").filter(has_text="Mastercard")
     await mastercard.get_by_role("button", name=anna.words("Remove")).click()
     await anna.reads("removed")
 
