@@ -48,6 +48,8 @@ class MandateView(Value):
     accepted_on: date
     text: str
     text_version: str
+    evidence: str
+    """Where the proof is of one that was accepted in another system."""
     ip_address: str
     user_agent: str
     document_url: str
@@ -184,6 +186,7 @@ _SAME = (
     "accepted_at",
     "text",
     "text_version",
+    "evidence",
     "ip_address",
     "user_agent",
     "document_url",

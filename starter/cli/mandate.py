@@ -108,7 +108,7 @@ def _line(one: MandateView) -> output.Row:
         "Account": one.account,
         "Creditor": one.creditor_id,
         "Accepted": words.instant(one.accepted_at),
-        "Text": one.text_version or ("kept" if one.text else None),
+        "Text": one.text_version or ("kept" if one.text else one.evidence or None),
         "Notice": f"{one.notice_days} days",
         "Last debit": one.last_debit_on,
         "Standing": last_day,

@@ -86,3 +86,41 @@ def a_card(stripe_: stripe.StripeClient, customer: str) -> str:
     )
     stripe_.v1.payment_methods.attach(card.id, {"customer": customer})
     return card.id
+
+
+class Debited:
+    """A customer of the fake Stripe whose account is debited under a mandate that Stripe imported.
+
+    Attributes:
+        customer: Stripe's id, as of the account and its mandate.
+        account: likewise.
+        mandate: likewise.
+    """
+
+    def __init__(self, fake: FakeStripe, *, clock: str | None = None, reference: str = "RUM-2024-0117") -> None:
+        stripe_ = fake.client()
+        of_clock = {} if clock is None else {"test_clock": clock}
+        self.customer = stripe_.v1.customers.create(
+            {"name": "Léa Moreau", "email": "lea@example.com", **of_clock}  # type: ignore[typeddict-item]
+        ).id
+        self.account = an_account(stripe_, self.customer)
+        body = {"payment_method": self.account, "reference": reference, "accepted_on": "2024-03-15"}
+        self.mandate: str = fake.post("mandate", body)["id"]
+
+    @property
+    def instead(self) -> Mapping[str, str]:
+        """The ids in place of those of the documentation's example."""
+        return {"cus_Lea": self.customer, "pm_Lea": self.account, "mandate_Lea": self.mandate}
+
+
+def an_account(stripe_: stripe.StripeClient, customer: str) -> str:
+    """A bank account, saved with a customer of Stripe's, without a mandate."""
+    account = stripe_.v1.payment_methods.create(
+        {
+            "type": "sepa_debit",
+            "sepa_debit": {"iban": "FR1420041010050500013M02606"},
+            "billing_details": {"name": "Léa Moreau", "email": "lea@example.com"},
+        }
+    )
+    stripe_.v1.payment_methods.attach(account.id, {"customer": customer})
+    return account.id
