@@ -291,7 +291,9 @@ class PaymentGateway(HostedSetups, Protocol):
         """The consent under which a saved account may be debited, if the payer gave one at the provider."""
         ...
 
-    async def look_at_mandate(self, method: MethodFacts, *, mandate: str | None = None) -> MandateFacts | None:
+    async def look_at_mandate(
+        self, method: MethodFacts, *, mandate: str | None = None
+    ) -> MandateFacts | None:
         """The consent under which an account has been debited so far, with its last use; without side effects.
 
         Also one that no SetupIntent names: given with a payment, or brought to the provider from another one.

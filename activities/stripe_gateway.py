@@ -299,7 +299,9 @@ class StripeGateway(StripeHostedSetups):
         await self._turn()
         return await stripe_mandates.find(self._stripe, payment_method)
 
-    async def look_at_mandate(self, method: MethodFacts, *, mandate: str | None = None) -> MandateFacts | None:
+    async def look_at_mandate(
+        self, method: MethodFacts, *, mandate: str | None = None
+    ) -> MandateFacts | None:
         """The mandate under which an account has been debited; see `PaymentGateway.look_at_mandate`."""
         await self._turn()
         return await stripe_mandates.look(self._stripe, method, mandate)

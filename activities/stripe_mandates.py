@@ -55,9 +55,7 @@ async def look(client: stripe.StripeClient, method: MethodFacts, mandate: str | 
 
 
 async def _set_up(client: stripe.StripeClient, payment_method: str) -> str | None:
-    page = await client.v1.setup_intents.list_async(
-        {"payment_method": payment_method, "limit": _MOST_LISTED}
-    )
+    page = await client.v1.setup_intents.list_async({"payment_method": payment_method, "limit": _MOST_LISTED})
     made = [id_of(setup.to_dict().get("mandate")) for setup in page.data if setup.status == "succeeded"]
     return next((mandate for mandate in made if mandate is not None), None)
 

@@ -82,9 +82,7 @@ class Stock:
         self.customers: dict[str, Customer] = dict(known.customers)
         self.methods: dict[str, PaymentMethod] = {}
         """By the customer's id."""
-        self.mandated: set[str] = {
-            row.method_id for row in known.mandates.values() if row.ended_at is None
-        }
+        self.mandated: set[str] = {row.method_id for row in known.mandates.values() if row.ended_at is None}
         """Ids of accounts with a mandate in the books, or one that a row of its own brings in."""
         self.subscriptions: dict[str, Subscription] = {
             name: row.state for name, row in known.subscriptions.items()

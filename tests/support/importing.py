@@ -10,6 +10,7 @@ from pathlib import Path
 import stripe
 from fakes import TEST_KEY, FakeStripe
 from pydantic import SecretStr
+from stripe.params import CustomerCreateParams
 from temporalio.client import Client
 
 from models.database import Database
@@ -97,12 +98,14 @@ class Debited:
         mandate: likewise.
     """
 
-    def __init__(self, fake: FakeStripe, *, clock: str | None = None, reference: str = "RUM-2024-0117") -> None:
+    def __init__(
+        self, fake: FakeStripe, *, clock: str | None = None, reference: str = "RUM-2024-0117"
+    ) -> None:
         stripe_ = fake.client()
-        of_clock = {} if clock is None else {"test_clock": clock}
-        self.customer = stripe_.v1.customers.create(
-            {"name": "Léa Moreau", "email": "lea@example.com", **of_clock}  # type: ignore[typeddict-item]
-        ).id
+        whose: CustomerCreateParams = {"name": "Léa Moreau", "email": "lea@example.com"}
+        if clock is not None:
+            whose["test_clock"] = clock
+        self.customer = stripe_.v1.customers.create(whose).id
         self.account = an_account(stripe_, self.customer)
         body = {"payment_method": self.account, "reference": reference, "accepted_on": "2024-03-15"}
         self.mandate: str = fake.post("mandate", body)["id"]
