@@ -19,7 +19,9 @@ from starter.importing.stock import Draft, Stock
 
 ELSEWHERE: Final = "taken over from another system"
 """The evidence of a mandate whose line names none."""
-_ASK_ANEW: Final = "Leave the line out and ask {customer} for a new mandate: relance customer mandate --help"
+_ASK_ANEW: Final = (
+    "Or leave the line out and ask {customer} for a new mandate: relance customer mandate --help"
+)
 
 
 def draft_mandate(stock: Stock, draft: Draft, line: MandateLine, settings: Settings) -> None:
@@ -35,8 +37,8 @@ def draft_mandate(stock: Stock, draft: Draft, line: MandateLine, settings: Setti
     if at_provider.reference != line.mandate_reference:
         raise InvalidInput(
             f"At Stripe {line.payment_method} is debited under {at_provider.reference}, which the payer reads on the "
-            f"statement of their account; the file says {line.mandate_reference}. Write that one, or have Stripe import "
-            "the mandate under its old reference.",
+            f"statement of their account; the file says {line.mandate_reference}. Write the first, or have Stripe "
+            "import the mandate under its old reference.",
             field="mandate_reference",
         )
     last_debit_on = _last_debit(stock, customer, line, at_provider)
@@ -118,7 +120,7 @@ def _at_provider(
         )
     if not facts.mandate.is_active:
         raise InvalidInput(
-            f"The mandate {facts.mandate.reference} of {method.id} is not in force at Stripe any more. {remedy}",
+            f"The mandate {facts.mandate.reference} of {method.id} is not in force at Stripe any more: stage again once it is. {remedy}",
             field="payment_method",
         )
     return facts.mandate
@@ -151,9 +153,10 @@ def _check_used(
     mandate = Mandate(accepted_on=accepted_on, notice_days=1, last_debit_on=last_debit_on)
     if not mandate.is_valid_on(today):
         since = f"debited last on {last_debit_on}" if last_debit_on else f"signed on {accepted_on}"
+        remedy = _ASK_ANEW.format(customer=customer.reference)
         raise InvalidInput(
             f"The mandate was {since} and is void since nothing was collected for {UNUSED_MONTHS} months. If it was "
-            f"used since, say so in last_debit_on of sepa_mandates.csv. {_ASK_ANEW.format(customer=customer.reference)}",
+            f"used since, say so in last_debit_on of sepa_mandates.csv. {remedy}",
             field=field,
         )
 
