@@ -115,12 +115,12 @@ def _at_provider(
     if facts.mandate is None:
         raise InvalidInput(
             f"Stripe has no mandate for {method.id}, and debits nothing without one. Have Stripe import it, and name "
-            f"it in stripe_mandate of sepa_mandates.csv, as mandate_... {remedy}",
+            f"it in stripe_mandate of sepa_mandates.csv, as mandate_... Or {remedy}",
             field="payment_method",
         )
     if not facts.mandate.is_active:
         raise InvalidInput(
-            f"The mandate {facts.mandate.reference} of {method.id} is not in force at Stripe any more: stage again once it is. {remedy}",
+            f"The mandate {facts.mandate.reference} of {method.id} is not in force at Stripe any more: {remedy}",
             field="payment_method",
         )
     return facts.mandate
@@ -156,7 +156,7 @@ def _check_used(
         remedy = _ASK_ANEW.format(customer=customer.reference)
         raise InvalidInput(
             f"The mandate was {since} and is void since nothing was collected for {UNUSED_MONTHS} months. If it was "
-            f"used since, say so in last_debit_on of sepa_mandates.csv. {remedy}",
+            f"used since, say so in last_debit_on of sepa_mandates.csv. Or {remedy}",
             field=field,
         )
 
