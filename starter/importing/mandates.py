@@ -19,9 +19,7 @@ from starter.importing.stock import Draft, Stock
 
 ELSEWHERE: Final = "taken over from another system"
 """The evidence of a mandate whose line names none."""
-_ASK_ANEW: Final = (
-    "Or leave the line out and ask {customer} for a new mandate: relance customer mandate --help"
-)
+_ASK_ANEW: Final = "leave the line out and ask {customer} for a new mandate: relance customer mandate --help"
 
 
 def draft_mandate(stock: Stock, draft: Draft, line: MandateLine, settings: Settings) -> None:
