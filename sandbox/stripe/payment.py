@@ -68,6 +68,8 @@ def settle(call: Call, settlement: Document) -> None:
     if settlement["failure"] is None:
         _succeed(call, intent, method, charge, key=settlement["idempotency_key"])
     else:
+        if method["type"] == "sepa_debit":
+            charges.cost(call, charge, call.world.options.failure_fee)
         _fail(call, intent, method, charge, Decline(**settlement["failure"]))
 
 
