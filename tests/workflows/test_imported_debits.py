@@ -9,6 +9,10 @@ from support.importing import Debited
 from support.life import ClockedLife
 from test_imported import imports_of, person, write
 
+from activities.books.config import BookRules
+from models.tables import SubscriptionRow
+from starter.overview import overview_of
+
 CUSTOMERS = "reference,name,email,kind,stripe_customer"
 MANDATES = "customer,payment_method,mandate_reference,signed_on,last_debit_on,notice_days,stripe_mandate"
 SUBSCRIPTIONS = "reference,customer,plan,currency,started_on,anchor,renews_on"
@@ -76,6 +80,10 @@ async def test_they_are_debited_under_the_mandate_that_they_gave_elsewhere(
     assert "Mandat signé le 15 mars 2024" in said
     assert "Identifiant créancier SEPA FR72ZZZ123456" in said
     assert [one["amount"] for one in world.fake.get("ledger")["charges"]] == [5880]
+    async with world.database.read() as session:
+        row = await session.get_one(SubscriptionRow, taken_over.subscription_id)
+        seen = await overview_of(session, row, BookRules.of(world.settings), await world.present())
+    assert seen.payment_method == "SEPA 2606, mandate RUM-2024-0117 of 2024-03-15, last debit 2041-03-05"
 
     unused = await person(world, "max")
     assert (await unused.diary())[2:6] == [
