@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import stripe
 from fakes import TEST_KEY, FakeStripe
 from pydantic import SecretStr
+from sqlmodel import col, select
 from stripe.params import CustomerCreateParams
 from temporalio.client import Client
 
 from models.database import Database
 from models.parties import Address
+from models.tables import SubscriptionRow
 from settings import Settings
 from starter.client import RelanceClient
+from starter.connections import Connections
+from starter.imports import Imports
 from starter.orders import NewEntity
+from support.life import Life, Person
 
 EXAMPLES = Path(__file__).parent.parent.parent / "docs" / "examples"
 SELLER = NewEntity(
@@ -127,3 +132,32 @@ def an_account(stripe_: stripe.StripeClient, customer: str) -> str:
     )
     stripe_.v1.payment_methods.attach(account.id, {"customer": customer})
     return account.id
+
+
+def write(folder: Path, **files: Sequence[str]) -> Path:
+    """Files to import, by their names without the ending, line by line."""
+    for name, lines in files.items():
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def imports_of(life: Life) -> Imports:
+    """Imports into the books of a world, at its own time."""
+    return Imports(
+        Connections(
+            life.database,
+            life.settings,
+            temporal=life.client,
+            gateway=life.gateway,
+            now=life.server_time,
+        )
+    )
+
+
+async def person(life: Life, name: str) -> Person:
+    """Whoever has the subscription of this reference."""
+    async with life.database.read() as session:
+        row = (
+            await session.exec(select(SubscriptionRow).where(col(SubscriptionRow.reference) == name))
+        ).one()
+    return Person(life, name, row.customer_id, None, row.id)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.importing import Debited
+from support.importing import Debited, imports_of, person, write
 from support.life import ClockedLife
-from test_imported import imports_of, person, write
 
 from activities.books.config import BookRules
 from models.tables import SubscriptionRow
