@@ -61,6 +61,8 @@ class Attempt(Value):
     """The network allows no repeat on this card (rules 27)."""
     looked_at: datetime | None = None
     """When the provider was last asked what became of it."""
+    is_of_earlier_payment: bool = False
+    """Of a PaymentIntent that another one has followed: a success is booked, and says nothing of what is open now."""
     card_renewed: bool = False
     """The method has another number or expiry since: what the bank said then says nothing of it now."""
 

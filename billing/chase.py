@@ -109,7 +109,7 @@ def _standstill(case: Case) -> NextStep | None:
     """Why nothing at all is planned, or None. What a person asked for moves a joined or ended chase."""
     if not case.is_open:
         return NextStep(kind=StepKind.CLOSED, why=reason_for(case, Because.CLOSED))
-    if any(a.state is AttemptState.SUCCEEDED for a in case.attempts):
+    if any(a.state is AttemptState.SUCCEEDED and not a.is_of_earlier_payment for a in case.attempts):
         return _waits(case, Because.UNBOOKED)
     if case.frozen:
         return _waits(case, Because.FROZEN)

@@ -170,7 +170,13 @@ async def load_case(
         policy=version.policy,
         day0=collection.day0,
         timezone=collection.timezone,
-        attempts=tuple(as_value(attempt) for attempt in attempts if attempt.chase == invoice.chase),
+        attempts=tuple(
+            as_value(attempt).model_copy(
+                update={"is_of_earlier_payment": attempt.generation != invoice.generation}
+            )
+            for attempt in attempts
+            if attempt.chase == invoice.chase
+        ),
         done_through_day=collection.done_through_day,
         noticed_through_day=collection.noticed_through_day,
         method=method.id if method is not None and not disputed else None,
