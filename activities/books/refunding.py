@@ -86,7 +86,7 @@ async def _with_replaced(session: AsyncSession, invoice: Invoice) -> set[str]:
 
 
 async def refundable(session: AsyncSession, payments: Sequence[PaymentAttempt]) -> list[Refundable]:
-    """What can still go back on each payment, after refunds and lost disputes; they are locked until the transaction ends.
+    """What refunds and lost disputes have left of each payment; they are locked until the transaction ends.
 
     The lock is what lets only one of two refunds at the same moment take the last of a payment.
     """
