@@ -186,6 +186,7 @@ async def load_case(
         debit_on=collection.debit_on,
         turn=await turn_of(session, collection, invoice),
         country=customer.address.country if customer.address is not None else "",
+        by_transfer=row.state.terms.collection_method is CollectionMethod.TRANSFER,
         stopped=not (invoice.automatic_collecting and row.automatic_collecting),
         frozen=invoice.frozen,
         end_held=row.state.parked is not None,

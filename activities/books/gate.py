@@ -23,6 +23,7 @@ from billing.calendar import local_date
 from billing.caps import hold_on, is_busy
 from billing.dunning import MOST_RETRIES
 from billing.payment import LIVE_STATES, AttemptState, DeclineClass, Trigger
+from billing.terms import CollectionMethod
 from models.ids import derived_id
 from models.tables import (
     Customer,
@@ -226,7 +227,8 @@ def why_shut(row: SubscriptionRow, invoice: Invoice, trigger: Trigger) -> Refusa
         return Refusal.NOT_OPEN
     if invoice.frozen:
         return Refusal.FROZEN
-    collects = invoice.automatic_collecting and row.automatic_collecting
+    by_charge = row.state.terms.collection_method is CollectionMethod.CHARGE
+    collects = by_charge and invoice.automatic_collecting and row.automatic_collecting
     return Refusal.STOPPED if trigger.is_automatic and not collects else None
 
 
