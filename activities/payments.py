@@ -155,8 +155,8 @@ class Payments:
         """Find out what became of a live attempt, and write it down.
 
         A lost answer is asked for again with the same key; it is only looked up where the key is too old, or
-        where nothing, or another amount, may be charged now. An attempt that waits for the payer is closed; one that never
-        began is dropped.
+        where nothing, or another amount, may be charged now. An attempt that waits for the payer is closed; one
+        that never began is dropped.
 
         Raises:
             ApplicationError: a fault of ours that a person must mend; transport faults leave it as it is.

@@ -129,7 +129,7 @@ class SavedPolicy(Value):
 
 
 def suits_terms(policy: DunningPolicy, method: CollectionMethod) -> bool:
-    """Whether terms may name the policy: it charges where they do, and is not the one of gated drafts (rules 13, 22)."""
+    """Whether terms may name the policy: it charges where they do, and is not that of gated drafts (rules 13, 22)."""
     return policy.name != GATED.name and policy.charges == (method is CollectionMethod.CHARGE)
 
 

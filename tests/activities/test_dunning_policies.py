@@ -205,7 +205,7 @@ async def test_no_card_is_charged_automatically_once_the_terms_are_transfer_term
         terms = row.state.terms.model_copy(update={"collection_method": CollectionMethod.TRANSFER})
         row.state = row.state.model_copy(update={"terms": terms})
     case = await chase(sqlite_database, anna, invoice)
-    first = [step for step in timeline(case, NEW_YEAR) if step.kind is not StepKind.LATE][0]
+    first = next(step for step in timeline(case, NEW_YEAR) if step.kind is not StepKind.LATE)
     assert (first.kind, first.mail) == (StepKind.NOTICE, Mail.PAYMENT_FAILED)
     assert StepKind.CHARGE not in [step.kind for step in timeline(case, NEW_YEAR)]
     for trigger, answer in ((Trigger.RETRY, Refusal.STOPPED), (Trigger.CUSTOMER, None)):

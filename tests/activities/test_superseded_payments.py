@@ -1,4 +1,4 @@
-"""A part of an invoice is paid by transfer while a charge has no answer: the old amount is looked for, never sent again.
+"""A part is paid by transfer while a charge has no answer: the old amount is looked for, never sent again.
 
 The money of a charge that was made after all is booked, wherever it is found (I1, U16, stripe B2, B3).
 """
@@ -107,7 +107,7 @@ def _order(invoice: Invoice, number: int, *, only_look: bool = False) -> ChargeO
 @pytest.mark.parametrize("only_look", [False, True], ids=["in its turn", "by webhook"])
 @pytest.mark.parametrize("known", [True, False], ids=["pi known", "pi to find"])
 async def test_a_charge_that_was_made_after_all_is_booked(
-    sqlite_database: Database, known: bool, only_look: bool
+    sqlite_database: Database, *, known: bool, only_look: bool
 ) -> None:
     provider = Provider(PAID)
     customer_id, invoice = await _owing(sqlite_database, known=known, state=AttemptState.UNKNOWN)
