@@ -11,7 +11,15 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.amounts_asked import Joined, joined_amounts, total_asked
-from activities.books.cards import Card, allows_no_repeat, is_stopped, key_of, lock_card, tries_on
+from activities.books.cards import (
+    Card,
+    allows_no_repeat,
+    as_value,
+    is_stopped,
+    key_of,
+    lock_card,
+    tries_on,
+)
 from activities.books.config import BookRules
 from activities.books.debits import is_announced, last_kind
 from activities.books.mandates import is_direct_debit, lapse_if_unused, note_debit
@@ -21,6 +29,7 @@ from activities.gateway import METHOD_KIND, Charge, PreparedRequest
 from billing.asking import MOST_ASKED_PER_DAY
 from billing.calendar import local_date
 from billing.caps import hold_on, is_busy
+from billing.case import tried_with
 from billing.dunning import MOST_RETRIES
 from billing.payment import LIVE_STATES, AttemptState, DeclineClass, Trigger
 from billing.terms import CollectionMethod
@@ -202,8 +211,12 @@ async def _card_refusal(
     hold = hold_on(tries, trigger, row.state.timezone)
     if hold is not None and hold.until > at:
         return Refusal.CAP
-    if trigger.is_repeat and await allows_no_repeat(session, card, tries):
-        return Refusal.CAP
+    if trigger.is_repeat:
+        own = [a for a in await attempts_of(session, invoice.id) if a.chase == invoice.chase]
+        # A consent that was withdrawn is the method's, also where its card has another number since.
+        of_method = tried_with(method.id, [as_value(attempt) for attempt in own])
+        if await allows_no_repeat(session, card, [*tries, *of_method]):
+            return Refusal.CAP
     return Refusal.CARD_BUSY if sends and is_busy(tries, trigger, at) else None
 
 
