@@ -162,8 +162,8 @@ class Payments:
             ApplicationError: a fault of ours that a person must mend; transport faults leave it as it is.
         """
         lost = await self._live(order)
-        if lost is None:
-            return await self._report(order)
+        if lost is None or (order.only_look and lost.attempt.state is AttemptState.QUEUED):
+            return await self._report(order)  # news of another payment says nothing of what was never sent
         attempt = lost.attempt
         async with beating(every=HEARTBEAT_SECONDS, first_after=HEARTBEAT_SECONDS):
             try:

@@ -86,7 +86,8 @@ def _about_live(case: Case, live: Attempt, now: datetime) -> NextStep | None:
     if live.state is AttemptState.ACTION_REQUIRED or case.frozen:
         return None
     gone = case.method_disputed or (case.deadline_at is not None and case.deadline_at <= now)
-    is_off = case.stopped or case.by_transfer
+    is_promised = case.hold_on is not None and now < case.morning(case.hold_on)
+    is_off = case.stopped or case.by_transfer or is_promised
     if gone or (is_off and live.trigger.is_automatic):
         return _settle(case, live, Because.NEVER_SENT, now)
     why = reason_for(case, Because.QUEUED, due=live.begun_at)

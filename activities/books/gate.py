@@ -35,6 +35,7 @@ from billing.payment import LIVE_STATES, AttemptState, DeclineClass, Trigger
 from billing.terms import CollectionMethod
 from models.ids import derived_id
 from models.tables import (
+    Collection,
     Customer,
     Invoice,
     InvoiceStatus,
@@ -61,6 +62,8 @@ class Refusal(StrEnum):
     NOT_OPEN = "not_open"
     FROZEN = "frozen"
     STOPPED = "stopped"
+    HELD = "held"
+    """A promise or a pause holds every automatic charge until its date (rules 25)."""
     UNDER_WAY = "under_way"
     CAP = "cap"
     CARD_BUSY = "card_busy"
@@ -117,6 +120,8 @@ async def begin_attempt(
             return await _take_up(session, gateway, row, invoice, attempt, at, state=state, rules=rules)
     waiting = _waits_for_payer(attempts) if return_url is not None else None
     refusal = _refusal(row, invoice, attempts, number, trigger, at, but=waiting)
+    if refusal is None and await _is_held(session, row, invoice, trigger, at):
+        refusal = Refusal.HELD
     if refusal is not None:
         return GateRefused(refusal)
     customer = await customer_of(session, invoice)
@@ -162,6 +167,8 @@ async def _take_up(
 ) -> PaymentAttempt | GateRefused:
     if attempt.state is AttemptState.QUEUED and state is AttemptState.STARTED:
         refusal = why_shut(row, invoice, attempt.trigger)
+        if refusal is None and await _is_held(session, row, invoice, attempt.trigger, at):
+            refusal = Refusal.HELD
         if refusal is not None:
             return GateRefused(refusal)
         method = await session.get_one(PaymentMethod, attempt.method_id)
@@ -176,6 +183,19 @@ async def _take_up(
             await _ask_for_what_is_left(session, gateway, invoice, attempt, also)
         attempt.state = AttemptState.STARTED
     return attempt
+
+
+async def _is_held(
+    session: AsyncSession, row: SubscriptionRow, invoice: Invoice, trigger: Trigger, at: datetime
+) -> bool:
+    """Whether a person said, after the charge was planned, that it is to wait (rules 25)."""
+    if not trigger.is_automatic:
+        return False
+    query = select(Collection).where(Collection.invoice_id == invoice.id, Collection.chase == invoice.chase)
+    chase = (await session.exec(query)).first()
+    dates = (chase.promise_on, chase.held_until) if chase is not None else ()
+    today = local_date(at, row.state.timezone)
+    return any(on is not None and today < on for on in dates)
 
 
 async def _taken_back(session: AsyncSession, attempt: PaymentAttempt, refusal: Refusal) -> GateRefused:
