@@ -36,6 +36,7 @@ from activities.books.standing import method_facts, standing_of
 from activities.books.waiting import WAITING, under_way, write_command
 from activities.books.work import Work
 from billing import lifecycle
+from billing.case import UNDER_WAY_STATES
 from billing.corrections import WriteOff
 from billing.dunning import AfterCancel
 from billing.effects import (
@@ -314,8 +315,12 @@ async def _write_off_what_dunning_left_open(work: Work) -> None:
 
 
 async def _write_off_in_time(work: Work, invoice: Invoice, why: str) -> None:
-    """Now; while a payment is under way, with its outcome, which may be that nothing is left to write off (U16)."""
-    if await under_way(work.session, invoice) is None:
+    """Now; while a payment is under way, with its outcome, which may be that nothing is left to write off (U16).
+
+    One that waits for the payer is no reason to wait: the chase cancels it once its invoice is not open any more.
+    """
+    attempt = await under_way(work.session, invoice)
+    if attempt is None or attempt.state not in UNDER_WAY_STATES:
         write_off(work, invoice, why)
         return
     command_id = derived_id("cmd", "write off", invoice.id, invoice.chase)

@@ -13,8 +13,15 @@ from activities.books.waiting import WAITING
 from billing.commands import Cancel, CreditTo, When
 from billing.corrections import Credit, PayBackAs, WriteOff
 from billing.dunning import AfterCancel
+from billing.payment import AttemptState
 from models.database import Database
-from models.tables import CommandRow, DunningPolicyVersion, InvoiceStatus, OutgoingEvent
+from models.tables import (
+    CommandRow,
+    DunningPolicyVersion,
+    InvoiceStatus,
+    OutgoingEvent,
+    PaymentAttempt,
+)
 
 
 async def under_way(database: Database) -> tuple[Bookkeeping, str, str]:
@@ -131,5 +138,20 @@ async def test_a_write_off_by_the_policy_at_a_cancel_waits_as_well(
             version.policy = version.policy.model_copy(update={"after_cancel": AfterCancel.WRITE_OFF})
     assert await books.tells(Cancel(command_id="leaves", when=When.NOW, credit_to=CreditTo.NONE))
     assert (await books.look()).issued[invoice_id].status is InvoiceStatus.OPEN
+    assert sorted((await outcomes(sqlite_database)).values()) == [DONE, WAITING]
     await books.hears(attempt, answer)
     assert (await books.look()).issued[invoice_id].status is status
+    assert WAITING not in (await outcomes(sqlite_database)).values()
+
+
+async def test_a_write_off_by_the_policy_does_not_wait_for_a_payer_who_may_never_come(
+    sqlite_database: Database,
+) -> None:
+    """Their bank asked them to confirm: nothing moves until they do, and the chase cancels the payment now."""
+    books, invoice_id, attempt = await under_way(sqlite_database)
+    async with sqlite_database.write() as session:
+        (await session.get_one(PaymentAttempt, attempt)).state = AttemptState.ACTION_REQUIRED
+        for version in (await session.exec(select(DunningPolicyVersion))).all():
+            version.policy = version.policy.model_copy(update={"after_cancel": AfterCancel.WRITE_OFF})
+    assert await books.tells(Cancel(command_id="leaves", when=When.NOW, credit_to=CreditTo.NONE))
+    assert (await books.look()).issued[invoice_id].status is InvoiceStatus.UNCOLLECTIBLE

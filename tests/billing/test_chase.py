@@ -788,8 +788,11 @@ def test_a_promise_drops_a_first_charge_that_is_still_queued_and_makes_its_own()
     case = driving("unknown").model_copy(update={"attempts": (queued,), "promise_on": date(2027, 2, 20)})
     step = next_step(case, at("2027-02-01T00:40"))
     assert (step.kind, step.why.because) == (StepKind.SETTLE, "never_sent")
-    closed = {"state": AttemptState.ABANDONED, "decline_class": DeclineClass.RETRY}
-    closed |= {"settled_at": at("2027-02-01T00:40")}
+    closed = {
+        "state": AttemptState.ABANDONED,
+        "decline_class": DeclineClass.RETRY,
+        "settled_at": at("2027-02-01T00:40"),
+    }
     dropped = case.model_copy(update={"attempts": (queued.model_copy(update=closed),)})
     charge = next(s for s in timeline(dropped, at("2027-02-01T00:40")) if s.kind is StepKind.CHARGE)
     assert (charge.trigger, charge.due) == (Trigger.PROMISE, at("2027-02-20T08:00"))
