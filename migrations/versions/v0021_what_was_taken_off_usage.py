@@ -8,7 +8,7 @@ from alembic import op
 from migrations.types import JSON
 
 revision = "0021"
-down_revision = "0015"
+down_revision = "0017"
 
 
 def upgrade() -> None:
