@@ -23,6 +23,7 @@ from billing.effects import InvoiceReason, Issue
 from billing.lines import Line, lines_for
 from billing.tax import TaxedLines, totals_by_rate
 from billing.taxation import TaxTreatment
+from documents.mentions import check_buyer_mentions, check_entity_ready, missing_of_buyer
 from models.ids import derived_id
 from models.parties import Buyer, Seller
 from models.tables import (
@@ -63,6 +64,19 @@ def buyer_of(customer: Customer) -> Buyer:
         purchase_order=customer.purchase_order,
         address=customer.address,
     )
+
+
+def check_parties(entity: LegalEntity, invoice: Invoice) -> None:
+    """Refuse to issue an invoice without a mention that the law wants of its parties (rules 18).
+
+    A seller that did not go live makes drafts of a business to come: going live is refused to one that lacks a mention.
+
+    Raises:
+        MentionsMissing: names every mention that is missing, and what to run.
+    """
+    if entity.live_since is not None:
+        check_entity_ready(invoice.seller, small_business=entity.small_business, entity=entity.id)
+    check_buyer_mentions(invoice.seller, invoice.buyer, customer=invoice.customer_id)
 
 
 @dataclass(frozen=True)
@@ -203,6 +217,7 @@ async def write_claim(
     )
     mark_sale(invoice, claim.treatment)
     if claim.gated:  # once it is paid, nothing may stop its issue
+        check_parties(entity, invoice)
         await check_rate(session, entity, invoice, local_date(at, entity.timezone), rules)
     session.add(invoice)
     await session.flush()
@@ -244,6 +259,13 @@ async def issue_or_drop(
         emit(session, row, "invoice.voided", about(invoice), at, rules.access)
 
 
+def _buyer_at_issue(entity: LegalEntity, customer: Customer, invoice: Invoice) -> Buyer:
+    """The buyer as they are now; a gated draft that was paid names nobody with a mention less than it had."""
+    buyer = buyer_of(customer)
+    lacks_one = invoice.gated and missing_of_buyer(seller_of(entity), buyer)
+    return invoice.buyer if lacks_one else buyer
+
+
 async def number_invoice(
     session: AsyncSession,
     row: SubscriptionRow,
@@ -264,10 +286,14 @@ async def number_invoice(
         at: the instant of issue.
         rules: the seller's.
         buyer: as the document names the customer, where not by the customer's own data.
+
+    Raises:
+        MentionsMissing: the law wants a mention that is not there; the invoice stays as it was.
     """
     entity, customer = await entity_of(session, row), await customer_of(session, row)
-    invoice.seller, invoice.buyer = seller_of(entity), buyer or buyer_of(customer)
+    invoice.seller, invoice.buyer = seller_of(entity), buyer or _buyer_at_issue(entity, customer, invoice)
     if not invoice.gated:
+        check_parties(entity, invoice)
         await check_rate(session, entity, invoice, local_date(at, entity.timezone), rules)
         await set_balance_aside(session, customer, invoice)
     invoice.issued_at = at

@@ -19,9 +19,12 @@ from activities.books.config import BookRules
 from activities.books.correcting import NotNow, begin_correction
 from activities.books.exchanging import load_rates
 from activities.books.gate import GateRefused, begin_attempt
+from activities.books.metering import UsageReport, record_usage
 from activities.books.outcomes import record_outcome
+from activities.books.previewing import Preview, preview
 from activities.books.refunding import record_refund
 from activities.books.steps import apply_command, take_step
+from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
 from activities.stripe_requests import prepare
 from billing.commands import Command
@@ -38,6 +41,7 @@ from models.boundary import CommandOrder, StepOrder
 from models.database import Database
 from models.tables import (
     CreditNote,
+    Customer,
     Invoice,
     InvoiceLine,
     PaymentAttempt,
@@ -158,6 +162,28 @@ class Bookkeeping:
         except (NotNow, InvalidInput):
             return False
         return True
+
+    async def knows(self, **facts: object) -> None:
+        """What the seller knows of the customer from now on."""
+        async with self._write() as session:
+            customer = await session.get_one(Customer, self.customer_id)
+            for name, value in facts.items():
+                setattr(customer, name, value)
+
+    async def uses(
+        self, quantity: str, meter: str = "calls", *, event_id: str, at: datetime | None = None
+    ) -> None:
+        """A backend reports what was used."""
+        async with self._write() as session:
+            row = await session.get_one(SubscriptionRow, self.subscription_id)
+            report = UsageReport(event_id=event_id, meter=meter, quantity=Decimal(quantity), at=at)
+            await record_usage(session, row, [report], self.at)
+
+    async def previews(self, command: Command) -> Preview:
+        """What a command would bill."""
+        async with self.database.read() as session:
+            row = await session.get_one(SubscriptionRow, self.subscription_id)
+            return await preview(Work(session, Preparing(), RULES, row, self.at, command.command_id), command)
 
     async def passes(self, days: int) -> None:
         """Let days pass; what the subscription does by itself is left to `takes_step`."""
