@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.changing import Bill, draw_up_notes, write_notes
 from activities.books.document_lines import BilledLine, Rated, add_to_draft, lines_of
-from activities.books.issuing import Claim, issue_or_drop, rated, treatment_now, write_claim
+from activities.books.issuing import Claim, claim_as_sold, issue_or_drop, rated, treatment_now, write_claim
 from activities.books.work import Work
 from billing.calendar import Period, local_date
 from billing.discounts import Discount, in_this_period
@@ -301,6 +301,7 @@ async def _issue_usage(work: Work, lines: tuple[Rated, ...]) -> Invoice:
         currency=terms.currency,
         tax_included=terms.tax_included,
     )
+    claim = await claim_as_sold(work.session, work.row, claim, work.at, work.rules)
     command_id = _usage_command(work)
     return await write_claim(work.session, work.row, claim, work.at, work.rules, command_id=command_id)
 
