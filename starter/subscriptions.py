@@ -28,7 +28,7 @@ from billing.commands import (
     When,
 )
 from billing.decide import is_taken_after_the_end
-from billing.discounts import Discount
+from billing.discounts import Discount, check_discount
 from billing.errors import InvalidInput
 from billing.payment import Trigger
 from billing.refusal import AlreadyEnded
@@ -169,7 +169,7 @@ class Subscriptions:
             timezone=customer.timezone,
             status=Status.SCHEDULED,
             terms=terms,
-            discounts=_given((*order.discounts, *given)),
+            discounts=_given((*order.discounts, *given), terms.currency),
             signed_up_at=now,
             starts_on=order.starts_on or today,
             early_start_requested=order.early_start_requested,
@@ -354,15 +354,17 @@ def _subscription_id(entity_id: str, reference: str | None) -> str:
     return new_id("sub") if reference is None else derived_id("sub", entity_id, reference)
 
 
-def _given(discounts: tuple[Discount, ...]) -> tuple[Discount, ...]:
+def _given(discounts: tuple[Discount, ...], currency: str) -> tuple[Discount, ...]:
     """Each coupon once, and none that was used before.
 
     Raises:
-        InvalidInput: a coupon is named twice; field `discounts`.
+        InvalidInput: a coupon is named twice, or takes off a part of a cent; field `discounts`.
     """
     ids = [discount.coupon_id for discount in discounts]
     if len(set(ids)) < len(ids):
         raise InvalidInput("A coupon is named twice. Give each once.", field="discounts")
+    for discount in discounts:
+        check_discount(discount, currency, field="discounts")
     return tuple(discount.model_copy(update={"used": 0}) for discount in discounts)
 
 
