@@ -13,7 +13,7 @@ from activities.books.config import BookRules
 from activities.books.document_lines import WrittenLine, lines_of, lines_on, write_lines
 from activities.books.exchanging import freeze_credit
 from activities.books.gate import live_attempt, supersede_payment
-from activities.books.issuing import buyer_of, seller_of
+from activities.books.issuing import seller_of
 from activities.books.journal import (
     BALANCE,
     CREDIT_NOTE,
@@ -172,7 +172,7 @@ async def write_credit_note(
         unfunded_minor=use.unfunded_minor,
         reason=reason,
         seller=seller_of(entity),
-        buyer=buyer_of(customer) if not moves else invoice.buyer,
+        buyer=invoice.buyer,
     )
     was = invoice.status
     await _close(session, invoice, use.closes_minor, reason, rules)
