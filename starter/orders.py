@@ -23,7 +23,7 @@ from billing.terms import CollectionMethod, Terms, WithoutMethod
 from billing.values import Value
 from models.ids import check_id
 from models.parties import Address, Contact
-from starter.tax_identity import check_buyer, check_seller
+from models.tax_identity import check_buyer, check_seller
 
 Reference = Annotated[str, Field(min_length=1, max_length=100)]
 """The caller's own name for something, unique within a legal entity."""

@@ -26,10 +26,13 @@ from activities.books.transitions import collect_invoice, settle_standing, write
 from activities.books.work import Work
 from billing.corrections import Rectify
 from billing.errors import InvalidInput
+from billing.subscription import CustomerKind
+from billing.tax_numbers import siren, vat_number
 from billing.values import Value
 from models.ids import derived_id
 from models.parties import Address, Buyer
 from models.tables import CommandRow, CreditNote, Customer, Invoice, InvoiceStatus
+from models.tax_identity import check_buyer
 
 REASON: Final = "correction"
 """Of the new invoice; with the command's id it is part of its unique key (design 4.4)."""
@@ -67,7 +70,7 @@ async def rectify(
 
     Raises:
         NotNow: a payment is under way, a dispute is open, or a part was credited before.
-        InvalidInput: nothing changes; or the command id belongs to something else.
+        InvalidInput: nothing changes, or the data contradict each other; or the command id belongs to something else.
     """
     customer_id = (await get(session, Invoice, asked.invoice_id, field="invoice")).customer_id
     customer = await lock(
@@ -80,6 +83,7 @@ async def rectify(
         return await _answer(session, invoice, asked)
     await _check(session, invoice, asked)
     buyer = corrected_buyer(customer, asked)
+    _check_buyer(buyer, customer)
     if buyer == invoice.buyer:
         raise InvalidInput(
             "The invoice names the buyer like this already. Give what is to be corrected, such as --name.",
@@ -118,11 +122,30 @@ class _Before(Value):
 
 
 def corrected_buyer(customer: Customer, asked: Rectify) -> Buyer:
-    """The buyer as the new invoice names it: the customer's own data, and what is corrected beside them."""
+    """The buyer as the new invoice names it: the customer's own data, and what is corrected beside them.
+
+    Raises:
+        InvalidInput: a number cannot be one; `field` names it.
+    """
     given = asked.buyer.given
     if "address" in given:
         given["address"] = Address.model_validate(given["address"])
+    for name, normal in (("vat_number", vat_number), ("siren", siren)):
+        if name in given:
+            given[name] = normal(given[name])
     return Buyer.model_validate({**dict(buyer_of(customer)), **given})
+
+
+def _check_buyer(buyer: Buyer, customer: Customer) -> None:
+    """Refuse a buyer that cannot be, as for a customer (rules 18)."""
+    kind = CustomerKind(buyer.kind)
+    if buyer.vat_number and kind is CustomerKind.CONSUMER:
+        raise InvalidInput(
+            "A consumer has no VAT number. If they are a business, say so first, and then rectify: "
+            f"relance tax set --customer {customer.id} --kind business",
+            field="vat_number",
+        )
+    check_buyer(kind, vat_number=buyer.vat_number, siren=buyer.siren, address=buyer.address)
 
 
 async def _check(session: AsyncSession, invoice: Invoice, asked: Rectify) -> None:

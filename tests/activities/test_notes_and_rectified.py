@@ -11,6 +11,7 @@ from support.rulebooks import EN16931, broken_rules
 
 from activities.books.printing import printed_document
 from billing.corrections import Credit
+from billing.errors import InvalidInput
 from documents.structured import xml_of
 from models.database import Database
 from models.parties import Address
@@ -42,3 +43,33 @@ async def test_a_credit_note_names_the_buyer_as_its_invoice_does(sqlite_database
     assert (document.buyer.name, document.buyer.vat_number) == ("Schmidt GmbH", "DE136695976")
     assert document.form == "facturx"
     assert broken_rules(xml_of(document), EN16931) == set()
+
+
+@pytest.mark.parametrize(
+    ("buyer", "field"),
+    [
+        ({"vat_number": "FR00123"}, "vat_number"),
+        ({"vat_number": "FR40303265045"}, "vat_number"),
+        ({"siren": "abc"}, "siren"),
+        ({"address": {"line1": "1 High Street", "city": "London", "country": "UK"}}, "address"),
+    ],
+    ids=["no number", "of another State", "no SIREN", "no country"],
+)
+async def test_data_that_cannot_be_are_refused_and_no_number_is_used(
+    sqlite_database: Database, *, buyer: dict[str, object], field: str
+) -> None:
+    books, invoice_id = await bills_a_german_business(sqlite_database)
+    with pytest.raises(InvalidInput) as refused:
+        await books.rectifies(invoice_id, **buyer)
+    assert refused.value.field == field
+    page = await books.look()
+    assert (len(page.issued), page.notes) == (2, ())
+
+
+async def test_a_consumer_who_is_a_business_is_made_one_first(sqlite_database: Database) -> None:
+    books = await signs_up(sqlite_database, plan(price("100.00")))
+    await books.is_paid()
+    (invoice_id,) = (await books.look()).issued
+    with pytest.raises(InvalidInput, match=r"relance tax set --customer cus_.* --kind business") as refused:
+        await books.rectifies(invoice_id, vat_number="FR96552100554")
+    assert refused.value.field == "vat_number"

@@ -22,13 +22,14 @@ from activities.books.gate import GateRefused, begin_attempt
 from activities.books.metering import UsageReport, record_usage
 from activities.books.outcomes import record_outcome
 from activities.books.previewing import Preview, preview
+from activities.books.rectifying import Rectified, rectify
 from activities.books.refunding import record_refund
 from activities.books.steps import apply_command, take_step
 from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
 from activities.stripe_requests import prepare
 from billing.commands import Command
-from billing.corrections import Correction
+from billing.corrections import Correction, NewBuyer, Rectify
 from billing.effects import TermsChange
 from billing.errors import InvalidInput
 from billing.exchange import DayRate
@@ -184,6 +185,17 @@ class Bookkeeping:
         async with self.database.read() as session:
             row = await session.get_one(SubscriptionRow, self.subscription_id)
             return await preview(Work(session, Preparing(), RULES, row, self.at, command.command_id), command)
+
+    async def rectifies(self, invoice_id: str, *, command_id: str = "right", **buyer: object) -> Rectified:
+        """Replace an invoice by one with corrected data of the buyer, and keep them."""
+        asked = Rectify(
+            command_id=command_id,
+            invoice_id=invoice_id,
+            buyer=NewBuyer.model_validate(buyer),
+            update_customer=True,
+        )
+        async with self._write() as session:
+            return await rectify(session, Preparing(), RULES, asked, at=self.at)
 
     async def passes(self, days: int) -> None:
         """Let days pass; what the subscription does by itself is left to `takes_step`."""
