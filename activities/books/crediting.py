@@ -117,7 +117,7 @@ async def write_credit_note(
     at: datetime,
     rules: BookRules,
     then: PayBackAs = PayBackAs.BALANCE,
-    moves: bool = False,
+    moves_minor: int | None = None,
     by: str = "",
     tells: bool = False,
 ) -> CreditNote:
@@ -137,7 +137,8 @@ async def write_credit_note(
         at: the business instant.
         rules: the seller's.
         then: what becomes of money that was paid.
-        moves: that money pays the invoice which replaces this one instead (rectify).
+        moves_minor: at most so much of that money pays the invoice which replaces this one (rectify); None where none
+            does.
         by: who asked, for the refunds.
         tells: whether the customer gets a mail about it; an automatic credit is told in the mail of its cause.
     """
@@ -145,10 +146,12 @@ async def write_credit_note(
     entity, customer = await entity_of(session, invoice), await customer_of(session, invoice)
     amount = -credited.total_minor
     use = close_then_pay_back(amount, invoice.open_minor, await paid_and_kept(session, invoice))
+    moves = moves_minor is not None
     made_good = 0 if moves else await _already_gone_back(session, invoice, use.pays_back_minor)
     payable = use.pays_back_minor - made_good
     parts = await _refund_parts(session, invoice, payable) if then is PayBackAs.REFUND and not moves else ()
     refund_minor = sum(part.amount_minor for part in parts)
+    moved_minor = min(payable, moves_minor or 0)
     note = CreditNote(
         id=derived_id("cn", invoice.id, command_id),
         invoice_id=invoice.id,
@@ -165,9 +168,9 @@ async def write_credit_note(
         vat_minor=-credited.vat_minor,
         total_minor=amount,
         closes_minor=use.closes_minor,
-        balance_minor=0 if moves else payable - refund_minor,
+        balance_minor=payable - refund_minor - moved_minor,
         refund_minor=refund_minor,
-        moved_minor=payable if moves else 0,
+        moved_minor=moved_minor,
         made_good_minor=made_good,
         unfunded_minor=use.unfunded_minor,
         reason=reason,

@@ -73,3 +73,39 @@ async def test_a_consumer_who_is_a_business_is_made_one_first(sqlite_database: D
     with pytest.raises(InvalidInput, match=r"relance tax set --customer cus_.* --kind business") as refused:
         await books.rectifies(invoice_id, vat_number="FR96552100554")
     assert refused.value.field == "vat_number"
+
+
+async def test_the_number_that_was_missing_takes_the_vat_away_and_the_rest_is_the_customers(
+    sqlite_database: Database,
+) -> None:
+    """100.00 with French VAT were paid as 120.00: under reverse charge 100.00 are owed, 20.00 are balance."""
+    books, invoice_id = await bills_a_german_business(sqlite_database)
+    done = await books.rectifies(invoice_id, vat_number="DE 136695976")
+    assert (done.status, done.moved_minor, done.open_minor) == ("paid", 10000, 0)
+    page = await books.look()
+    old, new = page.invoices[invoice_id], page.invoices[done.new_invoice_id]
+    assert old.treatment is not None
+    assert new.treatment is not None
+    assert (old.treatment.kind, old.vat_minor) == ("below_threshold", 2000)
+    assert (new.treatment.kind, new.net_minor, new.vat_minor) == ("reverse_charge", 10000, 0)
+    assert (new.buyer.vat_number, new.consumed_in) == ("DE136695976", None)
+    (note,) = page.notes
+    assert (note.total_minor, note.moved_minor, note.balance_minor) == (12000, 10000, 2000)
+    assert [line.rate.category for line in page.lines_of(new.id)] == ["AE"]
+    books.at = datetime(2027, 3, 1, 11, tzinfo=UTC)
+    await books.takes_step()
+    march = next(i for i in (await books.look()).issued.values() if i.period_start.month == 3)
+    assert (march.total_minor, march.balance_minor, march.open_minor) == (10000, 2000, 8000)
+
+
+async def test_a_number_that_was_wrong_leaves_the_vat_open(sqlite_database: Database) -> None:
+    """The other way round: 100.00 were paid under reverse charge, and 20.00 of VAT are still to be paid."""
+    books, invoice_id = await bills_a_german_business(sqlite_database, vat_number="DE136695976")
+    done = await books.rectifies(invoice_id, vat_number="")
+    assert (done.status, done.moved_minor, done.open_minor) == ("open", 10000, 2000)
+
+
+async def test_another_name_leaves_the_tax_as_it_was(sqlite_database: Database) -> None:
+    books, invoice_id = await bills_a_german_business(sqlite_database)
+    done = await books.rectifies(invoice_id, name="Schmidt Maschinenbau GmbH")
+    assert (done.status, done.moved_minor, done.open_minor) == ("paid", 12000, 0)
