@@ -232,6 +232,14 @@ async def write_credit_note(
     return note
 
 
+async def goes_to_balance(session: AsyncSession, invoice: Invoice, amount_minor: int, then: PayBackAs) -> int:
+    """What of a credit note over an amount would become the customer's balance (rules 12)."""
+    use = close_then_pay_back(amount_minor, invoice.open_minor, await paid_and_kept(session, invoice))
+    payable = use.pays_back_minor - await _already_gone_back(session, invoice, use.pays_back_minor)
+    parts = await _refund_parts(session, invoice, payable) if then is PayBackAs.REFUND else ()
+    return payable - sum(part.amount_minor for part in parts)
+
+
 async def paid_and_kept(session: AsyncSession, invoice: Invoice) -> int:
     """What was paid on the invoice and was not given back by an earlier credit note."""
     given_back = sum(
