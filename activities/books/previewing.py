@@ -27,6 +27,7 @@ from billing.corrections import PayBackAs
 from billing.credit import use_balance
 from billing.decide import accept
 from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue
+from billing.leaving import ends_on
 from billing.subscription import Status, Subscription
 from billing.tax import TaxedLines, Totals
 from billing.taxation import TaxTreatment
@@ -105,6 +106,8 @@ class Preview(Value):
     next_invoice: Upcoming | None = None
     """The next invoice after it: the renewal, usage not known yet; after a cancel at the end what leaving within the
     commitment will cost."""
+    ends_on: date | None = None
+    """The first day without service, where a cancel is pending afterwards."""
 
 
 def next_invoice(
@@ -172,6 +175,7 @@ async def preview(work: Work, command: Command) -> Preview:
         credited_minor=-sum(notes),
         credit_to=credit_to if notes else None,
         next_invoice=coming,
+        ends_on=ends_on(transition.after),
     )
 
 

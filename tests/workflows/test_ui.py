@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from fakes import FakeStripe
 from support.life import ClockedLife, Person, clocked, skipping
 from support.mailroom import Mailbox
 from support.recorded import runs_of
+from support.subscriptions import NOW, a_subscription
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
@@ -27,7 +28,9 @@ from models.attributes import (
     PAST_DUE_SINCE,
     PLAN_ID,
 )
+from models.boundary import PlannedStep
 from models.database import Database
+from workflows.details import subscription_details
 
 WITHIN_SECONDS = 60
 """Visibility follows a little later."""
@@ -146,6 +149,14 @@ async def test_filters_show_what_ended_and_what_needs_a_person(world: ClockedLif
     )
 
 
+def test_details_name_the_date_of_a_cancel_and_the_day_on_which_it_ends() -> None:
+    renews = PlannedStep(what="boundary", due=None, why="renewal on 2041-07-01")
+    details = subscription_details(a_subscription(cancel_on=date(2041, 7, 15)), renews, NOW)
+    assert "| Pending\u00a0\u00a0 | cancel for 2041-07-15: it ends on 2041-08-01 |" in details
+    in_its_last = subscription_details(a_subscription(cancel_on=date(2041, 6, 15)), renews, NOW)
+    assert "| Pending\u00a0\u00a0 | cancel at the period's end |" in in_its_last
+
+
 async def test_details_of_a_subscription_in_dunning(world: ClockedLife) -> None:
     anna = await world.signs_up("anna", card=FAILS)
     await world.until("2041-03-02")
@@ -167,7 +178,7 @@ async def test_details_of_a_subscription_in_dunning(world: ClockedLife) -> None:
         "Owed": "58.80 EUR",
         "Attempts": "2",
         "Declined": "insufficient_funds",
-        "Next": "**charge**: insufficient_funds; retry 2 of 4 on 3 March 2041 (day 3 of policy monthly v1)",
+        "Next": "**charge**: insufficient funds; retry 2 of 4 on 3 March 2041 (day 3 of policy monthly v1)",
         "On": "2041-03-03 08:00 UTC",
         "Role": "driving",
     }
@@ -211,9 +222,9 @@ async def test_timers_and_activities_say_what_they_are_for(
         assert summaries(february, ACTIVITY) == ["first charge"]
         assert summaries(march, TIMER) == ["renewal on 2041-03-31"]
         tries = [
-            "insufficient_funds; retry 1 of 4 on 1 March 2041 (day 1 of policy monthly v1)",
-            "insufficient_funds; retry 2 of 4 on 3 March 2041 (day 3 of policy monthly v1)",
-            "insufficient_funds; retry 3 of 4 on 7 March 2041 (day 7 of policy monthly v1)",
+            "insufficient funds; retry 1 of 4 on 1 March 2041 (day 1 of policy monthly v1)",
+            "insufficient funds; retry 2 of 4 on 3 March 2041 (day 3 of policy monthly v1)",
+            "insufficient funds; retry 3 of 4 on 7 March 2041 (day 7 of policy monthly v1)",
         ]
         assert summaries(chase, TIMER) == tries
         assert summaries(chase, ACTIVITY) == tries[:2]
