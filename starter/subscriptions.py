@@ -9,8 +9,7 @@ from typing import Any, Final, TypeVar
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.coupons import redeem_at_start, with_coupon
-from activities.books.issuing import buyer_of, seller_of
-from activities.books.rows import customer_of, entity_of
+from activities.books.rows import entity_of
 from activities.books.standing import method_facts
 from activities.books.transitions import store
 from billing.agreed import terms_agreed
@@ -20,12 +19,9 @@ from billing.commands import (
     AddCoupon,
     BaseCommand,
     Cancel,
-    Change,
     ChangePlan,
     ChangeTerms,
-    Resume,
     RetryNow,
-    When,
 )
 from billing.decide import is_taken_after_the_end
 from billing.discounts import Discount, check_discount
@@ -35,14 +31,12 @@ from billing.refusal import AlreadyEnded
 from billing.subscription import CustomerKind, Status, Subscription
 from billing.terms import Terms
 from billing.values import Value
-from documents.mentions import check_buyer_mentions
 from models.boundary import Accepted, Wish, WishAccepted
 from models.ids import check_id, derived_id, new_id
 from models.tables import (
     CommandRow,
     Customer,
     Invoice,
-    LegalEntity,
     Plan,
     SubscriptionRow,
 )
@@ -51,6 +45,7 @@ from starter.connections import Connections
 from starter.executions import start_subscription
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.hints import COLLECTION, SUBSCRIPTION, tell
+from starter.invoiceable import check_can_be_billed, check_can_be_invoiced
 from starter.orders import NewSubscription
 from starter.payment_terms import check_changed_payment_terms, check_payment_terms
 from starter.policies import check_policy_name
@@ -219,7 +214,7 @@ class Subscriptions:
                 command = await self._with_discount(session, row, command)
             if known is None:
                 await check_changed_payment_terms(session, row, command)
-                await _check_can_be_billed(session, row, command)
+                await check_can_be_billed(session, row, command)
         if known is not None:
             return _answered_before(row, known, command)
         if row.state.is_over and not is_taken_after_the_end(row.state, command):
@@ -265,7 +260,7 @@ class Subscriptions:
             command = command.model_copy(update={"as_of": await self._clock_now(session, row)})
             command = await _with_terms(session, row, command, is_new=True)
             await check_changed_payment_terms(session, row, command)
-            await _check_can_be_billed(session, row, command)
+            await check_can_be_billed(session, row, command)
         if row.state.is_over:
             raise AlreadyEnded(row.state)
         await tell(await self._to.temporal(), f"{SUBSCRIPTION}{row.id}", command.kind, command)
@@ -327,23 +322,6 @@ def offset_seconds(subscription_id: str, *, window_minutes: int) -> int:
         return 0
     digest = hashlib.sha256(subscription_id.encode()).digest()
     return int.from_bytes(digest[:8]) % (window_minutes * 60)
-
-
-def check_can_be_invoiced(entity: LegalEntity, customer: Customer) -> None:
-    """Refuse a customer whose invoices would lack a mention that the law wants, before anything begins (rules 18).
-
-    Raises:
-        MentionsMissing: names every one, and what to run.
-    """
-    check_buyer_mentions(seller_of(entity), buyer_of(customer), customer=customer.id)
-
-
-async def _check_can_be_billed(session: AsyncSession, row: SubscriptionRow, command: BaseCommand) -> None:
-    """The same for a command that bills at once: it would park the subscription."""
-    bills_now = isinstance(command, Change) and command.when is When.NOW
-    comes_back = isinstance(command, Resume) and row.state.parked is None
-    if (bills_now or comes_back) and not row.state.is_over:
-        check_can_be_invoiced(await entity_of(session, row), await customer_of(session, row))
 
 
 def _start_id(subscription_id: str) -> str:

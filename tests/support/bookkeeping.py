@@ -186,10 +186,10 @@ class Bookkeeping:
             row = await session.get_one(SubscriptionRow, self.subscription_id)
             return await preview(Work(session, Preparing(), RULES, row, self.at, command.command_id), command)
 
-    async def rectifies(self, invoice_id: str, *, command_id: str = "right", **buyer: object) -> Rectified:
+    async def rectifies(self, invoice_id: str, **buyer: object) -> Rectified:
         """Replace an invoice by one with corrected data of the buyer, and keep them."""
         asked = Rectify(
-            command_id=command_id,
+            command_id="right",
             invoice_id=invoice_id,
             buyer=NewBuyer.model_validate(buyer),
             update_customer=True,
