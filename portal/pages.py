@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -25,6 +26,7 @@ from mails.formats import (
     format_date,
     format_instant,
     format_number,
+    format_percent,
     format_short_date,
     format_unit_amount,
 )
@@ -47,8 +49,14 @@ def render(
 ) -> Response:
     """A page as an answer."""
     style = style_of(settings)
-    html = _environment(language).get_template(template).render(style=style, language=language, **values)
-    return HTMLResponse(html, status.value, headers=_headers(settings))
+    page = _environment(language).get_template(template).render(style=style, language=language, **values)
+    return HTMLResponse(page, status.value, headers=_headers(settings))
+
+
+def sentence(template: str, language: Language, **values: Any) -> str:  # noqa: ANN401 - as above
+    """A template that is one sentence, as text: to be shown, and kept as it was shown."""
+    markup = _environment(language).get_template(template).render(language=language, **values)
+    return " ".join(html.unescape(markup).split())
 
 
 def redirect(settings: Settings, to: str) -> Response:
@@ -122,6 +130,7 @@ def _environment(language: Language) -> Environment:
         "short_last_day": _short_last_day,
         "instant": _instant,
         "number": _number,
+        "percent": _percent,
         "price": _price,
         "country": _country,
         "method": label,
@@ -162,6 +171,11 @@ def _instant(context: Context, at: datetime, timezone: str) -> str:
 @pass_context
 def _number(context: Context, number: Any) -> str:  # noqa: ANN401 - whole or with decimals
     return format_number(Decimal(number), context["language"])
+
+
+@pass_context
+def _percent(context: Context, percent: Decimal) -> str:
+    return format_percent(percent, context["language"])
 
 
 @pass_context

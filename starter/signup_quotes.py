@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import date
+from decimal import Decimal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -61,6 +62,12 @@ class SignupQuote(Value):
     def due_minor(self) -> int:
         """What is charged, or asked for, at once; tax included."""
         return self.today.due_minor if self.today is not None else 0
+
+    @property
+    def vat_percent(self) -> Decimal | None:
+        """The rate of what is billed at once; None where there are several, or nothing is billed."""
+        rates = {line.vat_percent for line in self.today.lines} if self.today is not None else set()
+        return rates.pop() if len(rates) == 1 else None
 
     @property
     def is_charged(self) -> bool:

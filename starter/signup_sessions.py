@@ -14,17 +14,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.rows import NotFound, get, lock
 from activities.links import LinkForged, LinkPurpose, Links
 from billing.calendar import check_timezone
+from billing.effects import InvoiceReason
 from billing.errors import InvalidInput
 from billing.refusal import Refused
 from billing.values import Value
 from models.ids import new_id
-from models.tables import Customer, LegalEntity, Plan, SignupSession, SubscriptionRow, TestClock
+from models.tables import Customer, Invoice, LegalEntity, Plan, SignupSession, SubscriptionRow, TestClock
 from starter.connections import Connections
 from starter.finding import REFERENCE, find, the_entity, with_reference
 from starter.orders import Custom, Key, Reference
 from starter.problems import AlreadyExists
 from starter.return_addresses import check_return
 from starter.signup_quotes import quote
+from starter.tax_identity import check_country
 
 LIFETIME: Final = timedelta(hours=24)
 PAGE_LIFETIME: Final = timedelta(hours=48)
@@ -170,6 +172,19 @@ class SignupSessions:
             raise LinkForged("This session does not exist. Ask for a new link.", field="token")
         return row
 
+    async def page_of(self, invoice_id: str) -> str | None:
+        """The page of whoever ordered this invoice just now; None for all others."""
+        async with self._to.database.read() as session:
+            query = (
+                select(SignupSession)
+                .join(Invoice, col(Invoice.subscription_id) == col(SignupSession.subscription_id))
+                .where(Invoice.id == invoice_id, Invoice.reason == InvoiceReason.SIGNUP)
+            )
+            row = (await session.exec(query)).first()
+        if row is None or datetime.now(UTC) >= row.expires_at + PAGE_LIFETIME:
+            return None
+        return self.url_of(row)
+
     def url_of(self, row: SignupSession) -> str:
         """The address of its page."""
         return self.links().signup(row.id, expires_at=row.expires_at + PAGE_LIFETIME)
@@ -241,6 +256,8 @@ async def _prefilled(session: AsyncSession, order: NewSignup, entity_id: str) ->
     fields = {name: order.fields.get(name, "").strip() for name in FIELDS}
     if any(len(value) > _LONGEST for value in fields.values()):
         raise InvalidInput(f"A field has at most {_LONGEST} characters.", field="customer")
-    if not fields["country"]:
+    if fields["country"]:
+        check_country(fields["country"])
+    else:
         fields["country"] = (await get(session, LegalEntity, entity_id, field="entity")).address.country
     return fields

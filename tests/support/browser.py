@@ -15,6 +15,7 @@ from starter.api import create_app
 from starter.client import RelanceClient
 from support.api import api_settings
 from support.life import ClockedLife
+from support.portal import APP
 from support.serving import serving
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -63,7 +64,11 @@ async def portal_of(world: ClockedLife, *framed_by: str) -> AsyncIterator[Relanc
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    changes = {"public_url": f"http://127.0.0.1:{port}", "portal_frame_ancestors": framed_by}
+    changes = {
+        "public_url": f"http://127.0.0.1:{port}",
+        "portal_frame_ancestors": framed_by,
+        "portal_return_urls": (f"{APP}/",),
+    }
     configured = api_settings(world.settings, str(world.database.engine.url)).model_copy(update=changes)
     with serving(create_app(configured), port=port):
         client = RelanceClient(world.database, world.client, configured, world.gateway)
