@@ -108,13 +108,13 @@ class Buyer:
         return redirect(self.door.settings, f"{self.base}/{page}".rstrip("/"))
 
 
-async def _buyer(request: Request, link: str) -> Buyer:
+async def _buyer(request: Request, signup: str) -> Buyer:
     door = door_of(request)
-    row = await door.relance.signup_sessions.visiting(link)
+    row = await door.relance.signup_sessions.visiting(signup)
     sellers = await door.relance.list_entities()
     seller = next(each for each in sellers if each.id == row.entity_id)
     browser = spoken_by_browser(request.headers.get("accept-language", ""))
-    return Buyer(door, row, seller, f"/portal/signup/{link}", browser)
+    return Buyer(door, row, seller, f"/portal/signup/{signup}", browser)
 
 
 Visiting = Annotated[Buyer, Depends(_buyer)]

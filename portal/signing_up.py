@@ -14,6 +14,7 @@ from typing import Annotated, Final
 from fastapi import Query, Request, Response
 
 from activities.books.mail_facts import label
+from activities.books.mandates import is_direct_debit
 from activities.books.paying import is_answered
 from billing.errors import InvalidInput
 from mails.formats import Language
@@ -28,7 +29,7 @@ from starter.reading import FirstOutcome, FirstPayment
 from starter.signup_quotes import SignupQuote, fingerprint
 from starter.signup_sessions import FIELDS
 
-router = page_router("/portal/signup/{link}")
+router = page_router("/portal/signup/{signup}")
 
 WORDS_VERSION: Final = "2026-11"
 """Of the sentences by which debits are authorised and an early start is asked for: they are kept with the order."""
@@ -281,9 +282,24 @@ async def _outcome(buyer: Buyer) -> Response:
             return buyer.go("order?said=changed")
         buyer = await buyer.afresh()
     payment = await _payment(buyer)
+    announced = await _is_announced(buyer, payment)
     sub = None
     if buyer.row.subscription_id is not None:
         sub = (await buyer.door.relance.subscription(buyer.row.subscription_id)).state
     return buyer.show(
-        "signup_done.html", page="done", payment=payment, sub=sub, email=buyer.row.fields["email"]
+        "signup_done.html",
+        page="done",
+        payment=payment,
+        announced=announced,
+        sub=sub,
+        email=buyer.row.fields["email"],
     )
+
+
+async def _is_announced(buyer: Buyer, payment: FirstPayment | None) -> bool:
+    """Whether the first payment is the debit of an account, which is announced by mail before it is made."""
+    if payment is None or payment.outcome is not FirstOutcome.NO_METHOD or buyer.row.customer_id is None:
+        return False
+    customer = await buyer.door.relance.customer(buyer.row.customer_id)
+    methods = await buyer.door.relance.list_methods(customer.id)
+    return any(each.id == customer.default_method_id and is_direct_debit(each) for each in methods)

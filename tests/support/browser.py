@@ -15,7 +15,6 @@ from starter.api import create_app
 from starter.client import RelanceClient
 from support.api import api_settings
 from support.life import ClockedLife
-from support.portal import APP
 from support.serving import serving
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -67,7 +66,6 @@ async def portal_of(world: ClockedLife, *framed_by: str) -> AsyncIterator[Relanc
     changes = {
         "public_url": f"http://127.0.0.1:{port}",
         "portal_frame_ancestors": framed_by,
-        "portal_return_urls": (f"{APP}/",),
     }
     configured = api_settings(world.settings, str(world.database.engine.url)).model_copy(update=changes)
     with serving(create_app(configured), port=port):

@@ -68,6 +68,8 @@ from worker import build_workers
 PARIS = ZoneInfo("Europe/Paris")
 SETTLE_SECONDS = 100.0
 RESTS_IN_A_ROW = 2
+APP = "https://app.example.com"
+"""The seller's own application."""
 AN_IBAN = "AT611904300234573201"
 STRIDE = timedelta(days=20)
 """How far the time-skipping server is sent at once: a call to it ends after half a minute, wherever it is by then."""
@@ -393,6 +395,7 @@ def settings_for(fake: FakeStripe, mailbox: str, **others: Any) -> Settings:
         secret_key=SecretStr("x" * 40),
         boundary_window_minutes=0,
         payments_per_second=100,
+        portal_return_urls=(f"{APP}/",),
         **others,
     )
 
