@@ -11,6 +11,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -31,10 +32,11 @@ from mails.formats import (
 )
 from mails.price_words import in_words
 from portal.language import words
-from settings import Settings
-from starter.http.hosted_origin import hosted_pages
+from settings import STRIPE, Settings
 
 FOLDER: Final = Path(__file__).parent
+STRIPES_PAGES: Final = "https://checkout.stripe.com"
+"""Where Stripe's hosted pages are, to which a form of ours may lead."""
 
 
 def render(
@@ -66,6 +68,14 @@ def file(settings: Settings, content: bytes, *, name: str) -> Response:
     """A PDF for one reader, kept by nobody on the way."""
     headers = {**_headers(settings), "Content-Disposition": f'inline; filename="{name}"'}
     return Response(content, media_type="application/pdf", headers=headers)
+
+
+def hosted_pages(settings: Settings) -> str:
+    """The origin of the provider's hosted pages: Stripe's, in the sandbox the fake's."""
+    if settings.stripe_api_base == STRIPE:
+        return STRIPES_PAGES
+    parts = urlsplit(settings.stripe_api_base)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def style_of(settings: Settings) -> str:

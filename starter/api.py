@@ -22,7 +22,7 @@ from portal import routes as portal
 from settings import Settings, load_settings
 from starter.api_calls import ApiCalls
 from starter.client import RelanceClient
-from starter.http import health, pay, pay_method, v1, webhooks
+from starter.http import health, pay, v1, webhooks
 from starter.http.door import Door
 from starter.http.openapi import PATH, add_openapi
 from starter.http.problems import add_problem_details
@@ -72,14 +72,7 @@ def create_app(settings: Settings | None = None, *, temporal: Client | None = No
         generate_unique_id_function=lambda route: route.name,
     )
     add_problem_details(app)
-    for router in (
-        health.router,
-        webhooks.router,
-        pay.router,
-        pay_method.router,
-        *portal.ROUTERS,
-        *v1.ROUTERS,
-    ):
+    for router in (health.router, webhooks.router, pay.router, *portal.ROUTERS, *v1.ROUTERS):
         app.include_router(router)
     add_openapi(app)
     return app

@@ -7,17 +7,22 @@ What was charged without them and waits for their word is confirmed, not charged
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http import HTTPStatus
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
@@ -30,11 +35,11 @@ from billing.errors import RelanceError
 from billing.payment import Trigger
 from models.boundary import Wish, WishAccepted
 from starter.http.door import Door, door_of
-from starter.http.pay_pages import bad_link, lead_to, page, to_invoice
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/pay", include_in_schema=False)
 
+PAGES: Final = Path(__file__).parent / "pages"
 PATIENCE: Final = timedelta(seconds=8)
 """For the collection to take the wish down."""
 MOST_LOOKS: Final = 24
@@ -42,11 +47,8 @@ BETWEEN_LOOKS_SECONDS: Final = 0.25
 """Between looks at the books for the outcome of what was just asked."""
 MOST_FORM_BYTES: Final = 1000
 _NONCE = re.compile(r"[0-9a-f]{24}")
-LATER: Final = "later"
-"""In place of the instant of asking: it could not be asked."""
+_LATER: Final = "later"
 _TO_BE_PAID: Final = (Standing.PAYABLE, Standing.TO_CONFIRM)
-REPLACEABLE: Final = (*_TO_BE_PAID, Standing.DECLINED, Standing.NO_METHOD)
-"""Where the payer may give another payment method, which is charged at once."""
 
 
 @router.get("/{token}")
@@ -56,26 +58,23 @@ async def show(
     """What is owed on the invoice that the link names; where the bank waits for the payer, the way there and back."""
     door = door_of(request)
     try:
-        payable = await payable_of(door, token, asked_at=_instant(asked))
+        payable = await _payable(door, token, asked_at=_instant(asked))
     except (LinkForged, NotFound):
-        return bad_link(request, HTTPStatus.NOT_FOUND)
+        return _bad_link(request, HTTPStatus.NOT_FOUND)
     except LinkExpired:
-        return bad_link(request, HTTPStatus.GONE)
+        return _bad_link(request, HTTPStatus.GONE)
     if redirect_status:  # the bank sent them back, with secrets in the address
         await _hear_of_confirmation(door, payable.invoice_id)
         if (signing_up := await door.relance.signup_sessions.page_of(payable.invoice_id)) is not None:
-            return lead_to(door.settings, signing_up)
-        return to_invoice(door.settings, token, asked=asked, back="1")
+            return RedirectResponse(signing_up, HTTPStatus.SEE_OTHER, headers=_HEADERS)
+        return _to(token, asked=asked, back="1")
     bank_page = await _bank_page(door, payable)
-    return page(
-        door.settings,
+    return _page(
         f"{payable.language.value}/pay.html",
         payable=payable,
-        could_not_ask=asked == LATER,
+        could_not_ask=asked == _LATER,
         is_outcome=_instant(asked) is not None,
         may_pay=payable.standing in (*_TO_BE_PAID, Standing.DECLINED),
-        may_replace=payable.standing in REPLACEABLE,
-        replace_at=f"/pay/{token}/method",
         bank_page=bank_page,
         goes_there=bank_page is not None and not back,
         command=secrets.token_hex(12),
@@ -88,16 +87,14 @@ async def pay(request: Request, token: str) -> Response:
     door = door_of(request)
     now = datetime.now(UTC)
     try:
-        payable = await payable_of(door, token, asked_at=None)
+        payable = await _payable(door, token, asked_at=None)
     except (LinkForged, NotFound):
-        return bad_link(request, HTTPStatus.NOT_FOUND)
+        return _bad_link(request, HTTPStatus.NOT_FOUND)
     except LinkExpired:
-        return bad_link(request, HTTPStatus.GONE)
+        return _bad_link(request, HTTPStatus.GONE)
     if payable.standing not in _TO_BE_PAID:
-        return to_invoice(door.settings, token)
-    return to_invoice(
-        door.settings, token, asked=await _asked(door, payable, await _command_id(request), now)
-    )
+        return _to(token)
+    return _to(token, asked=await _asked(door, payable, await _command_id(request), now))
 
 
 async def charge_while_there(door: Door, invoice_id: str, *, command_id: str) -> str:
@@ -108,7 +105,7 @@ async def charge_while_there(door: Door, invoice_id: str, *, command_id: str) ->
     """
     now = datetime.now(UTC)
     url = door.links.pay(invoice_id, now=now)
-    payable = await payable_of(door, url.rpartition("/")[2], asked_at=None)
+    payable = await _payable(door, url.rpartition("/")[2], asked_at=None)
     if payable.standing not in _TO_BE_PAID:
         return url
     return f"{url}?{urlencode({'asked': await _asked(door, payable, command_id, now)})}"
@@ -117,9 +114,14 @@ async def charge_while_there(door: Door, invoice_id: str, *, command_id: str) ->
 async def _asked(door: Door, payable: Payable, command_id: str, now: datetime) -> str:
     """Ask the owner of the invoice, and wait a little for the outcome. Since when, or `later` where it could not be."""
     if not await _ask(door, payable, command_id):
-        return LATER
+        return _LATER
     await wait_until(door, lambda session: is_answered(session, command_id))
     return str(int(now.timestamp()))
+
+
+def _to(token: str, **query: str) -> Response:
+    said = f"?{urlencode(query)}" if query else ""
+    return RedirectResponse(f"/pay/{token}{said}", HTTPStatus.SEE_OTHER, headers=_HEADERS)
 
 
 async def wait_until(door: Door, holds: Callable[[AsyncSession], Awaitable[bool]]) -> None:
@@ -156,12 +158,7 @@ async def _hear_of_confirmation(door: Door, invoice_id: str) -> None:
         logger.warning("That the payer of %s came back could not be told: %s", invoice_id, problem)
 
 
-async def payable_of(door: Door, token: str, *, asked_at: datetime | None = None) -> Payable:
-    """The invoice of a pay link.
-
-    Raises:
-        LinkForged, LinkExpired, NotFound: it opens none, or not any more.
-    """
+async def _payable(door: Door, token: str, *, asked_at: datetime | None) -> Payable:
     invoice_id = door.links.read(token, LinkPurpose.PAY, now=datetime.now(UTC))
     async with door.database.read() as session:
         return await what_to_pay(session, invoice_id, door.rules, asked_at=asked_at)
@@ -201,3 +198,37 @@ async def _ask(door: Door, payable: Payable, command_id: str) -> bool:
         logger.warning("Pay now on %s could not be asked: %s", payable.invoice_id, problem)
         return False
     return True
+
+
+def _bad_link(request: Request, status: HTTPStatus) -> Response:
+    """Nobody is known here, so the browser's language decides."""
+    language = "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
+    return _page(f"{language}/bad_link.html", status=status, expired=status is HTTPStatus.GONE)
+
+
+def _page(template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:  # noqa: ANN401
+    html = _environment().get_template(template).render(style=_STYLE, **values)
+    return HTMLResponse(html, status.value, headers=_HEADERS)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(PAGES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+_STYLE: Final = (PAGES / "style.css").read_text(encoding="utf-8")
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_HEADERS: Final = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+    "Cache-Control": "no-store",
+}
