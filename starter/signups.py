@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from activities.books.rows import get, lock
+from activities.books.signing_up import complete_signup
 from activities.gateway import ProviderRefused
 from activities.links import LinkExpired
 from activities.vat_checks import RegisterReply
@@ -232,9 +233,9 @@ class Signups:
         await self._subscriptions.start(_subscription(row, consent))
 
         async with self._to.database.write() as session:
-            written = await lock(session, SignupSession, row.id, field="signup_session")
-            written.completed_at = written.completed_at or datetime.now(UTC)
-            written.customer_id, written.subscription_id = customer_id_of(row), subscription_id_of(row)
+            at = await self._to.now(session, row.clock_id)
+            access = self._to.rules.access
+            await complete_signup(session, row.id, subscription_id_of(row), at, access)
         return Ordered()
 
     async def _make_customer(self, row: SignupSession, consent: SignupConsent) -> None:

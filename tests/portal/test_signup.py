@@ -85,6 +85,9 @@ async def test_a_consumer_orders_and_all_that_was_agreed_to_is_kept(
     )
     assert (agreed["debit_version"], agreed["early_start"], agreed["language"]) == ("2026-11", False, "fr")
     assert not subscription.state.early_start_requested
+    await world.settle()  # which publishes them
+    told = (await admin.get("/v1/events?subscription=ref:zoe&type=subscription.signed_up")).json()["data"]
+    assert [each["data"] for each in told] == [{"signup_session": made["id"], "early_start_requested": False}]
     assert (await admin.get("/v1/signup_sessions/ref:zoe")).json()["id"] == made["id"]
     refused = await admin.post(f"/v1/signup_sessions/{made['id']}/expire")
     assert refused.status_code == 409
