@@ -132,6 +132,7 @@ def _environment(language: Language) -> Environment:
         "number": _number,
         "percent": _percent,
         "price": _price,
+        "unit_amount": _unit_amount,
         "country": _country,
         "method": label,
     }
@@ -184,6 +185,11 @@ def _price(context: Context, price: Price, currency: str) -> str:
     if price.model is PricingModel.FLAT:
         return format_unit_amount(price.unit_amount, currency, context["language"])
     return in_words(price, currency, context["language"])
+
+
+@pass_context
+def _unit_amount(context: Context, amount: Decimal, currency: str) -> str:
+    return format_unit_amount(amount, currency, context["language"])
 
 
 @pass_context

@@ -51,6 +51,8 @@ class SignupQuote(Value):
     """What is billed at once; None in a trial."""
     then: NextInvoice | None
     """What is billed next; what is used is not known yet."""
+    discounts: tuple[Discount, ...] = ()
+    """Already taken off."""
     regular_minor: int
     """What a whole period costs with tax, before discounts and without one-off prices."""
     treatment: TaxTreatment
@@ -145,6 +147,7 @@ def _quoted(sub: Subscription, treatment: TaxTreatment, entity: LegalEntity) -> 
         committed_until=after.committed_until or paid.committed_until,
         today=next_invoice(sub, treatment) if after.trial_end_on is None else None,
         then=next_invoice(after, treatment),
+        discounts=sub.discounts,
         regular_minor=bears.total_minor,
         treatment=treatment,
         tax_note_fr=note[0],

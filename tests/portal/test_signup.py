@@ -228,6 +228,7 @@ async def test_coupons_set_up_fees_and_what_costs_nothing_are_shown_as_billed(
     await comes_to_the_order(reader)
     expected = "Prochain paiement : 58,80 € TTC le 28 février 2041. Puis le même montant tous les mois."
     assert expected in reader.text
+    assert "HALF : 50 % de remise sur le premier paiement, déjà déduits." in reader.text
     assert "À payer aujourd’hui : 41,40 €" in reader.text  # half of 69.00, and VAT
     await reader.presses(ORDER, **AGREED)
     assert reader.heading == "Merci pour votre commande"
