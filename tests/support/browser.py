@@ -63,10 +63,7 @@ async def portal_of(world: ClockedLife, *framed_by: str) -> AsyncIterator[Relanc
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    changes = {
-        "public_url": f"http://127.0.0.1:{port}",
-        "portal_frame_ancestors": framed_by,
-    }
+    changes = {"public_url": f"http://127.0.0.1:{port}", "portal_frame_ancestors": framed_by}
     configured = api_settings(world.settings, str(world.database.engine.url)).model_copy(update=changes)
     with serving(create_app(configured), port=port):
         client = RelanceClient(world.database, world.client, configured, world.gateway)
