@@ -7,7 +7,6 @@ the pages cost is worked out anew for each of them; forms carry back which offer
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -15,7 +14,6 @@ from fastapi import Query, Request, Response
 
 from activities.books.mail_facts import label
 from activities.books.mandates import is_direct_debit
-from activities.books.paying import is_answered
 from billing.errors import InvalidInput
 from mails.formats import Language
 from models.signup import SignupConsent
@@ -23,7 +21,7 @@ from portal.buying import Buyer, Sent, SentForm, Visiting
 from portal.fields import countries
 from portal.pages import redirect, sentence
 from portal.visiting import page_router
-from starter.http.pay import charge_while_there, wait_until
+from starter.http.pay import charge_while_there, wait_until_answered
 from starter.problems import MethodRefused, TookTooLong
 from starter.reading import FirstOutcome, FirstPayment
 from starter.signup_quotes import SignupQuote, fingerprint
@@ -105,7 +103,7 @@ async def replaced(buyer: Visiting, page: Annotated[str, Query(max_length=200)])
     except (MethodRefused, InvalidInput):
         done = None
     for invoice in done.charging if done is not None else ():
-        await wait_until(buyer.door, partial(is_answered, command_id=f"page/{page}/{invoice}"))
+        await wait_until_answered(buyer.door, f"page/{page}/{invoice}")
     return buyer.go()
 
 

@@ -115,7 +115,7 @@ async def _asked(door: Door, payable: Payable, command_id: str, now: datetime) -
     """Ask the owner of the invoice, and wait a little for the outcome. Since when, or `later` where it could not be."""
     if not await _ask(door, payable, command_id):
         return _LATER
-    await wait_until(door, lambda session: is_answered(session, command_id))
+    await wait_until_answered(door, command_id)
     return str(int(now.timestamp()))
 
 
@@ -124,7 +124,12 @@ def _to(token: str, **query: str) -> Response:
     return RedirectResponse(f"/pay/{token}{said}", HTTPStatus.SEE_OTHER, headers=_HEADERS)
 
 
-async def wait_until(door: Door, holds: Callable[[AsyncSession], Awaitable[bool]]) -> None:
+async def wait_until_answered(door: Door, command_id: str) -> None:
+    """Give the provider a moment to answer to the charge that a command asked for."""
+    await _wait_until(door, lambda session: is_answered(session, command_id))
+
+
+async def _wait_until(door: Door, holds: Callable[[AsyncSession], Awaitable[bool]]) -> None:
     """Give the worker a moment, so that the reader need not ask again; what takes longer is shown as under way."""
     for _ in range(MOST_LOOKS):
         async with door.database.read() as session:
@@ -153,7 +158,7 @@ async def _hear_of_confirmation(door: Door, invoice_id: str) -> None:
     try:
         signals = TemporalSignals(await door.connections.temporal())
         if await signals.tell(f"collection/{invoice_id}", "payment_settled", {}):
-            await wait_until(door, is_settled)
+            await _wait_until(door, is_settled)
     except (RelanceError, RPCError) as problem:
         logger.warning("That the payer of %s came back could not be told: %s", invoice_id, problem)
 
