@@ -9,7 +9,7 @@ from decimal import Decimal
 import httpx
 import pytest
 from sqlmodel import select
-from support.api import Api
+from support.api import BASE, Api
 from support.life import APP, ClockedLife
 from support.reader import Reader
 from support.signing_up import (
@@ -28,9 +28,12 @@ from billing.prices import Charging, Price
 from billing.subscription import Status
 from models.signup import SignupConsent
 from models.tables import SignupSession, VatCheck
+from starter.api_keys import Scope
 from starter.client import RelanceClient
 from starter.connect import TemporalUnreachable
 from starter.orders import NewCoupon
+from starter.remote import ApiProblem, RelanceHttp
+from starter.resources.signup import NewSignupSession, Prefilled
 
 
 async def test_a_consumer_orders_and_all_that_was_agreed_to_is_kept(
@@ -93,6 +96,32 @@ async def test_a_consumer_orders_and_all_that_was_agreed_to_is_kept(
     assert refused.status_code == 409
     again = await admin.post("/v1/signup_sessions", json=new)
     assert (again.status_code, again.json()["field"]) == (409, "customer_reference")
+
+
+async def test_the_typed_client_makes_looks_at_and_ends_a_session(world: ClockedLife, api: Api) -> None:
+    new = NewSignupSession(
+        plan="ref:pro",
+        reference="zoe",
+        customer=Prefilled(country="DE"),
+        success_url=f"{APP}/welcome",
+        test_clock=world.clock_id,
+    )
+    async with RelanceHttp(
+        await api.key(Scope.WRITE), base_url=BASE, transport=httpx.ASGITransport(api.app)
+    ) as relance:
+        made = await relance.signup_sessions.create(new, idempotency_key="zoe-1")
+        again = await relance.signup_sessions.create(new, idempotency_key="zoe-1")
+        assert (again, made.state) == (made, "open")
+        assert await relance.signup_sessions.get("ref:zoe") == made
+        ended = await relance.signup_sessions.expire(made.id)
+        assert (ended.state, ended.url, ended.first_payment) == ("expired", None, None)
+        with pytest.raises(ApiProblem) as refused:
+            await relance.signup_sessions.create(
+                new.model_copy(update={"success_url": "https://evil.example"})
+            )
+    assert (refused.value.status, refused.value.field) == (422, "success_url")
+    async with api.with_key(await api.key(Scope.READ, name="reader")) as reads:
+        assert (await reads.post("/v1/signup_sessions", json=new.model_dump(mode="json"))).status_code == 403
 
 
 async def test_ordered_twice_at_once_and_again_it_is_one(
