@@ -202,8 +202,9 @@ def _steer(tell: Told) -> str:
     tell("POST /v1/subscriptions/{subscription}/preview-change", change, **acme)
     tell("POST /v1/subscriptions/{subscription}/change", {"plan": "ref:calls"}, **acme)
     tell("POST /v1/subscriptions/{subscription}/undo-change", **acme)
-    tell("POST /v1/subscriptions/{subscription}/cancel", {}, **acme)
-    tell("POST /v1/subscriptions/{subscription}/reactivate", **acme)
+    for body in ({}, {"on": "2041-12-10", "reason": "moves abroad"}):
+        tell("POST /v1/subscriptions/{subscription}/cancel", body, **acme)
+        tell("POST /v1/subscriptions/{subscription}/reactivate", **acme)
     tell("POST /v1/subscriptions/{subscription}/coupons", {"code": "WELCOME20"}, **acme)
     tell("POST /v1/subscriptions/{subscription}/pause", {"when": "now"}, subscription="ref:paused")
     tell("POST /v1/subscriptions/{subscription}/resume", {}, subscription="ref:paused")
