@@ -19,6 +19,7 @@ from mails.formats import Language
 from models.signup import SignupConsent
 from portal.buying import Buyer, Sent, SentForm, Visiting
 from portal.fields import countries
+from portal.limiting import address_of
 from portal.pages import redirect, sentence
 from portal.visiting import page_router
 from starter.http.pay import charge_while_there, wait_until_answered
@@ -34,6 +35,7 @@ WORDS_VERSION: Final = "2026-11"
 OUTCOME_SECONDS: Final = 8.0
 """How long a page waits for the outcome of the first payment, before it shows that it is under way."""
 _LONGEST_AGENT: Final = 300
+_LONGEST_ADDRESS: Final = 64
 
 
 @router.get("")
@@ -244,7 +246,7 @@ def _consent(request: Request, buyer: Buyer, fields: dict[str, str], offer: Sign
     debit = _debit_text(buyer, offer)
     return SignupConsent(
         at=datetime.now(UTC),
-        ip_address=request.client.host if request.client is not None else "",
+        ip_address=address_of(request, buyer.door.settings.trusted_proxies)[:_LONGEST_ADDRESS],
         user_agent=request.headers.get("user-agent", "")[:_LONGEST_AGENT],
         language=buyer.language.value,
         shown=fields.get("shown", ""),
