@@ -14,6 +14,7 @@ from fastapi import Query, Request, Response
 
 from activities.books.mail_facts import label
 from activities.books.mandates import is_direct_debit
+from activities.hosted_setups import command_of
 from billing.errors import InvalidInput
 from mails.formats import Language
 from models.signup import SignupConsent
@@ -105,7 +106,7 @@ async def replaced(buyer: Visiting, page: Annotated[str, Query(max_length=200)])
     except (MethodRefused, InvalidInput):
         done = None
     for invoice in done.charging if done is not None else ():
-        await wait_until_answered(buyer.door, f"page/{page}/{invoice}")
+        await wait_until_answered(buyer.door, f"{command_of(page)}/{invoice}")
     return buyer.go()
 
 
