@@ -63,7 +63,13 @@ async def fill_in(sent: Sent) -> Response:
     except InvalidInput as problem:
         return await _details(buyer, fields, wrong=problem.field or "address")
     offer = await buyer.door.relance.signups.quote(row)
-    if offer.needs_method and not row.method:
+    if not offer.needs_method:
+        return buyer.go("order")
+    try:
+        row = await buyer.door.relance.signups.take_method(row)
+    except MethodRefused:
+        return buyer.go("order?said=not_saved")
+    if not row.method:
         return await _to_provider(sent)
     return buyer.go("order")
 

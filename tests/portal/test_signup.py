@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from support.signing_up import (
     AGREED,
     ORDER,
     VISA,
+    ZOE,
     begins,
     comes_to_the_order,
     customers,
@@ -23,6 +25,8 @@ from support.signing_up import (
     taken,
 )
 
+from activities.books.config import BookRules
+from activities.hosted_page_news import HostedPageNews
 from billing.commands import Withdraw
 from billing.prices import Charging, Price
 from billing.subscription import Status
@@ -147,6 +151,27 @@ async def test_ordered_twice_at_once_and_again_it_is_one(
     assert len(await subscriptions(world)) == len(await customers(world)) == 1
     assert taken(world) == [(5880, "eur")]
     assert (await client.signup_sessions.find(row.id)).subscription_id == (await subscriptions(world))[0].id
+
+
+async def test_who_saved_a_card_and_never_came_back_finds_it_at_the_order(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    row = await begins(client, world, reader)
+    page = reader.url
+    await reader.presses("Continuer", **ZOE)
+    action, fields = reader.form_of(VISA)
+    async with httpx.AsyncClient() as elsewhere:
+        saved = await elsewhere.post(urljoin(reader.url, action), data=fields)
+    assert saved.is_redirect
+    hosted = (await client.signup_sessions.find(row.id)).setup_page
+    assert hosted is not None
+    news = HostedPageNews(world.database, world.gateway, BookRules.of(world.settings))
+    told = await news.take(hosted, now=datetime.now(UTC))
+    assert told.note.startswith("noted: the page of somebody who signs up")
+    await reader.opens(page)
+    await reader.presses("Continuer")
+    assert "Visa •••• 4242" in reader.text
+    assert reader.heading == "Votre commande"
 
 
 async def test_what_a_crash_left_half_way_is_carried_out_once(
