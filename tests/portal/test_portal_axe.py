@@ -168,6 +168,8 @@ async def sees_to_a_subscription(tour: Tour) -> None:
         await tour.page.goto(f"{base}/overview")
         await tour.follows(page)
         await tour.looks(heading, button)
+    await tour.page.goto(f"{tour.page.url}?on=1999-01-01")
+    await tour.looks("Cancel your contract", "Choose a day from today on, and not more than ten years ahead.")
     await tour.presses("Confirm the cancellation")
     await tour.looks("Your cancellation is confirmed", "Keep my subscription")
     await tour.presses("Keep my subscription")
