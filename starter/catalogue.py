@@ -13,7 +13,7 @@ from models.tables import LegalEntity, Plan
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.orders import NewEntity, NewPlan
-from starter.policies import check_policy_name
+from starter.policies import check_named_policy
 from starter.problems import AlreadyExists
 
 
@@ -82,7 +82,7 @@ class Catalogue:
                     field="reference" if order.reference else "id",
                 )
             return existing
-        await check_policy_name(session, order.dunning_policy)
+        await check_named_policy(session, terms)
         row = Plan(
             id=plan_id,
             reference=order.reference,

@@ -10,11 +10,20 @@ from activities.books.chasing import ask_others, chase_of, follow_attempt, open_
 from activities.books.config import BookRules
 from activities.books.correcting import carry_out_waiting
 from activities.books.debits import is_ordered
-from activities.books.gate import Prepares, attempts_of, is_collectable, is_payer_there, too_fine_of
+from activities.books.gate import Prepares, is_collectable, is_payer_there, too_fine_of
 from activities.books.issuing import number_invoice
-from activities.books.journal import CASH, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE, UNAPPLIED, book
+from activities.books.journal import (
+    CASH,
+    FAILURE_FEE,
+    PAYMENT,
+    RECEIVABLE,
+    SMALL_DIFFERENCE,
+    UNAPPLIED,
+    book,
+)
 from activities.books.mandates import end_mandate, is_direct_debit, mandate_of
 from activities.books.notices import about, emit, write_mail
+from activities.books.provider_fees import book_fee
 from activities.books.rows import customer_of, entity_of, get, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
@@ -187,9 +196,6 @@ def _keep_intent(invoice: Invoice, attempt: PaymentAttempt, outcome: Outcome) ->
 
 
 async def _write_paid(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome: Paid) -> None:
-    for other in await attempts_of(work.session, invoice.id):
-        if other.state is AttemptState.SUCCEEDED:
-            other.state = AttemptState.RETURNED  # taken back earlier; its place is free again (engine 1)
     attempt.state, attempt.charge, attempt.settled_at = AttemptState.SUCCEEDED, outcome.charge, work.at
     await _open_gate(work, invoice)
     joined = {str(one["invoice"]): int(one["amount_minor"]) for one in attempt.also}
@@ -255,6 +261,8 @@ async def _write_declined(work: Work, invoice: Invoice, attempt: PaymentAttempt,
     attempt.decline_code, attempt.decline_class = outcome.code, outcome.decline_class
     attempt.not_before, attempt.never_again = outcome.not_before, outcome.never_again
     invoice.payment_state = PaymentState.DECLINED
+    for fee in outcome.fees:
+        await book_fee(work, invoice, FAILURE_FEE, fee)
     if outcome.payment_intent is None and attempt.payment_intent is None:
         invoice.generation += 1  # nothing was created under this key, and Stripe would replay its refusal
     if outcome.decline_class is DeclineClass.FRAUD_STOP:

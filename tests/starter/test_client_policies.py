@@ -103,6 +103,22 @@ async def test_a_file_is_saved_whole_or_not_at_all(client: RelanceClient, databa
     assert await rows(database) == []
 
 
+@pytest.mark.parametrize(
+    "name", ["sepa", "sepa_annual", "sepa_first_payment", "transfer", "gated", "monthly"]
+)
+async def test_the_name_of_a_default_policy_is_taken(
+    client: RelanceClient, database: Database, name: str
+) -> None:
+    for ask in (client.policies.check, client.policies.save):
+        with pytest.raises(InvalidInput) as refused:
+            await ask([gentle({"method": "sepa_debit"}, name=name)])
+        assert (refused.value.field, refused.value.message) == (
+            "name",
+            f"{name} is the name of a default policy. Take another, and say in applies_to where it is to be used.",
+        )
+    assert await rows(database) == []
+
+
 async def test_a_tie_with_one_that_is_saved_is_refused_until_that_is_retired(client: RelanceClient) -> None:
     policies = client.policies
     await policies.save([gentle({"country": "FR"})])
@@ -195,3 +211,26 @@ async def test_only_a_saved_policy_that_no_plan_names_can_be_retired(client: Rel
         await client.policies.retire("monthly")
     with pytest.raises(NotFound, match="There is no saved dunning policy none"):
         await client.policies.retire("none")
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({"collection_method": "transfer", "dunning_policy": "monthly"}, "monthly charges, and these terms"),
+        ({"collection_method": "transfer", "dunning_policy": "gentle"}, "There are: transfer"),
+        ({"dunning_policy": "transfer"}, "charges nothing, and these terms are collected by charge"),
+        ({"dunning_policy": "gated"}, "for first payments that have no invoice yet"),
+    ],
+    ids=["default on transfer", "saved on transfer", "transfer on card", "gated"],
+)
+async def test_a_plan_names_no_policy_that_is_for_another_way_to_pay(
+    client: RelanceClient, terms: dict[str, str], says: str
+) -> None:
+    """Else a card on file would be charged for what is paid by transfer (rules 22, 24)."""
+    address = Address(line1="12 rue de la Paix", postal_code="75002", city="Paris", country="FR")
+    await client.create_entity(NewEntity(name="Exemple SAS", address=address, sender="factures@example.com"))
+    await client.policies.save([gentle()])
+    pro = {"reference": "pro", "name": "Pro", "currency": "EUR", "every": "monthly", "amount": "29.00"}
+    with pytest.raises(InvalidInput, match=says) as refused:
+        await client.create_plan(NewPlan.model_validate(pro | terms))
+    assert refused.value.field == "dunning_policy"
