@@ -40,6 +40,7 @@ from models.tables import (
     Plan,
     SubscriptionRow,
 )
+from settings import Settings
 from starter.chargeable import check_chargeable, was_tried
 from starter.connections import Connections
 from starter.executions import start_subscription
@@ -156,22 +157,14 @@ class Subscriptions:
             today=today,
             now=now,
         )
-        window = 0 if customer.clock_id is not None else self._to.settings.boundary_window_minutes
-        state = Subscription(
-            id=subscription_id,
-            customer_id=customer.id,
-            customer_kind=CustomerKind(customer.kind),
-            timezone=customer.timezone,
-            status=Status.SCHEDULED,
-            terms=terms,
-            discounts=_given((*order.discounts, *given), terms.currency),
-            signed_up_at=now,
-            starts_on=order.starts_on or today,
-            early_start_requested=order.early_start_requested,
-            boundary_offset_seconds=offset_seconds(subscription_id, window_minutes=window),
-            unpaid_cancel_days=self._to.settings.unpaid_cancel_days,
-            usage_wait_hours=self._to.settings.usage_wait_hours,
-            clock_id=customer.clock_id,
+        state = first_state(
+            order,
+            customer,
+            terms,
+            _given((*order.discounts, *given), terms.currency),
+            subscription_id=subscription_id,
+            settings=self._to.settings,
+            now=now,
         )
         row = SubscriptionRow(
             id=subscription_id,
@@ -302,6 +295,36 @@ class Subscriptions:
 
     async def _clock_now(self, session: AsyncSession, row: SubscriptionRow) -> datetime | None:
         return None if row.clock_id is None else await self._to.now(session, row.clock_id)
+
+
+def first_state(
+    order: NewSubscription,
+    customer: Customer,
+    terms: Terms,
+    discounts: tuple[Discount, ...],
+    *,
+    subscription_id: str,
+    settings: Settings,
+    now: datetime,
+) -> Subscription:
+    """A subscription before its first step; a quote for somebody who is about to sign up reads the same value."""
+    window = 0 if customer.clock_id is not None else settings.boundary_window_minutes
+    return Subscription(
+        id=subscription_id,
+        customer_id=customer.id,
+        customer_kind=CustomerKind(customer.kind),
+        timezone=customer.timezone,
+        status=Status.SCHEDULED,
+        terms=terms,
+        discounts=discounts,
+        signed_up_at=now,
+        starts_on=order.starts_on or local_date(now, customer.timezone),
+        early_start_requested=order.early_start_requested,
+        boundary_offset_seconds=offset_seconds(subscription_id, window_minutes=window),
+        unpaid_cancel_days=settings.unpaid_cancel_days,
+        usage_wait_hours=settings.usage_wait_hours,
+        clock_id=customer.clock_id,
+    )
 
 
 def agreed_terms(offered: Terms, order: NewSubscription) -> Terms:

@@ -91,6 +91,8 @@ def test_a_short_demo_ends_by_itself_and_the_books_agree(tmp_path: Path) -> None
     assert "  They agree, to the cent." in lines
     portals = [line.partition(": ")[0].strip() for line in lines if "/portal/open/" in line]
     assert portals == ["Northwind Robotics, all is well"]
+    signing_up = [line.partition(": ")[0].strip() for line in lines if "/portal/signup/su_" in line]
+    assert signing_up == ["Pro"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "logs"]
 
 

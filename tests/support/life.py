@@ -74,6 +74,8 @@ COMPANY: dict[str, Any] = {
     "address": Address(line1="20 quai de Valmy", postal_code="75010", city="Paris", country="FR"),
 }
 """What the law wants of a buyer in France who is no consumer."""
+APP = "https://app.example.com"
+"""The seller's own application."""
 AN_IBAN = "AT611904300234573201"
 STRIDE = timedelta(days=20)
 """How far the time-skipping server is sent at once: a call to it ends after half a minute, wherever it is by then."""
@@ -400,6 +402,7 @@ def settings_for(fake: FakeStripe, mailbox: str, **others: Any) -> Settings:
         secret_key=SecretStr("x" * 40),
         boundary_window_minutes=0,
         payments_per_second=100,
+        portal_return_urls=(f"{APP}/",),
         **others,
     )
 
