@@ -23,7 +23,7 @@ from activities.hosted_setups import attach_key, command_of
 from billing.errors import InvalidInput
 from billing.payment import Declined
 from models.database import Database
-from models.tables import Customer, LegalEntity, TestClock
+from models.tables import Customer, LegalEntity, SignupSession, TestClock
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,10 @@ class HostedPageNews:
             query = select(Customer).where(Customer.provider_id == page.customer)
             owner = (await session.exec(query)).first()
             known = await known_method(session, page.payment_method)
+            signing_up = select(SignupSession.id).where(SignupSession.provider_id == page.customer)
+            is_signing_up = (await session.exec(signing_up)).first() is not None
+        if owner is None and is_signing_up:
+            return Taken(f"noted: the page of somebody who signs up, and comes back to order: {page.id}")
         if owner is None:
             return Taken(f"unmatched: customer {page.customer} is none of ours")
         command, at = command_of(page.id), now

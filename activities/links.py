@@ -36,6 +36,8 @@ class LinkPurpose(StrEnum):
     """Move about in the portal, once it is open; the subject is the same."""
     PORTAL_FORM = "portal_form"
     """Send one form of the portal; the subject is the session's id and a number of its own."""
+    SIGNUP = "signup"
+    """Sign up for a plan; the subject is the id of a sign-up session."""
 
 
 class LinkForged(RelanceError):
@@ -79,6 +81,10 @@ class Links:
     def portal(self, token: str) -> str:
         """The address at which a token for the portal opens it."""
         return f"{self._public_url}/portal/open/{token}"
+
+    def signup(self, session_id: str, *, expires_at: datetime) -> str:
+        """The address of the page on which somebody signs up; it is good until then, real time."""
+        return f"{self._public_url}/portal/signup/{self.token(LinkPurpose.SIGNUP, session_id, expires_at)}"
 
     def token(self, purpose: LinkPurpose, subject: str, expires_at: datetime) -> str:
         """A token for `subject`, an id of ours, that is good until `expires_at`, real time."""

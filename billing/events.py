@@ -126,6 +126,10 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
     ),
     "subscription.incomplete": EventKind(says="It waits for its first payment."),
     "subscription.incomplete_expired": EventKind(says="The first payment never came: it is over."),
+    "subscription.signed_up": EventKind(
+        says="Somebody signed up for it by themselves, on the page of a sign-up session.",
+        data={"signup_session": "su_5m8c1x7q2k9d4v6b3n0z8w1t", "early_start_requested": False},
+    ),
     "subscription.imported": EventKind(
         says="It was brought in from another system, where it is paid until that day.",
         data={"paid_elsewhere_until": "2027-02-28"},

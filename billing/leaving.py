@@ -95,12 +95,3 @@ def _first_boundary(sub: Subscription, on: date) -> date:
         billing_day=terms.billing_day,
     )
     return schedule.period_on(on - timedelta(days=1)).end
-
-
-def cost_of_pending_end(sub: Subscription) -> tuple[Effect, ...]:
-    """What leaving early is billed on `ends_on`, if nothing happens before."""
-    on = None if sub.is_over or sub.status is Status.UNPAID else ends_on(sub)
-    if on is None:
-        return ()
-    is_served_until_then = sub.status.bills and not sub.pause_at_end
-    return early_exit(sub, on if is_served_until_then else sub.covered_until or on)

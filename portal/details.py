@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from babel import Locale
 from fastapi import Response
 from pydantic import ValidationError
 
 from billing.errors import InvalidInput
 from billing.subscription import CustomerKind
-from mails.formats import Language, country_name
+from mails.formats import Language
 from models.parties import Address, Contact
 from models.tables import Customer
+from models.tax_identity import check_country
+from portal.fields import countries
 from portal.visiting import Form, Visit, Visitor, page_router
 from starter.orders import CustomerChange, TaxFactsChange
-from starter.tax_identity import check_country
 
 router = page_router()
 
@@ -58,7 +58,7 @@ def _page(visit: Visit, fields: Mapping[str, str], *, saved: bool = False, wrong
         wrong=wrong,
         kinds=() if keeps_kind else _KINDS,
         contacts=range(MOST_CONTACTS),
-        countries=_countries(visit.language),
+        countries=countries(visit.language),
     )
 
 
@@ -123,16 +123,3 @@ def _built(value: Any, **content: Any) -> Any:  # noqa: ANN401 - of any of these
     except ValidationError as problem:
         place = str(problem.errors(include_url=False, include_input=False)[0]["loc"][0])
         raise InvalidInput("This cannot be right.", field=place) from None
-
-
-def _countries(language: Language) -> list[tuple[str, str]]:
-    codes = [str(code) for code in Locale("en").territories]
-    found = []
-    for code in (each for each in codes if len(each) == 2 and each.isalpha()):  # noqa: PLR2004
-        try:
-            check_country(code)
-        except InvalidInput:
-            continue
-        if (name := country_name(code, language)) != code:
-            found.append((code, name))
-    return sorted(found, key=lambda pair: pair[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -24,6 +25,7 @@ from mails.formats import (
     format_date,
     format_instant,
     format_number,
+    format_percent,
     format_short_date,
     format_unit_amount,
 )
@@ -45,8 +47,14 @@ def render(
 ) -> Response:
     """A page as an answer."""
     style = style_of(settings)
-    html = _environment(language).get_template(template).render(style=style, language=language, **values)
-    return HTMLResponse(html, status.value, headers=_headers(settings))
+    page = _environment(language).get_template(template).render(style=style, language=language, **values)
+    return HTMLResponse(page, status.value, headers=_headers(settings))
+
+
+def sentence(template: str, language: Language, **values: Any) -> str:  # noqa: ANN401 - as above
+    """A template that is one sentence, as text: to be shown, and kept as it was shown."""
+    markup = _environment(language).get_template(template).render(language=language, **values)
+    return " ".join(html.unescape(markup).split())
 
 
 def redirect(settings: Settings, to: str) -> Response:
@@ -112,7 +120,9 @@ def _environment(language: Language) -> Environment:
         "short_last_day": _short_last_day,
         "instant": _instant,
         "number": _number,
+        "percent": _percent,
         "price": _price,
+        "unit_amount": _unit_amount,
         "country": _country,
         "method": label,
     }
@@ -155,11 +165,21 @@ def _number(context: Context, number: Any) -> str:  # noqa: ANN401 - whole or wi
 
 
 @pass_context
+def _percent(context: Context, percent: Decimal) -> str:
+    return format_percent(percent, context["language"])
+
+
+@pass_context
 def _price(context: Context, price: Price, currency: str) -> str:
     """In words; of a flat one the amount alone, since the rhythm is said beside it."""
     if price.model is PricingModel.FLAT:
         return format_unit_amount(price.unit_amount, currency, context["language"])
     return in_words(price, currency, context["language"])
+
+
+@pass_context
+def _unit_amount(context: Context, amount: Decimal, currency: str) -> str:
+    return format_unit_amount(amount, currency, context["language"])
 
 
 @pass_context

@@ -6,7 +6,17 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from portal import changing, details, entrance, invoices, leaving, methods, overview, termination
+from portal import (
+    changing,
+    details,
+    entrance,
+    invoices,
+    leaving,
+    methods,
+    overview,
+    signing_up,
+    termination,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     entrance.router,
@@ -17,4 +27,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     changing.router,
     leaving.router,
     termination.router,
+    signing_up.router,
 )

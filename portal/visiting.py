@@ -32,6 +32,7 @@ from portal.language import spoken_by_browser
 from portal.pages import redirect, render
 from starter.http.door import Door, door_of
 from starter.problems import CommandRefused
+from starter.signup_quotes import OfferGone
 
 logger = logging.getLogger(__name__)
 
@@ -195,12 +196,22 @@ async def _as_page(request: Request, problem: RelanceError | RequestValidationEr
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s", problem)
     settings = door_of(request).settings
-    language = spoken_by_browser(request.headers.get("accept-language", ""))
-    base = None
+    language, base = spoken_by_browser(request.headers.get("accept-language", "")), None
     if kind not in {"bad_link", "over"} and "token" in request.path_params:
         visit = await _visit(request, request.path_params["token"])
         language, base = visit.language, visit.base
+    if kind != "bad_link" and "signup" in request.path_params:
+        language = await _signing_up_in(request) or language
     return render(settings, "problem.html", language, status=status, kind=kind, base=base)
+
+
+async def _signing_up_in(request: Request) -> Language | None:
+    """The language that somebody chose who signs up; None where they chose none, or their link has expired."""
+    try:
+        row = await door_of(request).relance.signup_sessions.visiting(request.path_params["signup"])
+    except (LinkForged, LinkExpired):
+        return None
+    return Language(row.language) if row.language is not None else None
 
 
 def _seen_as(problem: RelanceError | RequestValidationError) -> tuple[HTTPStatus, str]:
@@ -213,6 +224,8 @@ def _seen_as(problem: RelanceError | RequestValidationError) -> tuple[HTTPStatus
             return HTTPStatus.FORBIDDEN, "form"
         case NotFound() | RequestValidationError():
             return HTTPStatus.NOT_FOUND, "not_found"
+        case OfferGone():
+            return HTTPStatus.CONFLICT, "offer"
         case InvalidInput() | Refused() | CommandRefused():
             return HTTPStatus.CONFLICT, "refused"
         case _:

@@ -17,6 +17,8 @@ from settings import Settings, variable
 _FOREIGN: Final = ("TEMPORAL_", "STRIPE_", "SENDGRID_")
 """Variables that would lead a child away from the sandbox, to somebody's real accounts."""
 
+RETURN_URLS: Final = "RELANCE_PORTAL_RETURN_URLS"
+"""Where customers are led back to: the mailbox, where there is no application, or what a person says."""
 MAIL_KEY: Final = "mailbox-key.pem"
 """File of the key with which the mailbox signs what it tells."""
 
@@ -58,6 +60,7 @@ def sandbox_variables(*, ports: Ports, folder: Path, data: Path, database_url: s
         "RELANCE_HTTP_PORT": str(ports.http),
         "RELANCE_BOUNDARY_WINDOW_MINUTES": "0",
         "RELANCE_PRIVATE_WEBHOOK_ADDRESSES": "true",
+        RETURN_URLS: where["mailbox"],
         "RELANCE_CLOCK_PEERS": f"{where['stripe']}/_fake/clock",
         "RELANCE_SANDBOX": str(folder.resolve()),
         **_keys(data / "keys.json"),
@@ -75,7 +78,8 @@ def child_environment(outside: Mapping[str, str], variables: Mapping[str, str]) 
         for name, value in outside.items()
         if name not in ours and not name.startswith((*_FOREIGN, "RELANCE_SANDBOX"))
     }
-    return {**kept, **past_proxies(outside), **variables, "PYTHONUNBUFFERED": "1"}
+    theirs = {name: kept[name] for name in (RETURN_URLS,) if name in kept}
+    return {**kept, **past_proxies(outside), **variables, **theirs, "PYTHONUNBUFFERED": "1"}
 
 
 def past_proxies(outside: Mapping[str, str]) -> dict[str, str]:

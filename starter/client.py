@@ -66,6 +66,8 @@ from starter.reading import (
 )
 from starter.reports import Reports
 from starter.settling import Settled, Settling
+from starter.signup_sessions import SignupSessions
+from starter.signups import Signups
 from starter.steering import Steering
 from starter.subscriptions import Started, Subscriptions
 from starter.taxes import Taxes
@@ -93,7 +95,8 @@ class RelanceClient(Commands):
     disputed in `payments`, bank transfers in `transfers`, what late payment costs in `late_payments`, what comes
     from another billing system in `imports`, what happened in `events`, and where that is sent in
     `webhook_endpoints`, the provider's own page on which a customer saves a payment method in `hosted_pages`, ways
-    into the portal in `portal_sessions`, what a customer has to hear about payments that failed in `troubles`,
+    into the portal in `portal_sessions`, ways to sign up in `signup_sessions` and what is done on their page in
+    `signups`, what a customer has to hear about payments that failed in `troubles`,
     ending a contract without signing in in `terminations`.
     """
 
@@ -147,6 +150,8 @@ class RelanceClient(Commands):
         self.terminations = Terminations(self.connections, self._subscriptions)
         self.troubles = Troubles(self.connections)
         self.portal_sessions = PortalSessions(self.connections)
+        self.signup_sessions = SignupSessions(self.connections)
+        self.signups = Signups(self.connections, self._customers, self.methods, self._subscriptions)
 
     @classmethod
     @asynccontextmanager

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.delivery import undeliverable
 from activities.books.rows import get, lock
-from activities.vat_checks import keep_reply
+from activities.vat_checks import RegisterReply, keep_reply
 from models.ids import derived_id, new_id
 from models.tables import Customer, MailAddress, TestClock
 from starter.connections import Connections
@@ -36,10 +36,21 @@ class Customers:
             row = await find(session, Customer, key, field="customer")
             return await undeliverable(session, (contact["email"] for contact in row.contacts))
 
-    async def create(self, order: NewCustomer) -> Customer:
+    async def create(
+        self,
+        order: NewCustomer,
+        *,
+        provider_id: str | None = None,
+        vat_reply: RegisterReply | None = None,
+    ) -> Customer:
         """Make a customer, here and at the provider. The same id or reference with the same content is one.
 
         The provider's customer is made first: if it cannot be, nothing is written here.
+
+        Args:
+            order: who it is.
+            provider_id: the customer at the provider, where it was made before.
+            vat_reply: what the register said of the VAT number, where it was asked before.
 
         Raises:
             InvalidInput: a value is wrong, or the id or reference is taken by another customer.
@@ -54,9 +65,11 @@ class Customers:
             clock = await _clock(session, order.clock)
         if existing is not None:
             return existing
-        reply = await ask_register(self._to.register, order.vat_number, entity=entity, clock_id=order.clock)
+        reply = vat_reply or await ask_register(
+            self._to.register, order.vat_number, entity=entity, clock_id=order.clock
+        )
         customer_id = order.id or _customer_id(entity.id, order.reference)
-        provider_id = await make_at_provider(
+        known_as = provider_id or await make_at_provider(
             self._to, customer_id, order.name, order.contacts[0].email, clock
         )
 
@@ -68,7 +81,7 @@ class Customers:
                 **content_of(order),
                 id=customer_id,
                 entity_id=entity.id,
-                provider_id=provider_id,
+                provider_id=known_as,
                 created_at=await self._to.now(session, order.clock),
             )
             session.add(row)

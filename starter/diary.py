@@ -80,6 +80,7 @@ _STATUS: Final = {
     "subscription.incomplete_expired": "incomplete_expired",
 }
 _SAID: Final[dict[str, tuple[FactKind, str]]] = {
+    "subscription.signed_up": (FactKind.ASKED, "signed up by themselves"),
     "subscription.imported": (FactKind.STATUS, "brought in, paid elsewhere until {paid_elsewhere_until}"),
     "subscription.change_scheduled": (FactKind.ASKED, "plan change to {to} asked"),
     "subscription.coupon_added": (FactKind.ASKED, "coupon {coupon} added"),

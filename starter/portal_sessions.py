@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from urllib.parse import urlsplit
 
 from activities.books.rows import get, lock
 from activities.links import LinkExpired, LinkForged, LinkPurpose, Links
-from billing.errors import InvalidInput
 from billing.values import Value
 from models.ids import new_id
 from models.tables import Customer, PortalSession
 from starter.connections import Connections
 from starter.finding import find
 from starter.resources.portal import StartPage
+from starter.return_addresses import check_return
 
 LINK_LIFETIME: Final = timedelta(minutes=15)
 """Until when a link opens the portal. It is made for somebody who is about to use it."""
 SESSION_LIFETIME: Final = timedelta(hours=2)
-_LONGEST_URL: Final = 500
 
 
 class PortalLink(Value):
@@ -65,7 +63,8 @@ class PortalSessions:
             SettingsProblem: there is no key to sign links with.
         """
         links, now = self._links(), datetime.now(UTC)
-        self._check_return(return_url)
+        if return_url is not None:
+            check_return(self._to.settings, return_url, field="return_url")
         async with self._to.database.write() as session:
             owner = await find(session, Customer, customer, field="customer")
             key = session_id or new_id("ps")
@@ -135,23 +134,6 @@ class PortalSessions:
     def _links(self) -> Links:
         settings = self._to.settings
         return Links(public_url=settings.public_url, secret=settings.reveal("secret_key", to="make links"))
-
-    def _check_return(self, url: str | None) -> None:
-        if url is None:
-            return
-        allowed = self._to.settings.portal_return_urls
-        is_plain = url.isprintable() and not set(url) & {" ", "\\", '"', "'", "<", ">"}
-        if len(url) > _LONGEST_URL or not is_plain or not f"{url}/".startswith(allowed) or _climbs(url):
-            listed = ", ".join(allowed) or "none yet"
-            raise InvalidInput(
-                f"Customers are not led back there. RELANCE_PORTAL_RETURN_URLS allows: {listed}.",
-                field="return_url",
-            )
-
-
-def _climbs(url: str) -> bool:
-    """Whether the path leaves what it seems to be below."""
-    return any(part in {".", ".."} for part in urlsplit(url).path.lower().replace("%2e", ".").split("/"))
 
 
 def _check_running(row: PortalSession, now: datetime) -> None:

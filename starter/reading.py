@@ -18,7 +18,7 @@ from activities.books.rows import entity_of, get
 from billing.calendar import local_date
 from billing.declines import support_words
 from billing.errors import InvalidInput
-from billing.payment import LIVE_STATES, AttemptState
+from billing.payment import LIVE_STATES, AttemptState, DeclineClass
 from billing.steps import next_step
 from billing.subscription import Status
 from billing.values import Value
@@ -84,6 +84,7 @@ class FirstPayment(Value):
     outcome: FirstOutcome
     invoice_id: str | None = None
     decline_code: str | None = None
+    decline_class: DeclineClass | None = None
     decline_words: str = ""
 
 
@@ -353,11 +354,13 @@ async def _first_payment(session: AsyncSession, row: SubscriptionRow) -> FirstPa
     outcome = _first_outcome(invoice, newest)
     if outcome is None:
         return None
-    code = newest.decline_code if newest is not None and outcome is FirstOutcome.DECLINED else None
+    declined = newest if outcome is FirstOutcome.DECLINED else None
+    code = declined.decline_code if declined is not None else None
     return FirstPayment(
         outcome=outcome,
         invoice_id=invoice.id,
         decline_code=code,
+        decline_class=declined.decline_class if declined is not None else None,
         decline_words=support_words(code) if code else "",
     )
 

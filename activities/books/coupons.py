@@ -22,6 +22,18 @@ LATER = "code"
 """What a caller names the coupon by."""
 
 
+async def offered_at_start(
+    session: AsyncSession, codes: Sequence[str], *, entity_id: str, currency: str, today: date
+) -> tuple[Discount, ...]:
+    """What `redeem_at_start` would give; looked at only. Raises as it does."""
+    discounts = []
+    for code in sorted(codes):
+        coupon = await _find(session, code, entity_id=entity_id, field=AT_THE_START)
+        _check(coupon, currency, today, field=AT_THE_START)
+        discounts.append(coupon.discount)
+    return tuple(discounts)
+
+
 async def redeem_at_start(
     session: AsyncSession,
     codes: Sequence[str],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlmodel import col, select
@@ -14,7 +13,7 @@ from activities.books.config import BookRules
 from activities.books.document_lines import WrittenLine, lines_of, lines_on, write_lines
 from activities.books.exchanging import freeze_credit
 from activities.books.gate import live_attempt, supersede_payment
-from activities.books.issuing import buyer_of, seller_of
+from activities.books.issuing import seller_of
 from activities.books.journal import (
     BALANCE,
     CREDIT_NOTE,
@@ -118,7 +117,7 @@ async def write_credit_note(
     at: datetime,
     rules: BookRules,
     then: PayBackAs = PayBackAs.BALANCE,
-    moves: bool = False,
+    moves_minor: int | None = None,
     by: str = "",
     tells: bool = False,
 ) -> CreditNote:
@@ -138,14 +137,21 @@ async def write_credit_note(
         at: the business instant.
         rules: the seller's.
         then: what becomes of money that was paid.
-        moves: that money pays the invoice which replaces this one instead (rectify).
+        moves_minor: at most so much of that money pays the invoice which replaces this one (rectify); None where none
+            does.
         by: who asked, for the refunds.
         tells: whether the customer gets a mail about it; an automatic credit is told in the mail of its cause.
     """
     await wait_for_turn(session, invoice.entity_id)
     entity, customer = await entity_of(session, invoice), await customer_of(session, invoice)
     amount = -credited.total_minor
-    goes = await where_it_goes(session, invoice, amount, then, moves=moves)
+    use = close_then_pay_back(amount, invoice.open_minor, await paid_and_kept(session, invoice))
+    moves = moves_minor is not None
+    made_good = 0 if moves else await _already_gone_back(session, invoice, use.pays_back_minor)
+    payable = use.pays_back_minor - made_good
+    parts = await _refund_parts(session, invoice, payable) if then is PayBackAs.REFUND and not moves else ()
+    refund_minor = sum(part.amount_minor for part in parts)
+    moved_minor = min(payable, moves_minor or 0)
     note = CreditNote(
         id=derived_id("cn", invoice.id, command_id),
         invoice_id=invoice.id,
@@ -161,18 +167,18 @@ async def write_credit_note(
         net_minor=-credited.net_minor,
         vat_minor=-credited.vat_minor,
         total_minor=amount,
-        closes_minor=goes.closes_minor,
-        balance_minor=0 if moves else goes.balance_minor,
-        refund_minor=goes.refund_minor,
-        moved_minor=goes.balance_minor if moves else 0,
-        made_good_minor=goes.made_good_minor,
-        unfunded_minor=goes.unfunded_minor,
+        closes_minor=use.closes_minor,
+        balance_minor=payable - refund_minor - moved_minor,
+        refund_minor=refund_minor,
+        moved_minor=moved_minor,
+        made_good_minor=made_good,
+        unfunded_minor=use.unfunded_minor,
         reason=reason,
         seller=seller_of(entity),
-        buyer=buyer_of(customer) if not moves else invoice.buyer,
+        buyer=invoice.buyer,
     )
     was = invoice.status
-    await _close(session, invoice, goes.closes_minor, reason, rules)
+    await _close(session, invoice, use.closes_minor, reason, rules)
     issued = await next_number(session, entity, series_name(entity.credit_series, row.clock_id), at)
     note.series, note.number, note.issued_on = issued.series, issued.number, issued.on
     await freeze_credit(session, invoice, note)
@@ -185,7 +191,7 @@ async def write_credit_note(
             REVENUE: note.net_minor,
             VAT: note.vat_minor,
             RECEIVABLE: -note.closes_minor,
-            BALANCE: -(goes.balance_minor + goes.refund_minor),
+            BALANCE: -payable,
             UNAPPLIED: -note.made_good_minor,
             SMALL_DIFFERENCE: -note.unfunded_minor,
         },
@@ -199,10 +205,10 @@ async def write_credit_note(
     if invoice.status is not was:
         emit(session, row, "invoice.closed", about(invoice), at, rules.access)
     await session.flush()
-    if goes.refunds:
+    if parts:
         await write_refunds(
             session,
-            goes.refunds,
+            parts,
             source=MoneySource.BALANCE,
             command_id=f"{invoice.id}/{command_id}",
             reason=reason,
@@ -226,53 +232,12 @@ async def write_credit_note(
     return note
 
 
-@dataclass(frozen=True)
-class Destinations:
-    """Where the amount of a credit note goes, in minor units; together they are all of it.
-
-    Attributes:
-        closes_minor: what was still open on the invoice.
-        balance_minor: what becomes balance, or moves to the invoice that replaces this one.
-        refunds: what goes back, by payment.
-        made_good_minor: what a refund made at the provider has given back before.
-        unfunded_minor: what was neither open nor paid.
-    """
-
-    closes_minor: int
-    balance_minor: int
-    refunds: tuple[RefundPart, ...]
-    made_good_minor: int
-    unfunded_minor: int
-
-    @property
-    def refund_minor(self) -> int:
-        """All that goes back."""
-        return sum(part.amount_minor for part in self.refunds)
-
-
-async def where_it_goes(
-    session: AsyncSession, invoice: Invoice, amount_minor: int, then: PayBackAs, *, moves: bool = False
-) -> Destinations:
-    """What a credit note of so much does with the money, worked out from what is there; nothing is written.
-
-    Args:
-        session: reads.
-        invoice: that it corrects.
-        amount_minor: with tax, positive.
-        then: what becomes of money that was paid; what cannot be refunded becomes balance.
-        moves: that money pays the invoice which replaces this one instead.
-    """
+async def goes_to_balance(session: AsyncSession, invoice: Invoice, amount_minor: int, then: PayBackAs) -> int:
+    """What of a credit note over an amount would become the customer's balance (rules 12)."""
     use = close_then_pay_back(amount_minor, invoice.open_minor, await paid_and_kept(session, invoice))
-    made_good = 0 if moves else await _already_gone_back(session, invoice, use.pays_back_minor)
-    payable = use.pays_back_minor - made_good
-    parts = await _refund_parts(session, invoice, payable) if then is PayBackAs.REFUND and not moves else ()
-    return Destinations(
-        closes_minor=use.closes_minor,
-        balance_minor=payable - sum(part.amount_minor for part in parts),
-        refunds=parts,
-        made_good_minor=made_good,
-        unfunded_minor=use.unfunded_minor,
-    )
+    payable = use.pays_back_minor - await _already_gone_back(session, invoice, use.pays_back_minor)
+    parts = await _refund_parts(session, invoice, payable) if then is PayBackAs.REFUND else ()
+    return payable - sum(part.amount_minor for part in parts)
 
 
 async def paid_and_kept(session: AsyncSession, invoice: Invoice) -> int:

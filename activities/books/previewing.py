@@ -16,22 +16,22 @@ from activities.books.changing import (
     draw_up_credit,
     draw_up_early_exit,
 )
-from activities.books.crediting import where_it_goes
+from activities.books.crediting import goes_to_balance
 from activities.books.document_lines import Rated
 from activities.books.issuing import claim_of, claimed, treatment_now
 from activities.books.rows import customer_of
 from activities.books.work import Work
 from billing.calendar import local_date
-from billing.commands import Cancel, Command, CreditTo
+from billing.commands import Command, CreditTo
 from billing.corrections import PayBackAs
 from billing.credit import use_balance
 from billing.decide import accept
 from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue
-from billing.leaving import cost_of_pending_end, ends_on
+from billing.leaving import ends_on
 from billing.subscription import Status, Subscription
 from billing.tax import TaxedLines, Totals
 from billing.taxation import TaxTreatment
-from billing.upcoming import Upcoming, next_issue, upcoming
+from billing.upcoming import Upcoming, early_exit_to_come, next_issue, upcoming
 from billing.values import Value
 
 
@@ -59,8 +59,6 @@ class PreviewDocument(Value):
 
     kind: str
     """`invoice`, `credit_note`, or `draft`: lines that the draft which waits for usage gets."""
-    on: date | None = None
-    """The customer's date on which it is issued, of what is billed when a pending cancel takes effect; else at once."""
     corrects: str | None = None
     """Number of the invoice, of a credit note."""
     lines: tuple[PreviewLine, ...]
@@ -98,7 +96,7 @@ class Preview(Value):
     if_paid: bool = False
     """Whether it takes effect only when what it bills is paid."""
     from_balance_minor: int = 0
-    """What the customer's balance pays of it."""
+    """What the customer's balance pays of it, with what its credit notes add to that."""
     due_minor: int = 0
     """What would be charged, or asked for, now."""
     credited_minor: int = 0
@@ -106,7 +104,8 @@ class Preview(Value):
     credit_to: CreditTo | None = None
     """Where the paid part of that goes; None where nothing is credited."""
     next_invoice: Upcoming | None = None
-    """The renewal after it; usage is not known yet."""
+    """The next invoice after it: the renewal, usage not known yet; after a cancel at the end what leaving within the
+    commitment will cost."""
     ends_on: date | None = None
     """The first day without service, where a cancel is pending afterwards."""
 
@@ -150,37 +149,31 @@ async def preview(work: Work, command: Command) -> Preview:
     work.row.state = transition.after
     try:
         bills = [bill for effect in transition.effects if (bill := await _bill(work, effect)) is not None]
-        at_end = cost_of_pending_end(transition.after) if isinstance(command, Cancel) else ()
-        later = [bill for effect in at_end if (bill := await _bill(work, effect)) is not None]
         waits = any(isinstance(effect, BillChange) and effect.if_paid for effect in transition.effects)
         if_paid = waits and any([await can_be_gated(work, bill) for bill in bills])
         treatment = await treatment_now(work.session, work.row, work.at, work.rules)
-        coming = upcoming(transition.after, treatment)
+        coming = upcoming(transition.after, treatment) or await _early_exit_to_come(work)
     finally:
         work.row.state = before
+    issued = [note for bill in bills for note in bill.notes if not note.invoice.awaits_usage]
+    notes = [note.taxed.totals.total_minor for note in issued]
+    credit_to = _credit_to(transition.effects)
     claims = [bill.claim.taxed.totals.total_minor for bill in bills if bill.claim is not None]
     customer = await customer_of(work.session, work.row)
     free = await free_balance_seen(work.session, customer, before.terms.currency)
-    issued = [note for bill in bills for note in bill.notes if not note.invoice.awaits_usage]
-    credit_to = _credit_to(transition.effects)
-    if (
-        not if_paid
-    ):  # what a change gives back is written before what it bills, unless that is to be paid first
+    if not if_paid:  # else the credits come with the payment
         free += await _becomes_balance(work, issued, credit_to)
     use = use_balance(sum(claims), free)
     return Preview(
         on=local_date(work.at, before.timezone),
         status=transition.after.status,
         currency=before.terms.currency,
-        documents=(
-            *(document for bill in bills for document in _documents(bill)),
-            *(document for bill in later for document in _documents(bill, on=ends_on(transition.after))),
-        ),
+        documents=tuple(document for bill in bills for document in _documents(bill)),
         if_paid=if_paid,
         from_balance_minor=use.from_balance_minor,
         due_minor=use.to_charge_minor,
-        credited_minor=-sum(note.taxed.totals.total_minor for note in issued),
-        credit_to=credit_to if issued else None,
+        credited_minor=-sum(notes),
+        credit_to=credit_to if notes else None,
         next_invoice=coming,
         ends_on=ends_on(transition.after),
     )
@@ -204,13 +197,31 @@ async def _bill(work: Work, effect: Effect) -> Bill | None:
 
 
 async def _becomes_balance(work: Work, notes: Sequence[Note], credit_to: CreditTo) -> int:
-    """What the credit notes of a command add to the balance that its invoice can use."""
+    """What the credit notes add to the balance, which pays what is charged beside them."""
     then = PayBackAs.REFUND if credit_to is CreditTo.REFUND else PayBackAs.BALANCE
-    found = [
-        await where_it_goes(work.session, note.invoice, -note.taxed.totals.total_minor, then)
+    added = [
+        await goes_to_balance(work.session, note.invoice, -note.taxed.totals.total_minor, then)
         for note in notes
     ]
-    return sum(goes.balance_minor for goes in found)
+    return sum(added)
+
+
+async def _early_exit_to_come(work: Work) -> Upcoming | None:
+    """What the end that was asked for will bill."""
+    effect = early_exit_to_come(work.row.state)
+    if effect is None:
+        return None
+    bill = await draw_up_early_exit(work, effect)
+    if bill.claim is None:
+        return None
+    totals = bill.claim.taxed.totals
+    return Upcoming(
+        on=effect.from_day,
+        until=effect.until,
+        currency=bill.claim.currency,
+        vat_minor=totals.vat_minor,
+        total_minor=totals.total_minor,
+    )
 
 
 def _credit_to(effects: Sequence[Effect]) -> CreditTo:
@@ -218,7 +229,7 @@ def _credit_to(effects: Sequence[Effect]) -> CreditTo:
     return next(given_back, CreditTo.BALANCE)
 
 
-def _documents(bill: Bill, *, on: date | None = None) -> list[PreviewDocument]:
+def _documents(bill: Bill) -> list[PreviewDocument]:
     found = [
         PreviewDocument(
             kind="draft" if note.invoice.awaits_usage else "credit_note",
@@ -231,9 +242,7 @@ def _documents(bill: Bill, *, on: date | None = None) -> list[PreviewDocument]:
     if bill.claim is not None:
         taxed = bill.claim.taxed
         found.append(
-            PreviewDocument(
-                kind="invoice", on=on, lines=_lines(bill.claim.lines, taxed), **_sums(taxed.totals)
-            )
+            PreviewDocument(kind="invoice", lines=_lines(bill.claim.lines, taxed), **_sums(taxed.totals))
         )
     return found
 

@@ -14,6 +14,7 @@ from billing.tax_places import TaxPlace, place_of
 from billing.taxation import (
     BuyerFacts,
     LocationEvidence,
+    NumberProof,
     SellerFacts,
     TaxFacts,
     TaxTreatment,
@@ -30,6 +31,7 @@ async def treatment_of(
     rules: BookRules,
     *,
     adding_eur_minor: int = 0,
+    proof: NumberProof | None = None,
 ) -> TaxTreatment:
     """How a sale is taxed.
 
@@ -40,17 +42,24 @@ async def treatment_of(
         on: date of issue in the seller's zone.
         rules: with the table of rates.
         adding_eur_minor: net of the sale: the one that passes the threshold is already taxed beyond it.
+        proof: what is known of the number of somebody whom the books do not have yet.
 
     Raises:
         NoRate: no rate is known for a place.
     """
-    facts = await facts_of(session, entity, customer, on, adding_eur_minor=adding_eur_minor)
+    facts = await facts_of(session, entity, customer, on, adding_eur_minor=adding_eur_minor, proof=proof)
     treatment = treatment_for(facts, rules.rates)
     return treatment.model_copy(update={"evidence": evidence_of(customer)})
 
 
 async def facts_of(
-    session: AsyncSession, entity: LegalEntity, customer: Customer, on: date, *, adding_eur_minor: int = 0
+    session: AsyncSession,
+    entity: LegalEntity,
+    customer: Customer,
+    on: date,
+    *,
+    adding_eur_minor: int = 0,
+    proof: NumberProof | None = None,
 ) -> TaxFacts:
     """What the decision rests on; see `treatment_of`. The year's sales are summed up only where they matter."""
     facts = TaxFacts(
@@ -58,7 +67,7 @@ async def facts_of(
         buyer=BuyerFacts(
             kind=CustomerKind(customer.kind),
             place=buyer_place(customer),
-            number=await proof_of(session, customer),
+            number=proof or await proof_of(session, customer),
         ),
         on=on,
     )

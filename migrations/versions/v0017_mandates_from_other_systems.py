@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from migrations.filling import add_filled
 
 revision = "0017"
-down_revision = "0015"
+down_revision = "0016"
 
 
 def upgrade() -> None:

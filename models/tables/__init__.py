@@ -23,7 +23,7 @@ from models.tables.mandates import MandateRow
 from models.tables.messages import EventCursor, IncomingEvent, MailAddress, Message, MessageState
 from models.tables.parties import Customer, LegalEntity, PaymentMethod
 from models.tables.payments import Collection, JournalLine, PaymentAttempt, Refund
-from models.tables.portal import PortalSession
+from models.tables.portal import PortalSession, SignupSession
 from models.tables.rendering import RenderedDocument, RenderingState
 from models.tables.subscriptions import CommandRow, SubscriptionRow
 from models.tables.taxes import ExchangeRate, RegisterAnswer, VatCheck
@@ -80,6 +80,7 @@ __all__ = [
     "RenderedDocument",
     "RenderingState",
     "RowState",
+    "SignupSession",
     "SubscriptionRow",
     "TestClock",
     "Transfer",

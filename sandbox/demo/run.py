@@ -79,6 +79,7 @@ async def _perform(
         console.print(f"{number} invoices and credit notes are in {DOCUMENTS / form}.")
     summary.print_verdict(console, verdict)
     await summary.print_portals(console, relance, stories)
+    await summary.print_signup(console, relance, leads_to=relance.connections.settings.sendgrid_api_base)
     return verdict.agrees
 
 

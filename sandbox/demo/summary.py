@@ -19,6 +19,7 @@ from starter.accounts import Accounts, InvoiceAccount
 from starter.client import RelanceClient
 from starter.diary import Fact, FactKind
 from starter.overview import Overview
+from starter.signup_sessions import NewSignup
 
 REMINDER: Final = "mail payment_reminder"
 """Several of one customer and day leave as one mail (rules 26)."""
@@ -190,6 +191,16 @@ async def print_portals(console: Console, relance: RelanceClient, stories: Seque
             link = await relance.portal_sessions.create(story.customer.customer_id, by="demo")
             line = f"  {story.customer.person.name}, {title}: {link.url}"
             console.print(line, soft_wrap=True, highlight=False)
+
+
+async def print_signup(console: Console, relance: RelanceClient, *, leads_to: str) -> None:
+    """The address of a page on which whoever looks at the demo may sign up, in real time."""
+    plan = (await relance.list_plans())[0]
+    order = NewSignup(plan=plan.id, success_url=leads_to, cancel_url=leads_to)
+    row = await relance.signup_sessions.create(order, by="demo")
+    console.print(Text("\nA page on which to sign up yourself (for a day)", style="bold"))
+    line = f"  {plan.name}: {relance.signup_sessions.url_of(row)}"
+    console.print(line, soft_wrap=True, highlight=False)
 
 
 def _sum(invoices: Sequence[InvoiceAccount], field: str) -> str:

@@ -16,6 +16,7 @@ from billing.prices import Charging, Price, PricingModel
 from starter.cli import output, words
 from starter.cli.paying import PaymentTermsOption, by_transfer
 from starter.cli.plan_migration import migrate
+from starter.cli.plan_signup import signup_expire, signup_link
 from starter.cli.running import with_client
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(migrate)
+app.command("signup-link")(signup_link)
+app.command("signup-expire")(signup_expire)
 
 PLANS: Final = "plan"
 SELLER: Final = "seller"

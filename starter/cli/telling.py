@@ -91,7 +91,7 @@ def _print_document(document: PreviewDocument, currency: str) -> None:
         }
         for line in document.lines
     ]
-    output.show_table(rows, title=title if document.on is None else f"{title}, on {document.on}")
+    output.show_table(rows, title=title)
     net, vat, total = (
         words.amount(amount, currency)
         for amount in (document.net_minor, document.vat_minor, document.total_minor)
@@ -101,7 +101,7 @@ def _print_document(document: PreviewDocument, currency: str) -> None:
 
 def _sentences(found: WhatItBills) -> list[str]:
     said = []
-    if all(document.on is not None for document in found.documents):
+    if not found.documents:
         said.append("Nothing is billed now.")
     if found.from_balance_minor:
         said.append(f"Paid from the balance: {words.amount(found.from_balance_minor, found.currency)}.")

@@ -33,6 +33,7 @@ _TAGS: Final = (
     ("Plans", "What is on offer."),
     ("Coupons", "Discounts on offer."),
     ("Subscriptions", "Starting them, changing them, ending them, and how they stand."),
+    ("Signing up", "Pages on which somebody signs up by oneself."),
     ("Usage", "What is billed in arrears."),
     ("Invoices", "What was billed, and what corrects it."),
     ("Dunning", "The chase of what is not paid."),

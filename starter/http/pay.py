@@ -72,6 +72,8 @@ async def show(
         return _bad_link(request, HTTPStatus.GONE)
     if redirect_status:  # the bank sent them back, with secrets in the address
         await _hear_of_confirmation(door, payable.invoice_id)
+        if (signing_up := await door.relance.signup_sessions.page_of(payable.invoice_id)) is not None:
+            return RedirectResponse(signing_up, HTTPStatus.SEE_OTHER, headers=_HEADERS)
         return _to(token, asked=asked, back="1")
     bank_page = await _bank_page(door, payable)
     return _page(
@@ -105,11 +107,29 @@ async def pay(request: Request, token: str) -> Response:
         return _bad_link(request, HTTPStatus.GONE)
     if payable.standing not in _TO_BE_PAID:
         return _to(token)
-    command_id = await _command_id(request)
+    return _to(token, asked=await _asked(door, payable, await _command_id(request), now))
+
+
+async def charge_while_there(door: Door, invoice_id: str, *, command_id: str) -> str:
+    """Ask that an invoice be charged while its payer is at a page of ours; the address that leads on from there.
+
+    Raises:
+        NotFound: there is no such invoice.
+    """
+    now = datetime.now(UTC)
+    url = door.links.pay(invoice_id, now=now)
+    payable = await _payable(door, url.rpartition("/")[2], asked_at=None)
+    if payable.standing not in _TO_BE_PAID:
+        return url
+    return f"{url}?{urlencode({'asked': await _asked(door, payable, command_id, now)})}"
+
+
+async def _asked(door: Door, payable: Payable, command_id: str, now: datetime) -> str:
+    """Ask the owner of the invoice, and wait a little for the outcome. Since when, or `later` where it could not be."""
     if not await _ask(door, payable, command_id):
-        return _to(token, asked=_LATER)
-    await _wait_until(door, lambda session: is_answered(session, command_id))
-    return _to(token, asked=str(int(now.timestamp())))
+        return _LATER
+    await wait_until_answered(door, command_id)
+    return str(int(now.timestamp()))
 
 
 @router.post("/{token}/method")
@@ -179,6 +199,11 @@ async def _way_back(request: Request, door: Door, payable: Payable) -> str | Non
 def _to(token: str, **query: str) -> Response:
     said = f"?{urlencode(query)}" if query else ""
     return RedirectResponse(f"/pay/{token}{said}", HTTPStatus.SEE_OTHER, headers=_HEADERS)
+
+
+async def wait_until_answered(door: Door, command_id: str) -> None:
+    """Give the provider a moment to answer to the charge that a command asked for."""
+    await _wait_until(door, lambda session: is_answered(session, command_id))
 
 
 async def _wait_until(door: Door, holds: Callable[[AsyncSession], Awaitable[bool]]) -> None:

@@ -12,6 +12,7 @@ from starter.remote.customers import Customers, Mandates, PaymentMethods, SetupI
 from starter.remote.events import Events, WebhookEndpoints
 from starter.remote.invoices import Invoices, Payments, Refunds
 from starter.remote.portal import PortalSessions
+from starter.remote.signup import SignupSessions
 from starter.remote.subscriptions import Subscriptions
 from starter.remote.transport import TIMEOUT_SECONDS, TRIES, Transport
 
@@ -61,6 +62,7 @@ class RelanceHttp:
         self.events = Events(through)
         self.webhook_endpoints = WebhookEndpoints(through)
         self.portal_sessions = PortalSessions(through)
+        self.signup_sessions = SignupSessions(through)
         self.test_clocks = TestClocks(through)
 
     async def __aenter__(self) -> Self:

@@ -12,8 +12,7 @@ from support.subscriptions import MIDNIGHT_1_JULY, NOW, a_subscription, in_paid_
 from billing import lifecycle
 from billing.commands import Cancel, CreditTo, When
 from billing.decide import accept
-from billing.effects import BillEarlyExit, Transition
-from billing.leaving import cost_of_pending_end
+from billing.effects import Transition
 from billing.subscription import CustomerKind, Status, Subscription
 
 COMMITTED: dict[str, Any] = {"committed_until": date(2042, 1, 1), "customer_kind": CustomerKind.BUSINESS}
@@ -65,26 +64,6 @@ def test_whoever_was_not_told_in_time_leaves_freely_at_any_time(status: Status) 
     at_end = sub.model_copy(update={"cancel_at_end": True})
     crossed = lifecycle.cross_boundary(at_end, MIDNIGHT_1_JULY, catch_up_limit=2)
     assert not [line for line in told(at_end, crossed) if "early exit" in line]
-
-
-@pytest.mark.parametrize(
-    ("sub", "from_day"),
-    [
-        (a_subscription(**COMMITTED), None),
-        (a_subscription(**COMMITTED, cancel_at_end=True), date(2041, 7, 1)),
-        (a_subscription(**COMMITTED, cancel_on=date(2041, 8, 10)), date(2041, 9, 1)),
-        (in_paid_time(**COMMITTED, cancel_at_end=True), date(2041, 7, 1)),
-        # From 1 June on nothing paid this pause.
-        (a_subscription(Status.PAUSED, **COMMITTED, cancel_on=date(2041, 8, 10)), date(2041, 6, 1)),
-        (a_subscription(**COMMITTED, pause_at_end=True, cancel_on=date(2041, 8, 10)), date(2041, 7, 1)),
-        (a_subscription(Status.UNPAID, **COMMITTED, cancel_on=date(2041, 8, 10)), None),
-        (a_subscription(Status.CANCELED, **COMMITTED), None),
-    ],
-    ids=["none", "end", "date", "paid time", "paused", "pauses first", "unpaid", "over"],
-)
-def test_a_pending_cancel_knows_what_it_will_cost(sub: Subscription, from_day: date | None) -> None:
-    days = [effect.from_day for effect in cost_of_pending_end(sub) if isinstance(effect, BillEarlyExit)]
-    assert days == ([] if from_day is None else [from_day])
 
 
 @pytest.mark.parametrize("end", [lifecycle.end_access, lifecycle.resume])

@@ -13,7 +13,8 @@ from playwright.async_api import Browser, Page, Response, expect
 from starlette.routing import Match
 from support.axe import findings
 from support.browser import in_a_browser, person, portal_of
-from support.life import ClockedLife
+from support.life import APP, ClockedLife
+from support.signing_up import ZOE
 
 from mails.formats import Language
 from models.parties import Contact
@@ -22,6 +23,7 @@ from starter.api import create_app
 from starter.client import RelanceClient
 from starter.orders import CustomerChange, NewCustomer
 from starter.resources.portal import StartPage
+from starter.signup_sessions import NewSignup
 
 pytestmark = in_a_browser
 
@@ -46,6 +48,10 @@ FILES_AND_WAYS = {
     "POST /portal/v/{token}/subscriptions/{subscription}/resume",
     "POST /portal/v/{token}/subscriptions/{subscription}/undo-change",
     "POST /portal/v/{token}/subscriptions/{subscription}/withdraw",
+    "POST /portal/signup/{signup}/language",
+    "POST /portal/signup/{signup}/method",
+    "POST /portal/signup/{signup}/pay",
+    "GET /portal/signup/{signup}/replaced",
 }
 """What answers with a file, or leads on to a page that is looked over; a withdrawal's receipt is that of a cancel."""
 ADDED = "Your payment method was saved, and is used at once for what was open. You will get a receipt."
@@ -203,6 +209,31 @@ async def has_nothing(tour: Tour) -> None:
     await tour.looks("Payment methods", "We have no payment method of yours.")
 
 
+async def signs_up(tour: Tour) -> None:
+    """The pages of the sign-up, to an order that is declined."""
+    page, sessions = tour.page, tour.client.signup_sessions
+    order = NewSignup(plan="pro", success_url=f"{APP}/welcome", terms_url=f"{APP}/terms")
+    await page.goto(sessions.url_of(await sessions.create(order)))
+    await tour.looks("Sign up", "Total including VAT", "Continue")
+    for name, value in ZOE.items():
+        if name != "country":
+            await page.locator(f"#{name}").fill(value)
+    await page.locator("#email").fill("nowhere@example")
+    await tour.presses("Continue")
+    await tour.looks("Sign up", "Nothing was ordered yet: please look at what is marked below.")
+    await page.locator("#email").fill(ZOE["email"])
+    await tour.presses("Continue")
+    await page.get_by_role("button", name="can be saved, every charge is declined").click()
+    await tour.looks("Your order", "Total including VAT", "Order with an obligation to pay")
+    await page.locator("form.order").evaluate("form => form.noValidate = true")
+    await tour.presses("Order with an obligation to pay")
+    await tour.looks("Your order", "Please accept the terms of sale.")
+    for box in ("terms", "debit"):
+        await page.locator(f"input[name={box}]").check()
+    await tour.presses("Order with an obligation to pay")
+    await tour.looks("The payment did not go through", "Use another payment method")
+
+
 async def ends_without_a_link(tour: Tour, at: str) -> None:
     """The page that is open to everybody."""
     await tour.page.goto(f"{at}/portal/terminate")
@@ -242,6 +273,7 @@ async def test_axe_finds_nothing_on_any_page(world: ClockedLife, chromium: Brows
                 await sees_to_a_subscription(tour)
                 await owes(tour)
                 await has_nothing(tour)
+                await signs_up(tour)
                 await ends_without_a_link(tour, settings.public_url)
             seen |= tour.seen
             wrong += [f"{language}: {line}" for line in tour.wrong]

@@ -58,5 +58,14 @@ def test_a_person_makes_a_link_and_ends_its_session(
     assert "A start page is one of overview, invoices" in run(
         "customer", "portal-link", "anna", "--start", "x"
     )
+    run("plan", "create", "--name", "Pro", "--reference", "pro", "--currency", "EUR", "--amount", "49.00")
+    signing_up = ("plan", "signup-link", "pro", "--success-url", "https://app.example.com/welcome")
+    page = json.loads(run(*signing_up, "--reference", "zoe", "--quantity", "1", "--json"))
+    token = page["url"].removeprefix(f"{PUBLIC}/portal/signup/")
+    assert links.read(token, LinkPurpose.SIGNUP, now=datetime.now(UTC)) == page["id"]
+    assert run(*signing_up).startswith(f"{PUBLIC}/portal/signup/su_")
+    assert "There is no coupon HALF on offer" in run(*signing_up, "--coupon", "HALF")
+    assert run("plan", "signup-expire", page["id"]) == f"Ended: {page['id']}\n"
+    assert json.loads(run("plan", "signup-expire", "ref:zoe", "--json"))["state"] == "expired"
     assert run("customer", "portal-revoke", made["id"]) == f"Ended: {made['id']}\n"
     assert "There is no portal session ps_x" in run("customer", "portal-revoke", "ps_x")

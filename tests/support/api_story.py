@@ -26,6 +26,8 @@ CHECKS: Final = [
     response_schema_conformance,
 ]
 PATIENCE_SECONDS: Final = 90
+BACK: Final = "https://app.example.com/welcome"
+"""Below an address to which customers may be led back."""
 BEGINS: Final = "2041-01-31T09:00:00Z"
 PARIS: Final = {"line1": "12 rue de la Paix", "postal_code": "75002", "city": "Paris", "country": "FR"}
 
@@ -160,6 +162,12 @@ def _sign_up(tell: Told, clock: str, cards: dict[str, str]) -> str:
         tell("POST /v1/payment_methods", {"customer": f"ref:{name}", "token": cards[card]})
     session = tell("POST /v1/portal_sessions", {"customer": "ref:acme", "start": "invoices"})["id"]
     tell("POST /v1/portal_sessions/{portal_session}/revoke", portal_session=session)
+    new = {"plan": "ref:gold", "reference": "signing-up", "success_url": BACK, "test_clock": clock}
+    tell("POST /v1/signup_sessions", {**new, "customer": {"kind": "business", "country": "DE"}})
+    signing_up = {"signup_session": "ref:signing-up"}
+    assert tell("GET /v1/signup_sessions/{signup_session}", **signing_up)["state"] == "open"
+    ended = tell("POST /v1/signup_sessions/{signup_session}/expire", **signing_up)
+    assert (ended["state"], ended["url"]) == ("expired", None)
     whose = {"customer": "ref:acme"}
     spare = tell("POST /v1/payment_methods", {**whose, "token": cards["spare"], "as_default": False})
     method, good = spare["id"], {"payment_method": cards["good"]}

@@ -22,13 +22,14 @@ from activities.books.gate import GateRefused, begin_attempt
 from activities.books.metering import UsageReport, record_usage
 from activities.books.outcomes import record_outcome
 from activities.books.previewing import Preview, preview
+from activities.books.rectifying import Rectified, rectify
 from activities.books.refunding import record_refund
 from activities.books.steps import apply_command, take_step
 from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
 from activities.stripe_requests import prepare
 from billing.commands import Command
-from billing.corrections import Correction
+from billing.corrections import Correction, NewBuyer, Rectify
 from billing.effects import TermsChange
 from billing.errors import InvalidInput
 from billing.exchange import DayRate
@@ -41,6 +42,7 @@ from models.boundary import CommandOrder, StepOrder
 from models.database import Database
 from models.tables import (
     CreditNote,
+    Customer,
     Invoice,
     InvoiceLine,
     PaymentAttempt,
@@ -169,6 +171,42 @@ class Bookkeeping:
             return False
         return True
 
+    async def knows(self, **facts: object) -> None:
+        """What the seller knows of the customer from now on."""
+        async with self._write() as session:
+            customer = await session.get_one(Customer, self.customer_id)
+            for name, value in facts.items():
+                setattr(customer, name, value)
+
+    async def uses(
+        self, quantity: str, meter: str = "calls", *, event_id: str = "", on: str | None = None
+    ) -> None:
+        """A backend reports what was used: now, or late of noon on a day."""
+        at = self.at if on is None else datetime.fromisoformat(on).replace(hour=11, tzinfo=UTC)
+        self._events += 1
+        event_id = event_id or f"event {self._events}"
+        async with self._write() as session:
+            row = await session.get_one(SubscriptionRow, self.subscription_id)
+            report = UsageReport(event_id=event_id, meter=meter, quantity=Decimal(quantity), at=at)
+            await record_usage(session, row, [report], self.at)
+
+    async def previews(self, command: Command) -> Preview:
+        """What a command would bill."""
+        async with self.database.read() as session:
+            row = await session.get_one(SubscriptionRow, self.subscription_id)
+            return await preview(Work(session, Preparing(), RULES, row, self.at, command.command_id), command)
+
+    async def rectifies(self, invoice_id: str, **buyer: object) -> Rectified:
+        """Replace an invoice by one with corrected data of the buyer, and keep them."""
+        asked = Rectify(
+            command_id="right",
+            invoice_id=invoice_id,
+            buyer=NewBuyer.model_validate(buyer),
+            update_customer=True,
+        )
+        async with self._write() as session:
+            return await rectify(session, Preparing(), RULES, asked, at=self.at)
+
     async def passes(self, days: int) -> None:
         """Let days pass; what the subscription does by itself is left to `takes_step`."""
         self.at += timedelta(days=days)
@@ -198,21 +236,6 @@ class Bookkeeping:
     async def lives_for(self, days: int) -> None:
         """Likewise for so many days."""
         await self.lives_until(str(self.today + timedelta(days=days)))
-
-    async def uses(self, quantity: str, meter: str = "calls", *, on: str | None = None) -> None:
-        """Usage that the backend reports: of now, or late of noon on a day."""
-        at = self.at if on is None else datetime.fromisoformat(on).replace(hour=11, tzinfo=UTC)
-        self._events += 1
-        report = UsageReport(event_id=f"event {self._events}", meter=meter, quantity=Decimal(quantity), at=at)
-        async with self._write() as session:
-            row = await session.get_one(SubscriptionRow, self.subscription_id)
-            await record_usage(session, row, [report], self.at)
-
-    async def previews(self, command: Command) -> Preview:
-        """What the command would bill now; nothing is written."""
-        async with self.database.read() as session:
-            row = await session.get_one(SubscriptionRow, self.subscription_id)
-            return await preview(Work(session, Preparing(), RULES, row, self.at, command.command_id), command)
 
     async def begins_charge(self, invoice_id: str, trigger: Trigger = Trigger.SUPPORT) -> str | None:
         """The attempt that was written to charge an invoice now; None where the gate is shut."""

@@ -15,6 +15,7 @@ from starter.http.v1 import (
     payment_methods,
     payments,
     portal_sessions,
+    signup_sessions,
     subscription_commands,
     subscriptions,
     test_clocks,
@@ -40,6 +41,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     events.router,
     webhook_endpoints.router,
     portal_sessions.router,
+    signup_sessions.router,
     test_clocks.router,
 )
 """In the order of the API document."""

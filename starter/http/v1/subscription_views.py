@@ -13,7 +13,7 @@ from models.boundary import Accepted, PlannedStep
 from models.tables import SubscriptionRow
 from starter.http.calling import Call
 from starter.problems import TookTooLong
-from starter.reading import FirstOutcome
+from starter.reading import WAIT_SECONDS, FirstOutcome
 from starter.resources.subscriptions import FirstPayment, GivenDiscount, Next, Subscription
 from workflows.details import subscription_step
 
@@ -56,10 +56,10 @@ async def show_rows(call: Call, rows: Sequence[SubscriptionRow]) -> list[Subscri
     ]
 
 
-async def first_payment(call: Call, key: str) -> FirstPayment:
-    """What came of the first payment, once it has come."""
+async def first_payment(call: Call, key: str, *, seconds: float = WAIT_SECONDS) -> FirstPayment:
+    """What came of the first payment, once it has come; `pending` where it takes longer than this."""
     try:
-        found = await call.relance.wait_for_first_payment(key)
+        found = await call.relance.wait_for_first_payment(key, seconds=seconds)
     except TookTooLong:
         return FirstPayment(
             outcome="pending", invoice=None, pay_url=None, decline_code=None, decline_reason=""
