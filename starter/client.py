@@ -49,7 +49,15 @@ from starter.imports import Imports
 from starter.late_payments import LatePayments
 from starter.listing import Listing
 from starter.mandates import MandateGiven, Mandates
-from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
+from starter.orders import (
+    Custom,
+    CustomerChange,
+    NewCustomer,
+    NewEntity,
+    NewPlan,
+    NewSubscription,
+    PlanChange,
+)
 from starter.overview import Overview
 from starter.payment_methods import MethodSet, PaymentMethods
 from starter.payments import Payments
@@ -195,6 +203,10 @@ class RelanceClient(Commands):
         """A plan; see `Catalogue.find_plan`."""
         return await self._catalogue.find_plan(plan)
 
+    async def update_plan(self, plan: str, change: PlanChange) -> Plan:
+        """Change what a plan has beside its terms; see `Catalogue.update_plan`."""
+        return await self._catalogue.update_plan(plan, change)
+
     async def archive_plan(self, plan: str) -> Plan:
         """Take a plan off the offer; see `Catalogue.archive_plan`."""
         return await self._catalogue.archive_plan(plan)
@@ -248,9 +260,13 @@ class RelanceClient(Commands):
 
     # Subscriptions; what is asked of a running one is in `Commands`
 
-    async def start_subscription(self, order: NewSubscription) -> Started:
+    async def start_subscription(self, order: NewSubscription, *, or_describe: bool = False) -> Started:
         """Start a subscription; the same id or reference twice is one; see `Subscriptions.start`."""
-        return await self._subscriptions.start(order)
+        return await self._subscriptions.start(order, or_describe=or_describe)
+
+    async def describe_subscription(self, subscription: str, custom: Custom) -> SubscriptionRow:
+        """Other metadata; see `Subscriptions.describe`."""
+        return await self._subscriptions.describe(subscription, custom)
 
     async def settle_payment(
         self,

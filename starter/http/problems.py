@@ -36,6 +36,7 @@ from starter.problems import (
     AlreadyExists,
     ClockStuck,
     CommandRefused,
+    FixedSinceStart,
     MethodRefused,
     NotRunning,
     NoWorker,
@@ -185,7 +186,7 @@ def _ours(error: RelanceError) -> JSONResponse:
         error.message,
         code=error.code,
         field=error.field,
-        remedy=kind.remedy,
+        remedy=error.remedy if isinstance(error, FixedSinceStart) else kind.remedy,
         decline_code=error.decline_code if isinstance(error, MethodRefused) else None,
     )
 

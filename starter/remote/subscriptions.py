@@ -18,6 +18,7 @@ from starter.resources.subscriptions import (
     Resume,
     Subscription,
     SubscriptionContent,
+    SubscriptionUpdate,
     Withdraw,
 )
 
@@ -37,9 +38,16 @@ class Subscriptions:
     async def put(
         self, subscription: str, body: SubscriptionContent, *, idempotency_key: str | None = None
     ) -> Subscription:
-        """Start the subscription with this reference, unless it was started."""
+        """Start the subscription with this reference, or bring its metadata to those sent."""
         path = at("subscriptions", subscription)
         return await self._through.send(Subscription, "PUT", path, body, idempotency_key=idempotency_key)
+
+    async def update(
+        self, subscription: str, body: SubscriptionUpdate, *, idempotency_key: str | None = None
+    ) -> Subscription:
+        """Change the metadata of a subscription."""
+        path = at("subscriptions", subscription)
+        return await self._through.send(Subscription, "PATCH", path, body, idempotency_key=idempotency_key)
 
     async def get(self, subscription: str) -> Subscription:
         """How a subscription stands, and what happens next."""

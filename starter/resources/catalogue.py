@@ -65,6 +65,17 @@ class PlanContent(Body):
     metadata: Metadata = Field(default_factory=dict)
 
 
+class PlanUpdate(Body):
+    """What is new about a plan beside its terms, which never change. What is not sent stays."""
+
+    model_config = example(metadata={"tier": "2"}, archived=False)
+
+    metadata: Metadata | None = None
+    """In place of what there is; `{}` takes all of it away."""
+    archived: bool | None = None
+    """Whether it is off the offer; `false` puts it back on."""
+
+
 class NewPlan(PlanContent):
     """A plan to put on offer."""
 

@@ -55,6 +55,15 @@ class SubscriptionContent(Body):
     """Answer when the first payment has an outcome, and say which."""
 
 
+class SubscriptionUpdate(Body):
+    """What is new about a subscription beside what it bills: that is changed by `change`, which says when and how."""
+
+    model_config = example(metadata={"crm": "1234"})
+
+    metadata: Metadata
+    """In place of what there is; `{}` takes all of it away."""
+
+
 class NewSubscription(SubscriptionContent):
     """A subscription to start."""
 

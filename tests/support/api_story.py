@@ -125,6 +125,7 @@ def _offer(tell: Told) -> str:
     tell("POST /v1/plans", metered)
     plan: str = tell("POST /v1/plans", {**price, "name": "Old"})["id"]
     tell("POST /v1/plans/{plan}/archive", plan=plan)
+    tell("PATCH /v1/plans/{plan}", {"metadata": {"tier": "2"}}, plan="ref:gold")
     tell("GET /v1/plans", query={"archived": "true", "limit": 2})
     tell("POST /v1/coupons", {"code": "WELCOME20", "percent": "20", "periods": 3})
     tell("POST /v1/coupons", {"code": "OLD", "amount": "5", "currency": "EUR"})
@@ -200,6 +201,7 @@ def _steer(tell: Told) -> str:
     tell("POST /v1/subscriptions/{subscription}/pause", {"when": "now"}, subscription="ref:paused")
     tell("POST /v1/subscriptions/{subscription}/resume", {}, subscription="ref:paused")
     tell("POST /v1/subscriptions/{subscription}/withdraw", {}, subscription="ref:regret")
+    tell("PATCH /v1/subscriptions/{subscription}", {"metadata": {"crm": "7"}}, **acme)
     tell("GET /v1/subscriptions", query={"customer": "ref:acme", "plan": "ref:gold", "status": "active"})
     tell("GET /v1/subscriptions/{subscription}/overview", **acme)
     events = [{"id": "e1", "meter": "calls", "quantity": "250"}]
