@@ -107,8 +107,8 @@ async def _transition(work: Work, step: Step) -> Transition:
             return lifecycle.close_usage(sub)
         case StepKind.NOTIFY:
             return lifecycle.mark_notified(sub, step)
-        case StepKind.WAIT:
-            return Transition(sub)
+        case StepKind.MOVE_ACCESS_ON | StepKind.WAIT:
+            return Transition(sub)  # storing it tells until when to let the customer in
 
 
 async def _is_gated(work: Work) -> bool:

@@ -74,7 +74,11 @@ async def test_a_subscription_s_metadata_change_and_what_it_bills_by_change_alon
     order = {"customer": "ref:anna", "plan": "ref:crew", "quantity": 3, "metadata": {"crm": "1"}}
     started = (await admin.put("/v1/subscriptions/ref:anna", json=order)).json()
     told = await admin.put("/v1/subscriptions/ref:anna", json={**order, "metadata": {"crm": "2"}})
-    assert (told.status_code, told.json()["id"], told.json()["metadata"]) == (200, started["id"], {"crm": "2"})
+    assert (told.status_code, told.json()["id"], told.json()["metadata"]) == (
+        200,
+        started["id"],
+        {"crm": "2"},
+    )
     posted = await admin.post(
         "/v1/subscriptions", json={**order, "reference": "anna", "metadata": {"crm": "2"}}
     )
