@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from activities.books.balance import free_balance_seen
@@ -19,11 +19,12 @@ from activities.books.document_lines import Rated
 from activities.books.issuing import claim_of, claimed, treatment_now
 from activities.books.rows import customer_of
 from activities.books.work import Work
+from billing import lifecycle
 from billing.calendar import local_date
 from billing.commands import Command, CreditTo
 from billing.credit import use_balance
 from billing.decide import accept
-from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue
+from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue, Transition
 from billing.subscription import Status, Subscription
 from billing.tax import TaxedLines, Totals
 from billing.taxation import TaxTreatment
@@ -100,7 +101,7 @@ class Preview(Value):
     credit_to: CreditTo | None = None
     """Where the paid part of that goes; None where nothing is credited."""
     next_invoice: Upcoming | None = None
-    """The renewal after it; usage is not known yet."""
+    """The renewal after it, once what it bills was paid; usage is not known yet."""
 
 
 def next_invoice(
@@ -145,7 +146,7 @@ async def preview(work: Work, command: Command) -> Preview:
         waits = any(isinstance(effect, BillChange) and effect.if_paid for effect in transition.effects)
         if_paid = waits and any([await can_be_gated(work, bill) for bill in bills])
         treatment = await treatment_now(work.session, work.row, work.at, work.rules)
-        coming = upcoming(transition.after, treatment)
+        coming = upcoming(_as_paid(transition, work.at), treatment)
     finally:
         work.row.state = before
     claims = [bill.claim.taxed.totals.total_minor for bill in bills if bill.claim is not None]
@@ -166,6 +167,15 @@ async def preview(work: Work, command: Command) -> Preview:
         credit_to=_credit_to(transition.effects) if notes else None,
         next_invoice=coming,
     )
+
+
+def _as_paid(transition: Transition, at: datetime) -> Subscription:
+    """The subscription once what is billed was paid: only then does a change that waits for it hold."""
+    sub = transition.after
+    for effect in transition.effects:
+        if isinstance(effect, BillChange) and effect.if_paid:
+            sub = lifecycle.apply_change(sub, effect.change, at).after
+    return sub
 
 
 async def _bill(work: Work, effect: Effect) -> Bill | None:

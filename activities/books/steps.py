@@ -17,7 +17,7 @@ from activities.books.config import BookRules
 from activities.books.coupons import redeem_later, with_coupon
 from activities.books.gate import Prepares, live_attempt
 from activities.books.issuing import claim_of
-from activities.books.notices import tell_all
+from activities.books.notices import emit, tell_all
 from activities.books.rows import customer_of, get, invoices_of, lock_subscription, lock_with_subscription
 from activities.books.standing import duties_of, method_facts, running_chases
 from activities.books.transitions import carry_out, settle_standing
@@ -151,6 +151,8 @@ async def apply_command(
             await redeem_later(work, command)
     except (Refused, InvalidInput) as refusal:
         outcome = refusal.message
+        facts = {"command": command.command_id, "kind": command.kind, "reason": outcome}
+        emit(session, row, "subscription.command_refused", facts, order.as_of, rules.access)
     else:
         await carry_out(work, transition)
     session.add(

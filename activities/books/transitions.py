@@ -230,6 +230,12 @@ async def _bill_change(work: Work, effect: BillChange) -> None:
     if gated:
         work.row.conditional = effect.change
         work.row.state = work.row.state.model_copy(update={"gated_invoice": invoice.id})
+        facts = {
+            "to": effect.change.terms.plan_name,
+            "invoice": invoice.id,
+            "command": effect.change.command_id,
+        }
+        emit(work.session, work.row, "subscription.change_waiting", facts, work.at, work.rules.access)
     await collect_invoice(work, invoice)
 
 

@@ -11,6 +11,7 @@ from starter.resources.common import Page
 from starter.resources.subscriptions import (
     Cancel,
     Change,
+    CommandStatus,
     GiveCoupon,
     NewSubscription,
     Pause,
@@ -133,3 +134,14 @@ class Subscriptions:
     ) -> Subscription:
         path = at("subscriptions", subscription, verb)
         return await self._through.send(Subscription, "POST", path, body, idempotency_key=idempotency_key)
+
+
+class Commands:
+    """`/v1/commands`."""
+
+    def __init__(self, through: Transport) -> None:
+        self._through = through
+
+    async def get(self, command: str) -> CommandStatus:
+        """What became of a command that was accepted."""
+        return await self._through.get(CommandStatus, at("commands", command))
