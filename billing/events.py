@@ -235,6 +235,15 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
         says="A transfer that was recorded by mistake is undone.", data={**_INVOICE, **_TRANSFER}
     ),
     "payment_method.replaced": EventKind(says="The customer gave another payment method.", data=_METHOD),
+    "payment_method.backup_set": EventKind(
+        says="The customer agreed that another card stands in where the one that is charged is dead.",
+        data=_METHOD,
+    ),
+    "payment_method.backup_dropped": EventKind(says="Nothing stands in any more.", data=_METHOD),
+    "payment_method.removed": EventKind(
+        says="A payment method was taken away; a backup may have taken its place.",
+        data={**_METHOD, "takes_over": None},
+    ),
     "payment_method.expiring": EventKind(
         says="The card expires soon, or before a charge that is known.", data={"expires_on": "2027-03-31"}
     ),

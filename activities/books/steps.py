@@ -17,6 +17,7 @@ from activities.books.config import BookRules
 from activities.books.coupons import redeem_later, with_coupon
 from activities.books.gate import Prepares, live_attempt
 from activities.books.issuing import claim_of
+from activities.books.methods import facts_of
 from activities.books.notices import emit, tell_all
 from activities.books.rows import customer_of, get, invoices_of, lock_subscription, lock_with_subscription
 from activities.books.standing import duties_of, method_facts, running_chases
@@ -269,8 +270,7 @@ async def bring_back(
     """
     customer = await get(session, Customer, customer_id, field="customer")
     method = await get(session, PaymentMethod, customer.default_method_id or "", field="payment method")
-    facts = {"payment_method": method.id, "kind": method.kind}
-    await tell_all(session, customer_id, "payment_method.replaced", facts, at, rules.access)
+    await tell_all(session, customer_id, "payment_method.replaced", facts_of(method), at, rules.access)
     query = select(SubscriptionRow.id).where(
         SubscriptionRow.customer_id == customer_id, SubscriptionRow.status == Status.UNPAID.value
     )

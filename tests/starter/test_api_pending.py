@@ -137,3 +137,31 @@ async def test_a_change_at_the_period_s_end_and_a_sign_up_that_waits(
     with pytest.raises(ApiProblem) as unknown:
         await relance.commands.get("cmd_of_nobody")
     assert (unknown.value.status, unknown.value.field) == (404, "command")
+
+
+async def test_what_becomes_of_payment_methods_is_told(world: ClockedLife, relance: RelanceHttp) -> None:
+    await signed_up(world, relance, "anna", ("ok",))
+    (default,) = (await relance.payment_methods.list("ref:anna")).data
+    token = await world.new_card("anna", ("ok",))
+    spare = await relance.payment_methods.save("ref:anna", token, as_default=False)
+    for _ in range(2):
+        await relance.payment_methods.make_backup("ref:anna", spare.id, agreed=True)
+    assert not (await relance.payment_methods.drop_backup("ref:anna", default.id)).is_backup
+    for _ in range(2):
+        assert not (await relance.payment_methods.drop_backup("ref:anna", spare.id)).is_backup
+    await relance.payment_methods.make_backup("ref:anna", spare.id, agreed=True)
+    for _ in range(2):
+        await relance.payment_methods.detach("ref:anna", default.id)
+    await world.settle()
+    page = await relance.events.list(subscription="ref:anna", type="payment_method.*", limit=100)
+    told = [(event.type, event.data) for event in page.data]
+    backup = {"payment_method": spare.id, "kind": "card"}
+    assert told == [
+        ("payment_method.backup_set", backup),
+        ("payment_method.backup_dropped", backup),
+        ("payment_method.backup_set", backup),
+        ("payment_method.removed", {"payment_method": default.id, "kind": "card", "takes_over": spare.id}),
+    ]
+    assert {(event.entitled, str(event.access_until)) for event in page.data} == {
+        (True, "2041-02-28 23:00:00+00:00")
+    }

@@ -168,6 +168,7 @@ def _sign_up(tell: Told, clock: str, cards: dict[str, str]) -> str:
         {**whose, "agreed": True},
         payment_method=method,
     )
+    tell("POST /v1/payment_methods/{payment_method}/drop-backup", whose, payment_method=method)
     tell("POST /v1/payment_methods/{payment_method}/make-default", whose, payment_method=method)
     tell("POST /v1/payment_methods/{payment_method}/make-default", whose, **good)
     tell("POST /v1/payment_methods/{payment_method}/detach", whose, payment_method=method)
