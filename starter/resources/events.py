@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from models.deliveries import DeliveryOutcome, DisabledBecause, EndpointState
-from starter.resources.common import Body, Resource
+from starter.resources.common import Body, Resource, example
 
 Types = Annotated[
     tuple[Annotated[str, Field(max_length=60)], ...],
@@ -65,6 +65,34 @@ class NewWebhookEndpoint(Body):
     description: Annotated[str, Field(max_length=200)] = ""
     locale: Annotated[str, Field(max_length=20, examples=["en"])] = "en"
     """Of the owner: `fr`, or `en`, which all others read too."""
+
+
+class WebhookEndpointUpdate(Body):
+    """What is new about an endpoint. What is not sent stays."""
+
+    model_config = example(types=["access.*", "invoice.paid"])
+
+    url: Annotated[str, Field(max_length=2000)] | None = None
+    """What had failed is tried there at once."""
+    owner: Annotated[str, Field(max_length=200)] | None = None
+    types: Types | None = None
+    """In place of those that it has, from now on; `[]` is all."""
+    description: Annotated[str, Field(max_length=200)] | None = None
+    locale: Annotated[str, Field(max_length=20)] | None = None
+
+
+class WebhookTest(Resource):
+    """What an endpoint made of a delivery that was made to see whether it arrives."""
+
+    object: Literal["webhook_test"] = "webhook_test"
+    endpoint: str
+    event: str
+    """Its id, as in the header `webhook-id`; its type is `endpoint.test`, it is about no subscription."""
+    delivered: bool
+    status_code: int | None
+    took_ms: int
+    detail: str
+    """Why it was not taken, with the beginning of the answer."""
 
 
 class WebhookEndpoint(Resource):

@@ -260,6 +260,9 @@ def _follow(tell: Told) -> tuple[str, str]:
     it: dict[str, Any] = {"webhook_endpoint": endpoint}
     tell("GET /v1/webhook_endpoints")
     tell("GET /v1/webhook_endpoints/{webhook_endpoint}", **it)
+    wanted = {"types": ["invoice.*", "access.*"]}
+    tell("PATCH /v1/webhook_endpoints/{webhook_endpoint}", wanted, **it)
+    assert not tell("POST /v1/webhook_endpoints/{webhook_endpoint}/test", **it)["delivered"]
     before = tell("GET /v1/webhook_endpoints/{webhook_endpoint}/secret", **it)["secret"]
     tell("POST /v1/webhook_endpoints/{webhook_endpoint}/rotate-secret", {}, **it)
     assert tell("GET /v1/webhook_endpoints/{webhook_endpoint}/secret", **it)["secret"] != before
