@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Final
 
 import httpx
@@ -20,6 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.bookkeeping import faults_for_a_person
 from activities.books.rows import goes_on, lock
 from activities.heartbeats import beating
+from activities.tls import trusted
 from activities.worker_shutdown import raise_if_cancelled, while_the_worker_lives
 from billing.errors import InvalidInput
 from models.boundary import AdvanceOrder, ClockRun, Tick, TickTo
@@ -109,7 +108,7 @@ class TestClocks:
                 clock.problem, clock.advancing_to = str(problem), None
 
     async def _advance(self, clock_id: str) -> None:
-        async with httpx.AsyncClient(timeout=PEER_SECONDS, verify=_tls()) as http:
+        async with httpx.AsyncClient(timeout=PEER_SECONDS, verify=trusted()) as http:
             round_ = _Round()
             now, target = await self._read(clock_id)
             await self._settle(clock_id, now, round_, await self._members(clock_id))
@@ -241,9 +240,3 @@ _PASSING: Final = frozenset(
 
 class _NotQuiet(Exception):
     """Something on the clock does not come to rest; the message names it."""
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Made once: it reads every certificate of the machine, which takes longer than most advances."""
-    return httpx.create_ssl_context()

@@ -12,6 +12,8 @@ import httpx
 import stripe
 from typing_extensions import override
 
+from activities.tls import trusted
+
 CONNECT_TIMEOUT_SECONDS = 5.0
 
 
@@ -23,7 +25,9 @@ class HttpxTransport(stripe.HTTPClient):
     def __init__(self, *, timeout_seconds: float) -> None:
         super().__init__()
         connect = min(CONNECT_TIMEOUT_SECONDS, timeout_seconds)
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(timeout_seconds, connect=connect))
+        self._http = httpx.AsyncClient(
+            timeout=httpx.Timeout(timeout_seconds, connect=connect), verify=trusted()
+        )
 
     @override
     async def request_async(

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import httpx
 
+from activities.tls import trusted
 from activities.vat_checks import RegisterReply
 from models.tables import RegisterAnswer
 from settings import VIES
@@ -37,7 +38,7 @@ class Vies:
         if requester:
             question |= {"requesterMemberStateCode": requester[:2], "requesterNumber": requester[2:]}
         try:
-            async with httpx.AsyncClient(timeout=self._timeout) as client:
+            async with httpx.AsyncClient(timeout=self._timeout, verify=trusted()) as client:
                 answer = await client.post(f"{self._base}/check-vat-number", json=question)
             told: Any = answer.json()
         except httpx.HTTPError as error:

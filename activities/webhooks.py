@@ -10,13 +10,13 @@ import ssl
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from typing import Final, Protocol
 
 import httpx
 from standardwebhooks import Webhook
 
 from activities.addresses import resolve
+from activities.tls import trusted
 from billing.errors import InvalidInput
 from billing.values import Value
 
@@ -137,7 +137,7 @@ class Postman:
         target = await resolve(url, allow_private=self._allow_private)
         async with (
             httpx.AsyncClient(
-                verify=_tls(),
+                verify=trusted(),
                 trust_env=False,
                 follow_redirects=False,
                 timeout=httpx.Timeout(self._seconds, connect=CONNECT_SECONDS),
@@ -166,9 +166,3 @@ async def _beginning(answer: httpx.Response) -> str:
 
 def _since(began: float) -> int:
     return int((time.monotonic() - began) * 1000)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Made once: it reads every certificate of the machine."""
-    return httpx.create_ssl_context()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import stripe
 
+from activities.tls import trusted
 from sandbox.stripe.server import running
 
 TEST_KEY = "sk_test_sandbox"
@@ -30,19 +31,19 @@ class FakeStripe:
 
     def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """Ask the control plane: `get("ledger")`."""
-        answer = httpx.get(f"{self.base}/_fake/{path}", timeout=20)
+        answer = httpx.get(f"{self.base}/_fake/{path}", timeout=20, verify=trusted())
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def post(self, path: str, body: Any = None) -> Any:  # noqa: ANN401 - JSON
         """Tell the control plane: `post("script/pm_...", ["insufficient_funds", "ok"])`."""
-        answer = httpx.post(f"{self.base}/_fake/{path}", json=body, timeout=20)
+        answer = httpx.post(f"{self.base}/_fake/{path}", json=body, timeout=20, verify=trusted())
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def faults_are_over(self) -> None:
         """Nothing goes wrong any more."""
-        httpx.delete(f"{self.base}/_fake/faults", timeout=20).raise_for_status()
+        httpx.delete(f"{self.base}/_fake/faults", timeout=20, verify=trusted()).raise_for_status()
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,8 @@ async def get(session: AsyncSession, table: type[Row], key: str, *, field: str) 
     row = await session.get(table, key)
     if row is None:
         raise NotFound(f"There is no {field} {key}.", field=field)
+    # A session only remembers what somebody holds; the seller would be read three times for one invoice.
+    session.info.setdefault("held", {})[table, key] = row
     return row
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from fakes import TEST_KEY, FakeStripe
 from support.mailroom import KEY
 
 from activities.links import LinkPurpose, Links
-from models.schema import migrate
 from starter.cli import main
 
 ADDRESS = ("--line1", "12 rue de la Paix", "--postal-code", "75002", "--city", "Paris")
@@ -23,9 +23,10 @@ def test_a_person_makes_a_link_and_ends_its_session(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     fake_stripe: FakeStripe,
+    sqlite_template: Path,
 ) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'relance.db'}"
-    migrate(url)
+    shutil.copy(sqlite_template, tmp_path / "relance.db")
     monkeypatch.chdir(tmp_path)
     for name, value in (
         ("DATABASE_URL", url.replace("+aiosqlite", "")),

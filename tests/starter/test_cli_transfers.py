@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from support.terminal import Terminal
 from support.transfers import acme, bill
 
 from models.database import Database
-from models.schema import migrate
 
 
 @pytest.fixture
@@ -23,10 +23,11 @@ def relance(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     fake_stripe: FakeStripe,
+    sqlite_template: Path,
 ) -> Terminal:
     """A terminal, and books in which ACME owes 120.00 on F-000001 since 2 March 2026."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'relance.db'}"
-    migrate(url)
+    shutil.copy(sqlite_template, tmp_path / "relance.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", url.replace("+aiosqlite", ""))
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from billing.errors import InvalidInput
 from billing.payment import AttemptState
 from models.database import Database
 from models.parties import Address, Contact
-from models.schema import migrate
 from models.tables import PaymentMethod
 from settings import Settings
 from starter.cli import main
@@ -183,9 +183,10 @@ def test_the_same_by_command_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     fake_stripe: FakeStripe,
+    sqlite_template: Path,
 ) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'relance.db'}"
-    migrate(url)
+    shutil.copy(sqlite_template, tmp_path / "relance.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", url.replace("+aiosqlite", ""))
     monkeypatch.setenv("STRIPE_API_KEY", TEST_KEY)

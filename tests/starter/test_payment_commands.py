@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,6 @@ from activities.books.correcting import begin_correction
 from billing.corrections import Credit
 from billing.errors import InvalidInput
 from models.database import Database
-from models.schema import migrate
 from models.tables import Invoice, PaymentAttempt
 from starter.cli import main
 from starter.client import RelanceClient
@@ -65,9 +65,10 @@ def desk(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     fake_stripe: FakeStripe,
+    sqlite_template: Path,
 ) -> Desk:
     url = f"sqlite+aiosqlite:///{tmp_path / 'relance.db'}"
-    migrate(url)
+    shutil.copy(sqlite_template, tmp_path / "relance.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", url.replace("+aiosqlite", ""))
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")

@@ -42,6 +42,7 @@ from typing_extensions import override
 from activities.messages import Messages, OutboxRules
 from activities.sendgrid_mailer import SendGridMailer
 from activities.stripe_gateway import StripeGateway
+from activities.tls import trusted
 from billing.commands import Command
 from billing.dunning import DunningPolicy
 from billing.mandates import Consent
@@ -162,7 +163,7 @@ class Person:
         settings = self.life.settings
         mailer = SendGridMailer(api_key="SG.test", api_base=settings.sendgrid_api_base)
         await Messages(self.life.database, mailer, OutboxRules.of(settings)).drain()
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(verify=trusted()) as http:
             kept = (await http.get(f"{settings.sendgrid_api_base}/api/messages")).json()["messages"]
         mine = [mail for mail in kept if mail["to"][0]["email"] == f"{self.reference}@example.com"]
         mine.sort(key=lambda mail: mail["custom_args"]["as_of"])
@@ -405,7 +406,7 @@ class StripeInOurTime(StripeGateway):
         self._fake = fake
 
     async def _keep_time(self, as_of: datetime) -> None:
-        async with httpx.AsyncClient(base_url=f"{self._fake.base}/_fake/") as http:
+        async with httpx.AsyncClient(base_url=f"{self._fake.base}/_fake/", verify=trusted()) as http:
             now = datetime.fromisoformat((await http.get("clock")).json()["now"])
             seconds = max(0, int((as_of - now).total_seconds()))
             (await http.post("clock", json={"seconds": seconds})).raise_for_status()

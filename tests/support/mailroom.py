@@ -14,6 +14,7 @@ from activities.books.config import BookRules
 from activities.links import Links
 from activities.messages import Messages, OutboxRules
 from activities.sendgrid_mailer import SendGridMailer
+from activities.tls import trusted
 from models.database import Database
 from models.ids import derived_id
 from models.tables import Message
@@ -46,7 +47,7 @@ class Mailbox:
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._http = httpx.Client(base_url=address)
+        self._http = httpx.Client(base_url=address, verify=trusted())
 
     def letters(self) -> list[dict[str, Any]]:
         kept: list[dict[str, Any]] = self._http.get("/api/messages").json()["messages"]

@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI
 from lxml import html
 
+from activities.tls import trusted
 from starter.client import RelanceClient
 from starter.resources.portal import StartPage
 
@@ -26,8 +27,8 @@ class Reader:
 
     def __init__(self, app: FastAPI) -> None:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        self._portal = httpx.AsyncClient(transport=transport, timeout=60)
-        self._elsewhere = httpx.AsyncClient(timeout=60)
+        self._portal = httpx.AsyncClient(transport=transport, timeout=60, verify=trusted())
+        self._elsewhere = httpx.AsyncClient(timeout=60, verify=trusted())
         self.page: httpx.Response
         self.url = PUBLIC
 

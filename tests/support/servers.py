@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from activities.tls import trusted
 from models.attributes import ALL_ATTRIBUTES
 from support.life import program
 
@@ -63,7 +64,9 @@ def _wait_until_healthy(http_port: int) -> None:
 
 def _knows_namespace(http_port: int) -> bool:
     try:
-        answer = httpx.get(f"http://127.0.0.1:{http_port}/api/v1/namespaces/default", timeout=2)
+        answer = httpx.get(
+            f"http://127.0.0.1:{http_port}/api/v1/namespaces/default", timeout=2, verify=trusted()
+        )
     except httpx.TransportError:
         return False
     return answer.status_code == httpx.codes.OK

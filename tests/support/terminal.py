@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from fakes import TEST_KEY, FakeStripe
 
-from models.schema import migrate
 from starter.cli import main
 
 
@@ -34,9 +34,10 @@ def relance(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     fake_stripe: FakeStripe,
+    sqlite_template: Path,
 ) -> Terminal:
     url = f"sqlite:///{tmp_path / 'relance.db'}"
-    migrate(url.replace("sqlite", "sqlite+aiosqlite", 1))
+    shutil.copy(sqlite_template, tmp_path / "relance.db")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
