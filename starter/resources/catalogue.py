@@ -108,6 +108,8 @@ class Plan(Resource):
 class NewCoupon(Body):
     """A coupon to put on offer."""
 
+    model_config = example(code="WELCOME20", percent="20", periods=3)
+
     code: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,40}$", examples=["WELCOME20"])]
     """What a customer types."""
     name: Annotated[str, Field(max_length=60)] = ""

@@ -57,6 +57,10 @@ class Event(Resource):
 class NewWebhookEndpoint(Body):
     """An address of yours that is told what happens."""
 
+    model_config = example(
+        url="https://example.com/relance-events", owner="dev@example.com", types=["access.*"]
+    )
+
     url: Annotated[str, Field(max_length=2000, examples=["https://example.com/relance-events"])]
     """Over https, and public."""
     owner: Annotated[str, Field(max_length=200, examples=["dev@example.com"])]
@@ -128,6 +132,8 @@ class WebhookSecret(Resource):
 class RotateSecret(Body):
     """Another secret."""
 
+    model_config = example(keep_hours=24)
+
     keep_hours: Annotated[int, Field(ge=0, le=168)] = 24
     """For how long the one before is used as well; 0 where others know it."""
 
@@ -135,12 +141,16 @@ class RotateSecret(Body):
 class EnableEndpoint(Body):
     """Send again."""
 
+    model_config = example(skip_missed=False)
+
     skip_missed: bool = False
     """Leave out what happened meanwhile."""
 
 
 class Replay(Body):
     """Send again what was sent before."""
+
+    model_config = example(after="evt_sub_4q8m1v5c3b6n0z2w4t7k2d9x_7")
 
     after: Place = "0"
     subscription: Annotated[str, Field(min_length=1, max_length=110)] | None = None

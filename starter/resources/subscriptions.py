@@ -229,6 +229,8 @@ class CommandStatus(Resource):
 class Cancel(Body):
     """The end."""
 
+    model_config = example(when="period_end", reason="too dear")
+
     when: When = When.PERIOD_END
     credit_to: CreditTo = CreditTo.BALANCE
     """Only with `now`: where the money of unused days goes."""
@@ -238,6 +240,8 @@ class Cancel(Body):
 class Pause(Body):
     """A pause."""
 
+    model_config = example(when="period_end")
+
     when: When = When.PERIOD_END
     credit: bool = False
     """Only with `now`: credit the unused days and end access at once."""
@@ -246,6 +250,8 @@ class Pause(Body):
 
 class Resume(Body):
     """Back from a pause, from unpaid, or from parked."""
+
+    model_config = example(issue=["2027-02-28"])
 
     issue: Annotated[tuple[Day, ...], Field(max_length=120)] | None = None
     """After a long downtime, the starts of the missed periods to issue; all, if not given."""
@@ -293,7 +299,7 @@ class PreviewDocument(Resource):
     total_minor: int
 
 
-class NextInvoice(Resource):
+class Renewal(Resource):
     """The renewal that follows; usage is not known yet and not in it."""
 
     on: date
@@ -321,7 +327,7 @@ class Preview(Resource):
     """What would be charged, or asked for, now."""
     credited_minor: int
     credit_to: CreditTo | None
-    next_invoice: NextInvoice | None
+    next_invoice: Renewal | None
     """The renewal after it; of a change conditional on its payment, once that was paid."""
 
 
@@ -339,6 +345,10 @@ class UsageEvent(Body):
 
 class ReportUsage(Body):
     """What one subscription used."""
+
+    model_config = example(
+        subscription="ref:acme", events=[{"id": "call-7f3a", "meter": "api_calls", "quantity": "12"}]
+    )
 
     subscription: Key
     events: Annotated[tuple[UsageEvent, ...], Field(min_length=1, max_length=1000)]
