@@ -351,7 +351,8 @@ def _method_hindrances(case: Case) -> Iterator[str]:
     if last is None or last.verdict is None:
         return
     if not last.verdict.allows_automatic_retry:
-        yield f"{last.decline_code or 'the last answer'} {_WHAT_HELPS[last.verdict]}"
+        said = (last.decline_code or "the last answer").replace("_", " ")
+        yield f"{said} {_WHAT_HELPS[last.verdict]}"
     code = last.decline_code
     allowed = tries_allowed(code) if code else None
     tries = sum(a.trigger.is_automatic and a.decline_code == code for a in on_method)

@@ -144,7 +144,12 @@ def _candidates(case: Case, now: datetime) -> Iterator[NextStep]:
     held_to = case.in_turn(case.morning(case.hold_on)) if case.hold_on is not None else now
     for step in _policy_steps(case, max(now, held_to), now):
         held = step.due is not None and step.due < held_to > now and step.mail is not Mail.DEBIT_NOTICE
-        yield step.model_copy(update={"due": held_to}) if held else step
+        yield _held(case, step, held_to) if held else step
+
+
+def _held(case: Case, step: NextStep, held_to: datetime) -> NextStep:
+    on = local_date(held_to, case.timezone)
+    return step.model_copy(update={"due": held_to, "why": step.why.model_copy(update={"on": on})})
 
 
 def _policy_steps(case: Case, as_of: datetime, now: datetime) -> Iterator[NextStep]:

@@ -22,6 +22,8 @@ MOST_RETRIES: Final = 4
 MOST_DEBIT_REPEATS: Final = 1
 """Of a direct debit: more of them may cost the mandate (rules 28)."""
 LAST_DAY_OF_MONTH: Final = 31
+MOST_DAYS: Final = 366
+"""No day of a policy is later: a chase of a year is a matter for a court."""
 SHORTEST_NOTICE_DAYS: Final = 3
 """No policy may set `minimum_notice_days` below this."""
 
@@ -164,6 +166,19 @@ class DunningPolicy(Value):
                 ),
             ),
             (
+                "last_notice_day",
+                self.last_notice_day < 1,
+                f"last_notice_day is {self.last_notice_day}, and the mail of day 0 must come first. Give 1 or more.",
+            ),
+            (
+                "reminder_days",
+                not self.charges and min(self.reminder_days, default=MOST_DAYS) >= self.last_notice_day,
+                (
+                    f"the last notice on day {self.last_notice_day} would be the first mail. Name a reminder before "
+                    "it."
+                ),
+            ),
+            (
                 "quiet_days",
                 self.quiet_days < 0,
                 f"quiet_days is {self.quiet_days}. Give 0 or more.",
@@ -195,6 +210,7 @@ class DunningPolicy(Value):
                     f"{self.minimum_notice_days} days lie between."
                 ),
             ),
+            ("end_day", self.end_day > MOST_DAYS, f"end_day is {self.end_day}. Give at most {MOST_DAYS}."),
             (
                 "end_for_invoice",
                 self.end_for_subscription is EndForSubscription.SUSPEND
@@ -211,8 +227,8 @@ class DunningPolicy(Value):
             ),
             (
                 "tolerance_days",
-                self.tolerance_days < 0,
-                f"tolerance_days is {self.tolerance_days}. Give 0 or more.",
+                not 0 <= self.tolerance_days <= MOST_DAYS,
+                f"tolerance_days is {self.tolerance_days}. Give 0 to {MOST_DAYS}.",
             ),
             (
                 "paydays",
@@ -221,8 +237,11 @@ class DunningPolicy(Value):
             ),
             (
                 "payday_within_days",
-                self.payday_within_days < 1,
-                f"payday_within_days is {self.payday_within_days}. Give 1 or more, or leave paydays empty.",
+                not 1 <= self.payday_within_days <= MOST_DAYS,
+                (
+                    f"payday_within_days is {self.payday_within_days}. Give 1 to {MOST_DAYS}, or leave paydays "
+                    "empty."
+                ),
             ),
             ("hour", not 0 <= self.hour <= 23, f"hour is {self.hour}. Give 0 to 23."),  # noqa: PLR2004
         )
@@ -284,9 +303,10 @@ SEPA_FIRST_PAYMENT: Final = DunningPolicy(
 
 GATED: Final = DunningPolicy(
     name="gated",
+    version=2,
     retry_days=(),
-    last_notice_day=0,
-    end_day=3,
+    last_notice_day=1,
+    end_day=4,
     minimum_notice_days=3,
     end_for_subscription=EndForSubscription.KEEP,
 )

@@ -73,7 +73,7 @@ def _after_begin(case: Case, attempt: Attempt) -> Progress:
     if attempt.trigger is Trigger.PROMISE:
         noticed = case.noticed_through_day
         update["noticed_through_day"] = noticed if noticed < 0 else max(noticed, case.dropped_through_day)
-        update["end_on"] = _moved_end(case, attempt.begun_at)
+        update["end_on"] = moved_end(case, attempt.begun_at)
     return progress.model_copy(update=update)
 
 
@@ -125,12 +125,13 @@ def take_over(case: Case, now: datetime) -> Progress:
         update={
             "done_through_day": done,
             "noticed_through_day": max(case.noticed_through_day, done),
-            "end_on": _moved_end(case, now),
+            "end_on": moved_end(case, now),
         }
     )
 
 
-def _moved_end(case: Case, now: datetime) -> date | None:
+def moved_end(case: Case, now: datetime) -> date | None:
+    """What `end_on` has to be so that the end stays where it now is; as it was where the policy says so itself."""
     end = ends_on(case, now)
     return end if end > case.day0 + timedelta(days=case.policy.end_day) else case.end_on
 

@@ -202,13 +202,13 @@ class Reason(Value):
         return _WORDS[self.because][0]
 
     def sentence(self) -> str:
-        """For people: `insufficient_funds; retry 3 of 4 on 8 February 2027 (day 7 of policy monthly v1)`.
+        """For people: `insufficient funds; retry 3 of 4 on 8 February 2027 (day 7 of policy monthly v1)`.
 
         A charge that was put off says from which day, and by what.
         """
         words = _WORDS[self.because][1].format(number=self.number, of=self.of, **self._debit)
         words += " with the backup method" if self.on_backup else ""
-        lead = f"{self.decline_code}; " if self.decline_code else ""
+        lead = f"{self.decline_code.replace('_', ' ')}; " if self.decline_code else ""
         when = f" on {_day(self.on)}{self._moved}" if self.on and self.notice_days is None else ""
         day = f"day {self.policy_day} of " if self.policy_day is not None else ""
         where = f" ({day}policy {self.policy})" if self.on else ""

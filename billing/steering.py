@@ -15,7 +15,7 @@ from billing.calendar import local_date
 from billing.case import Case, Role, ends_on
 from billing.chase import Mail, NextStep, StepKind, next_step
 from billing.payment import Trigger
-from billing.progress import Progress
+from billing.progress import Progress, moved_end
 from billing.refusal import Refused
 from billing.values import Value
 
@@ -168,11 +168,14 @@ def _released(case: Case, now: datetime) -> Steered:
         raise Refused("Nothing holds this chase.", field="invoice")
     dropped = case.reached(now, case.policy.step_days)
     noticed = case.noticed_through_day
+    # The end keeps its distance from the day on which the waiting is over, as when it runs out (rules 25).
+    until_today = case.model_copy(update={"promise_on": None, "held_until": local_date(now, case.timezone)})
     progress = Progress.of(case).model_copy(
         update={
             "done_through_day": max(case.done_through_day, dropped),
             # Who was never told yet still is.
             "noticed_through_day": noticed if noticed < 0 else max(noticed, dropped),
+            "end_on": moved_end(until_today, now),
         }
     )
     return Steered(progress=progress, promise_on=None, held_until=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -109,15 +109,31 @@ def numbers_in(text: str, series: Iterable[str]) -> tuple[str, ...]:
         series: in which documents are numbered; the longest that fits is meant.
     """
     by_pattern = {_loosely(one): one for one in series}
-    if not by_pattern:
-        return ()
-    longest_first = sorted(by_pattern, key=len, reverse=True)
-    named = re.compile(rf"(?<![A-Z0-9])({'|'.join(longest_first)})[\W_]*(\d{{{DIGITS},}})(?!\d)")
     found = []
-    for match in named.finditer(text.upper()):
+    for match in _named(by_pattern, text):
         meant = next(one for pattern, one in by_pattern.items() if re.fullmatch(pattern, match[1]))
         found.append(f"{meant}-{int(match[2]):0{DIGITS}d}")
     return tuple(dict.fromkeys(found))
+
+
+def may_name_more(text: str, series: Iterable[str]) -> bool:
+    """Whether there is what may be the number of another document, beside those that `numbers_in` finds.
+
+    As in `F-000001/000002` or `F-000001F-000002`. It may as well be a customer's number or a date: whether it means a
+    document is for a person to say.
+    """
+    upper = text.upper()
+    taken = [match.span() for match in _named({_loosely(one): one for one in series}, text)]
+    groups = re.finditer(rf"(?<!\d)\d{{{DIGITS}}}(?!\d)", upper)
+    return any(not any(start <= group.start() < end for start, end in taken) for group in groups)
+
+
+def _named(by_pattern: Mapping[str, str], text: str) -> Iterator[re.Match[str]]:
+    if not by_pattern:
+        return iter(())
+    longest_first = sorted(by_pattern, key=len, reverse=True)
+    named = re.compile(rf"(?<![A-Z0-9])({'|'.join(longest_first)})[\W_]*(\d{{{DIGITS},}})(?!\d)")
+    return named.finditer(text.upper())
 
 
 def _loosely(series: str) -> str:

@@ -16,7 +16,8 @@ from activities.books.notices import emit, write_mail
 from activities.books.rows import customer_of, lock_with_subscription
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
-from billing.case import Role, ends_on
+from billing.case import Role, ends_on, no_automatic_charge
+from billing.payment import Trigger
 from billing.refusal import Refused
 from billing.steering import Directive, Promise, Steered, steer
 from billing.values import Value
@@ -139,7 +140,10 @@ async def _tell(work: Work, invoice: Invoice, collection: Collection, directive:
             at=work.at,
             subscription=work.row,
             invoice=invoice,
-            context={"promised_on": str(directive.on), "charged": case.policy.charges},
+            context={
+                "promised_on": str(directive.on),
+                "charged": no_automatic_charge(case, Trigger.PROMISE) is None,
+            },
         )
     await settle_standing(work)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.transfers import TransferSource, TransferState, numbers_in
+from billing.transfers import TransferSource, TransferState, may_name_more, numbers_in
 from models.tables import Invoice, InvoiceStatus, NumberSeries, Transfer, TransferShare
 
 
@@ -47,6 +47,10 @@ async def whose(session: AsyncSession, transfer: Transfer) -> Named | RecordedBe
     problem = why_not_together(invoices, transfer.currency)
     if problem is not None:
         return Unclear(problem)
+    if transfer.amount_minor > sum(i.open_minor for i in invoices) and may_name_more(
+        transfer.remittance, series
+    ):
+        return Unclear(f"It pays more than {', '.join(numbers)}, and may name another invoice in short.")
     return await _recorded_before(session, transfer, invoices) or Named(invoices)
 
 

@@ -29,7 +29,7 @@ def policy() -> None:
 @app.command()
 def load(
     file: Annotated[
-        Path, typer.Argument(help="TOML with a [[policy]] for each.", exists=True, dir_okay=False)
+        Path, typer.Argument(help="TOML with a table for each policy.", exists=True, dir_okay=False)
     ],
     *,
     check: Annotated[

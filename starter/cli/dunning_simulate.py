@@ -28,7 +28,7 @@ _ROUTES = {
 def simulate(
     *,
     policy: Annotated[
-        str, typer.Option(help="A policy by name (monthly, annual, ...), or a TOML file of [[policy]].")
+        str, typer.Option(help="A policy by name (monthly, annual, ...), or a TOML file of policies.")
     ],
     against: Annotated[
         list[str] | None,

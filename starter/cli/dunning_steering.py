@@ -34,7 +34,10 @@ def promise(
     by: By = OPERATOR,
     as_json: output.JsonFlag = False,
 ) -> None:
-    """Note a promise to pay: no charge, mail or end before its date, one charge on it. The customer is told."""
+    """Note a promise to pay: no charge, mail or end before its date; on it one charge, where the method allows it.
+
+    The charge is one of the policy's retries. The customer is told of the date, and of the charge if there is one.
+    """
     directive = Promise(
         command_id=command_id or new_id("cmd"), by=by, reason=reason, on=read_date(on, field="on")
     )

@@ -82,7 +82,9 @@ def create(
 
 @app.command()
 def load(
-    file: Annotated[Path, typer.Argument(help="TOML with a [[plan]] for each.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path, typer.Argument(help="TOML with a table for each plan.", exists=True, dir_okay=False)
+    ],
     *,
     as_json: output.JsonFlag = False,
 ) -> None:

@@ -304,7 +304,7 @@ async def test_the_case_names_the_day_on_which_the_card_worked(sqlite_database: 
     step = next_step(case, datetime(2027, 1, 3, 12, 0, tzinfo=UTC))
     assert step.mail is Mail.REMINDER
     assert step.why.sentence() == (
-        "insufficient_funds; reminder on 4 January 2027 (day 3 of policy monthly v1); not charged before "
+        "insufficient funds; reminder on 4 January 2027 (day 3 of policy monthly v1); not charged before "
         "6 January 2027: the day of the month on which this customer's card worked in October 2026"
     )
 

@@ -70,7 +70,7 @@ async def test_without_saved_policies_the_defaults_are_used(database: Database) 
     assert await policy_of(database, anna, invoice) == "monthly v1"
     assert await policy_of(database, anna, invoice, first_payment=True) == "first_payment v1"
     draft = {"gated": True, "status": InvoiceStatus.DRAFT, "number": None}
-    assert await policy_of(database, anna, invoice, **draft) == "gated v1"
+    assert await policy_of(database, anna, invoice, **draft) == "gated v2"
 
 
 @pytest.mark.parametrize(

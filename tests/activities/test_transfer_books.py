@@ -317,6 +317,19 @@ async def test_what_names_no_invoice_is_left_to_a_person_and_not_booked(
     assert await world.accounts() == OWED
 
 
+async def test_more_than_is_owed_and_perhaps_a_second_number_in_short_is_left_to_a_person(
+    world: World,
+) -> None:
+    """120.00 are owed on the invoice that is named."""
+    short = camt(came("240.00", "F-000001/000002"), came("120.00", "F-000001/000003"))
+    much, enough = await import_file(world.database, world.acme.entity.id, short)
+    assert (much.state, much.why) == (
+        "unmatched",
+        "It pays more than F-000001, and may name another invoice in short.",
+    )
+    assert (enough.state, enough.invoices[0].status) == ("matched", "paid")
+
+
 async def test_another_currency_and_several_customers_are_left_to_a_person(world: World) -> None:
     async with world.database.write() as session:
         other = await acme(session, seller=world.acme.entity)

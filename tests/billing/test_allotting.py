@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.transfers import Owing, Share, allot, numbers_in
+from billing.transfers import Owing, Share, allot, may_name_more, numbers_in
 
 ONE_EURO = 100
 
@@ -127,3 +127,18 @@ def test_the_longest_series_that_fits_is_meant() -> None:
 def test_numbers_grow_beyond_six_digits() -> None:
     assert numbers_in("F-1234567", ["F"]) == ("F-1234567",)
     assert numbers_in("nothing numbered yet: F-000001", []) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("F-000001/000002", True),
+        ("F-000001F-000002", True),
+        ("F000001 000002", True),
+        ("F-000001 et F-000002", False),
+        ("F-000001 client 4711", False),
+        ("F-000001 IBAN FR7630006000011234567890189", False),
+    ],
+)
+def test_what_may_be_another_number_in_short_is_noticed(text: str, *, more: bool) -> None:
+    assert may_name_more(text, ["F"]) is more

@@ -40,11 +40,11 @@ def test_a_dead_default_gives_way_at_once_and_nobody_is_troubled(code: str) -> N
 
 def test_the_reason_says_that_it_is_the_backup_and_why() -> None:
     assert coming(walk("expired_card")).why.sentence() == (
-        "expired_card; another charge at once, retry 1 of 4 with the backup method on 1 February 2027 "
+        "expired card; another charge at once, retry 1 of 4 with the backup method on 1 February 2027 "
         "(day 0 of policy monthly v1)"
     )
     assert coming(walk("incorrect_cvc", noticed_through_day=0)).why.sentence() == (
-        "incorrect_cvc; retry 1 of 4 with the backup method on 2 February 2027 (day 1 of policy monthly v1)"
+        "incorrect cvc; retry 1 of 4 with the backup method on 2 February 2027 (day 1 of policy monthly v1)"
     )
 
 
@@ -160,7 +160,7 @@ def test_a_renewed_card_is_one_of_the_four() -> None:
         update={"attempts": (case.attempts[0].model_copy(update={"card_renewed": True}),)}
     )
     assert next_step(mended, at(BEGUN)).why.sentence() == (
-        "expired_card; the card was renewed by its bank, retry 1 of 4 on 1 February 2027 "
+        "expired card; the card was renewed by its bank, retry 1 of 4 on 1 February 2027 "
         "(day 0 of policy monthly v1)"
     )
     done = Walk(mended, BEGUN, ["do_not_honor"] * 4)

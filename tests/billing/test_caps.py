@@ -171,7 +171,7 @@ def test_after_a_ban_of_the_network_only_first_charges_and_persons_go_on() -> No
     walk.change("2027-02-01T12:00", repeats_forbidden=True)
     assert walk.until("2027-02-05") == ["02-01 00:30 mail payment_failed", "02-04 08:00 mail reminder:3"]
     assert next_step(walk.case, walk.now).why.sentence() == (
-        "insufficient_funds; reminder on 8 February 2027 (day 7 of policy monthly v1); "
+        "insufficient funds; reminder on 8 February 2027 (day 7 of policy monthly v1); "
         "not charged: the card's network allows no repeat"
     )
     assert may_ask(walk.case, Trigger.CUSTOMER, walk.now) is None

@@ -216,7 +216,7 @@ def test_four_invoices_on_one_empty_card_are_tried_again_once_a_day_oldest_first
     ]
     # The first four are 30 days old on 31 March at 10:30 in Paris, after that day's morning.
     assert next_step(walks[0].case, walks[0].now).why.sentence() == (
-        "insufficient_funds; last notice on 15 March 2027 (day 14 of policy monthly v1); "
+        "insufficient funds; last notice on 15 March 2027 (day 14 of policy monthly v1); "
         "not charged before 1 April 2027: 10 charges of the card were declined within 30 days"
     )
 

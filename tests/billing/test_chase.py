@@ -589,7 +589,7 @@ def test_a_code_that_nobody_knows_is_tried_twice() -> None:
     )
     step = next_step(twice, at("2027-02-02T09:00"))
     assert step.why.sentence() == (
-        "moon_phase; reminder on 4 February 2027 (day 3 of policy monthly v1); "
+        "moon phase; reminder on 4 February 2027 (day 3 of policy monthly v1); "
         "not charged: moon_phase is not known and was tried 2 times"
     )
 
@@ -746,7 +746,7 @@ def test_the_reason_reads_like_support_would_say_it() -> None:
     walk.until("2027-02-05")
     step = next_step(walk.case, walk.now)
     assert step.why.sentence() == (
-        "insufficient_funds; retry 3 of 4 on 8 February 2027 (day 7 of policy monthly v1)"
+        "insufficient funds; retry 3 of 4 on 8 February 2027 (day 7 of policy monthly v1)"
     )
     assert step.why.rule == "rules 23"
 
@@ -765,7 +765,7 @@ def test_the_timeline_shows_every_step_ahead() -> None:
         "02-22 08:00 end",
     ]
     assert ahead[-2].why.sentence() == (
-        "insufficient_funds; last notice on 15 February 2027 (day 14 of policy monthly v1)"
+        "insufficient funds; last notice on 15 February 2027 (day 14 of policy monthly v1)"
     )
     assert ahead[-1].why.sentence() == (
         "the chase ends on 22 February 2027 (day 21 of policy monthly v1): "

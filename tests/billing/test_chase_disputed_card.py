@@ -24,7 +24,7 @@ def test_nothing_is_charged_and_support_reads_why() -> None:
     ]
     reminder = walk.steps[1][1]
     assert reminder.why.sentence() == (
-        "insufficient_funds; reminder on 4 February 2027 (day 3 of policy monthly v1); "
+        "insufficient funds; reminder on 4 February 2027 (day 3 of policy monthly v1); "
         "not charged: a dispute about the card is open"
     )
 

@@ -295,7 +295,7 @@ def test_each_step_says_when_and_why() -> None:
     answer(walk, "2027-04-02T09:30", NO)
     walk.until("2027-04-03")
     assert next_step(walk.case, walk.now).why.sentence() == (
-        "insufficient_funds; SEPA debit announced again for 9 April 2027: five banking days after it failed, and the "
+        "insufficient funds; SEPA debit announced again for 9 April 2027: five banking days after it failed, and the "
         "3 days' notice, are over (day 7 of policy sepa v1)"
     )
 

@@ -29,7 +29,7 @@ def saved(name: str, applies_to: dict[str, object] | None, **fields: object) -> 
 
 
 def transfer(name: str, applies_to: dict[str, object]) -> SavedPolicy:
-    return saved(name, applies_to, charges=False, retry_days=(), reminder_days=(7,), end_day=40)
+    return saved(name, applies_to, charges=False, retry_days=(), reminder_days=(3,), end_day=40)
 
 
 def invoice(interval: str = "1month", **facts: object) -> Chased:
@@ -140,13 +140,13 @@ def test_the_shortest_period_of_an_interval(interval: str, days: int) -> None:
         ({"method": "transfer"}, {}, "applies_to.method", "Set charges to false"),
         (
             {"method": "card"},
-            {"charges": False, "retry_days": ()},
+            {"charges": False, "retry_days": (), "reminder_days": (3,)},
             "applies_to.method",
             "Set charges to true",
         ),
         (
             {"first_payment": True},
-            {"charges": False, "retry_days": ()},
+            {"charges": False, "retry_days": (), "reminder_days": (3,)},
             "applies_to.first_payment",
             "chased as every other",
         ),
@@ -167,7 +167,7 @@ def test_a_policy_that_does_not_suit_what_it_applies_to_is_refused(
         ({"interval": "2week"}, {"end_day": 13, "minimum_notice_days": 3}),
         ({"first_payment": True}, {"end_day": 10, "minimum_notice_days": 3}),
         # A transfer is due later and nothing is charged for it: the next invoice may come before the end.
-        ({"interval": "1month"}, {"charges": False, "retry_days": (), "end_day": 45}),
+        ({"interval": "1month"}, {"charges": False, "retry_days": (), "reminder_days": (3,), "end_day": 45}),
         (None, {"end_day": 45}),
     ],
 )

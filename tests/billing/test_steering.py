@@ -125,6 +125,27 @@ def test_more_time_moves_the_end_only() -> None:
     ]
 
 
+def test_who_is_released_after_the_last_notice_has_the_policys_notice_again() -> None:
+    """The last notice of 15 February named the 22nd; a pause until May moved it, and is taken back on 1 March."""
+    walk = chased()
+    walk.until("2027-02-16")
+    steers(walk, "2027-02-16T12:00", Hold(command_id="h", until=date(2027, 5, 1)))
+    walk.until("2027-03-01")
+    steers(walk, "2027-03-01T12:00", Release(command_id="r"))
+    assert ahead(walk, "2027-04-01") == ["03-08 08:00 end: suspend, leave_open"]
+
+
+def test_a_release_before_the_last_notice_moves_no_end() -> None:
+    walk = chased()
+    walk.until("2027-02-04")
+    steers(walk, "2027-02-04T12:00", Hold(command_id="h", until=date(2027, 2, 20)))
+    steers(walk, "2027-02-05T12:00", Release(command_id="r"))
+    assert ahead(walk, "2027-04-01")[-2:] == [
+        "02-15 08:00 mail last_notice",
+        "02-22 08:00 end: suspend, leave_open",
+    ]
+
+
 @pytest.mark.parametrize(
     ("directive", "field", "words"),
     [

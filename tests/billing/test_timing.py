@@ -71,7 +71,7 @@ def test_the_mail_and_the_end_stay_and_the_mail_names_the_better_day() -> None:
     ]
     reminder = walk.steps[0][1]
     assert reminder.why.sentence() == (
-        "insufficient_funds; reminder on 30 November 2027 (day 7 of policy monthly v1); not charged before "
+        "insufficient funds; reminder on 30 November 2027 (day 7 of policy monthly v1); not charged before "
         "1 December 2027: the day of the month on which this customer's card worked in October"
     )
 
@@ -114,7 +114,7 @@ def test_a_good_day_that_passed_while_nobody_worked_is_made_up_at_once() -> None
     step = next_step(knows(case, noticed_through_day=7), at("2027-12-03T15:00"))
     assert (step.kind, step.due) == (StepKind.CHARGE, at("2027-11-30T08:00"))
     assert step.why.sentence() == (
-        "insufficient_funds; retry 3 of 4 on 3 December 2027 (day 7 of policy monthly v1)"
+        "insufficient funds; retry 3 of 4 on 3 December 2027 (day 7 of policy monthly v1)"
     )
 
 
@@ -224,7 +224,7 @@ def test_the_reason_is_made_of_rule_date_and_input() -> None:
     step = next_charge(case, "2027-11-27T00:00")
     assert step.due == at("2027-12-01T08:00")
     assert step.why.sentence() == (
-        "insufficient_funds; retry 3 of 4 on 1 December 2027, moved from 28 November: the day of the month on which "
+        "insufficient funds; retry 3 of 4 on 1 December 2027, moved from 28 November: the day of the month on which "
         "this customer's card worked in October; Mastercard asks to wait 4 days (day 5 of policy monthly v1)"
     )
     assert [(move.by, move.rule) for move in step.why.moves] == [
@@ -240,25 +240,25 @@ def test_the_reason_is_made_of_rule_date_and_input() -> None:
         (
             {"good_days": (date(2027, 9, 2),)},
             (
-                "insufficient_funds; retry 3 of 4 on 2 December 2027, moved from 30 November: the day of the month on "
+                "insufficient funds; retry 3 of 4 on 2 December 2027, moved from 30 November: the day of the month on "
                 "which this customer's card worked in September (day 7 of policy monthly v1)"
             ),
         ),
         (
             {"good_days": (date(2026, 9, 2),)},
             (
-                "insufficient_funds; retry 3 of 4 on 2 December 2027, moved from 30 November: the day of the month on "
+                "insufficient funds; retry 3 of 4 on 2 December 2027, moved from 30 November: the day of the month on "
                 "which this customer's card worked in September 2026 (day 7 of policy monthly v1)"
             ),
         ),
         (
             {"good_days": ()},
-            "insufficient_funds; retry 3 of 4 on 30 November 2027 (day 7 of policy monthly v1)",
+            "insufficient funds; retry 3 of 4 on 30 November 2027 (day 7 of policy monthly v1)",
         ),
         (
             {"policy": with_rules(paydays=(1,)), "good_days": ()},
             (
-                "insufficient_funds; retry 3 of 4 on 1 December 2027, moved from 30 November: the payday of the policy "
+                "insufficient funds; retry 3 of 4 on 1 December 2027, moved from 30 November: the payday of the policy "
                 "(day 7 of policy monthly v1)"
             ),
         ),
@@ -268,7 +268,7 @@ def test_the_reason_is_made_of_rule_date_and_input() -> None:
                 "good_days": (),
             },
             (
-                "insufficient_funds; retry 3 of 4 on 1 December 2027, moved from 30 November: a card is tried again "
+                "insufficient funds; retry 3 of 4 on 1 December 2027, moved from 30 November: a card is tried again "
                 "once in 24 hours, and another try was declined on 29 November (day 7 of policy monthly v1)"
             ),
         ),
@@ -280,7 +280,7 @@ def test_the_reason_is_made_of_rule_date_and_input() -> None:
             },
             # With its own three they are ten; the first is 30 days old on 1 December at 11:00 in Paris.
             (
-                "insufficient_funds; retry 3 of 4 on 2 December 2027, moved from 30 November: 10 charges of the card "
+                "insufficient funds; retry 3 of 4 on 2 December 2027, moved from 30 November: 10 charges of the card "
                 "were declined within 30 days (day 7 of policy monthly v1)"
             ),
         ),
@@ -290,7 +290,7 @@ def test_changing_one_input_changes_the_sentence(change: dict[str, Any], sentenc
     case = knows(failed("2027-11-23", "2027-11-24", "2027-11-26"), good_days=(OCTOBER,))
     before = next_charge(case, "2027-11-29T12:00").why.sentence()
     assert before == (
-        "insufficient_funds; retry 3 of 4 on 1 December 2027, moved from 30 November: the day of the month on which "
+        "insufficient funds; retry 3 of 4 on 1 December 2027, moved from 30 November: the day of the month on which "
         "this customer's card worked in October (day 7 of policy monthly v1)"
     )
     after = next_charge(knows(case, **change), "2027-11-29T12:00").why.sentence()
@@ -310,12 +310,12 @@ def test_a_wait_is_told_as_mastercard_names_it(hours: int, words: str) -> None:
 def test_sundays_and_holidays_are_named() -> None:
     sunday = failed("2027-11-14", "2027-11-15", "2027-11-17", policy=with_rules(avoid_sundays=True))
     assert next_charge(sunday, "2027-11-18T00:00").why.sentence() == (
-        "insufficient_funds; retry 3 of 4 on 22 November 2027, moved from 21 November: no charge on a Sunday "
+        "insufficient funds; retry 3 of 4 on 22 November 2027, moved from 21 November: no charge on a Sunday "
         "(day 7 of policy monthly v1)"
     )
     holiday = failed("2027-12-25", "2027-12-26", "2027-12-28", policy=with_rules(avoid_public_holidays=True))
     assert next_charge(holiday, "2027-12-29T00:00").why.sentence() == (
-        "insufficient_funds; retry 3 of 4 on 2 January 2028, moved from 1 January: no charge on a public holiday in "
+        "insufficient funds; retry 3 of 4 on 2 January 2028, moved from 1 January: no charge on a public holiday in "
         "FR (day 7 of policy monthly v1)"
     )
 

@@ -152,7 +152,7 @@ async def test_what_there_is_is_listed_and_shown(client: RelanceClient) -> None:
         ("sepa_annual v1", True, "where no saved policy fits"),
         ("sepa_first_payment v1", True, "where no saved policy fits"),
         ("transfer v1", True, "where no saved policy fits"),
-        ("gated v1", True, "where no saved policy fits"),
+        ("gated v2", True, "where no saved policy fits"),
     ]
     newest = await client.policies.show("gentle")
     assert (newest.version, newest.policy.end_day, newest.by, newest.created_at) == (2, 25, "ada", NOON)

@@ -11,7 +11,7 @@ from starter.overview import overview_of
 
 NO = "charge declined: insufficient_funds"
 WHY = (
-    "insufficient_funds; retry 2 of 4 on 20 March 2041, moved from 18 March: the day of the month on which this "
+    "insufficient funds; retry 2 of 4 on 20 March 2041, moved from 18 March: the day of the month on which this "
     "customer's card worked in February (day 3 of policy monthly v1)"
 )
 

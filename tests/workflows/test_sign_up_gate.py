@@ -79,7 +79,7 @@ async def test_never_paid(life: Begins) -> None:
             "state", result_type=CollectionState
         )
         assert chase.case is not None
-        assert chase.case.step.why.policy == "gated v1"
+        assert chase.case.step.why.policy == "gated v2"
         await world.until("2041-02-01", hour=10)
         after = await world.signs_up("zoe")
 

@@ -167,7 +167,7 @@ async def test_details_of_a_subscription_in_dunning(world: ClockedLife) -> None:
         "Owed": "58.80 EUR",
         "Attempts": "2",
         "Declined": "insufficient_funds",
-        "Next": "**charge**: insufficient_funds; retry 2 of 4 on 3 March 2041 (day 3 of policy monthly v1)",
+        "Next": "**charge**: insufficient funds; retry 2 of 4 on 3 March 2041 (day 3 of policy monthly v1)",
         "On": "2041-03-03 08:00 UTC",
         "Role": "driving",
     }
@@ -211,9 +211,9 @@ async def test_timers_and_activities_say_what_they_are_for(
         assert summaries(february, ACTIVITY) == ["first charge"]
         assert summaries(march, TIMER) == ["renewal on 2041-03-31"]
         tries = [
-            "insufficient_funds; retry 1 of 4 on 1 March 2041 (day 1 of policy monthly v1)",
-            "insufficient_funds; retry 2 of 4 on 3 March 2041 (day 3 of policy monthly v1)",
-            "insufficient_funds; retry 3 of 4 on 7 March 2041 (day 7 of policy monthly v1)",
+            "insufficient funds; retry 1 of 4 on 1 March 2041 (day 1 of policy monthly v1)",
+            "insufficient funds; retry 2 of 4 on 3 March 2041 (day 3 of policy monthly v1)",
+            "insufficient funds; retry 3 of 4 on 7 March 2041 (day 7 of policy monthly v1)",
         ]
         assert summaries(chase, TIMER) == tries
         assert summaries(chase, ACTIVITY) == tries[:2]
