@@ -108,7 +108,7 @@ def add_openapi(app: FastAPI) -> None:
 
 def document(app: FastAPI) -> dict[str, Any]:
     """The document of the application's routes."""
-    made = get_openapi(
+    generated = get_openapi(
         title="Relance",
         version=VERSION,
         summary="Automatic billing and dunning for SaaS subscriptions.",
@@ -117,10 +117,11 @@ def document(app: FastAPI) -> dict[str, Any]:
         separate_input_output_schemas=False,
         tags=[{"name": name, "description": said} for name, said in _TAGS],
     )
-    made: dict[str, Any] = json.loads(_LIST_OF.sub(lambda found: f"{found[1] or found[2]}List", json.dumps(made)))
+    text = _LIST_OF.sub(lambda found: f"{found[1] or found[2]}List", json.dumps(generated))
+    made: dict[str, Any] = json.loads(text)
     schemas = made["components"]["schemas"]
-    for generated in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(generated, None)
+    for theirs in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(theirs, None)
     schemas["Problem"] = _PROBLEM
     for path, methods in made["paths"].items():
         for method, operation in methods.items():
