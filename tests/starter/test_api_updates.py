@@ -48,6 +48,10 @@ async def test_a_plan_s_metadata_change_and_its_terms_do_not(admin: httpx.AsyncC
     assert (posted.status_code, posted.json()["field"]) == (409, "metadata")
     assert "PATCH /v1/plans" in posted.json()["remedy"]
     assert (await admin.get("/v1/plans/ref:crew")).json() == again.json()
+    by_id = await admin.put(f"/v1/plans/{first['id']}", json={**TEAM, "metadata": {}})
+    assert (by_id.status_code, by_id.json()) == (200, {**first, "metadata": {}})
+    for nowhere in ("plan_nowhere", "nowhere"):  # only a reference, said to be one, creates
+        assert (await admin.put(f"/v1/plans/{nowhere}", json=TEAM)).status_code == 404
 
 
 async def test_a_plan_goes_off_the_offer_and_back(admin: httpx.AsyncClient, api: Api) -> None:
@@ -79,6 +83,9 @@ async def test_a_subscription_s_metadata_change_and_what_it_bills_by_change_alon
         started["id"],
         {"crm": "2"},
     )
+    by_id = await admin.put(f"/v1/subscriptions/{started['id']}", json={**order, "metadata": {"crm": "2"}})
+    assert (by_id.status_code, by_id.json()["id"]) == (200, started["id"])
+    assert (await admin.put("/v1/subscriptions/sub_nowhere", json=order)).status_code == 404
     posted = await admin.post(
         "/v1/subscriptions", json={**order, "reference": "anna", "metadata": {"crm": "2"}}
     )

@@ -62,10 +62,14 @@ async def get_plan(plan: PlanKey, call: Reads) -> Plan:
 async def put_plan(plan: PlanKey, body: PlanContent, call: Administers) -> Plan:
     """Put the plan with this reference on offer, or bring its metadata to those sent.
 
-    Refused where it is there with other terms; `field` names the first that differs, `remedy` what to do. One that is
-    archived stays so.
+    By `ref:...` it creates or updates; by id it updates. Refused where it is there with other terms; `field` names the
+    first that differs, `remedy` what to do. One that is archived stays so.
     """
-    row = await _create(body, plan.removeprefix(REFERENCE), None, call)
+    if plan.startswith(REFERENCE):
+        row = await _create(body, plan.removeprefix(REFERENCE), None, call)
+    else:
+        known = await call.relance.plan(plan)
+        row = await _create(body, known.reference, known.entity_id, call, plan_id=known.id)
     if row.custom != body.metadata:
         row = await call.relance.update_plan(row.id, orders.PlanChange(custom=body.metadata))
     return _show_plan(row)
@@ -110,12 +114,14 @@ async def archive_coupon(coupon: CouponKey, call: Administers) -> Coupon:
     return _show_coupon(await call.relance.coupons.archive(coupon))
 
 
-async def _create(body: PlanContent, reference: str | None, entity: str | None, call: Call) -> PlanRow:
+async def _create(
+    body: PlanContent, reference: str | None, entity: str | None, call: Call, *, plan_id: str | None = None
+) -> PlanRow:
     content = {name: getattr(body, name) for name in PlanContent.model_fields if name != "metadata"}
     order = built(
         orders.NewPlan,
         **content,
-        id=None if reference is not None else derived_id("plan", call.id),
+        id=plan_id or (None if reference is not None else derived_id("plan", call.id)),
         reference=reference,
         entity=entity,
         custom=body.metadata,

@@ -71,11 +71,16 @@ async def put_subscription(
 ) -> Subscription:
     """Start the subscription with this reference, or bring the metadata of the one that was started to those sent.
 
-    What it bills stays: where anything else differs from what it was started with, and plan and quantity also from
-    what they are now, the call is refused. `field` then names what differs, and `remedy` the call that changes it.
+    By `ref:...` it starts or updates; by id it updates. What it bills stays: where anything else differs from what it
+    was started with, and plan and quantity also from what they are now, the call is refused. `field` then names what
+    differs, and `remedy` the call that changes it.
     """
-    reference = subscription.removeprefix(REFERENCE)
-    return await _start(body, reference, None, call, or_describe=True)
+    if subscription.startswith(REFERENCE):
+        return await _start(body, subscription.removeprefix(REFERENCE), None, call, or_describe=True)
+    known = await call.relance.subscription(subscription)
+    return await _start(
+        body, known.reference, known.entity_id, call, subscription_id=known.id, or_describe=True
+    )
 
 
 @router.patch("/{subscription}")
@@ -93,13 +98,14 @@ async def _start(
     entity: str | None,
     call: Call,
     *,
+    subscription_id: str | None = None,
     or_describe: bool = False,
 ) -> Subscription:
     names = set(SubscriptionContent.model_fields) - {"metadata", "wait_for_payment"}
     order = built(
         orders.NewSubscription,
         **{name: getattr(body, name) for name in names},
-        id=None if reference is not None else derived_id("sub", call.id),
+        id=subscription_id or (None if reference is not None else derived_id("sub", call.id)),
         reference=reference,
         entity=entity,
         custom=body.metadata,
