@@ -266,6 +266,11 @@ class Settings(BaseSettings):
     portal_pause: Literal["off", "on"] = "off"
     """Whether customers may pause their subscription by themselves."""
 
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    """How many proxies of yours stand before the HTTP door, each adding to `X-Forwarded-For` who came to it. The
+    termination page counts requests by that address; with 0 by the one that connects, so that behind a proxy all
+    visitors would share one limit."""
+
     # Test clocks and the sandbox
 
     clock_peers: Annotated[tuple[str, ...], NoDecode] = ()

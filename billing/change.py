@@ -36,7 +36,7 @@ def check_change(sub: Subscription, command: Change, at: datetime) -> None:
         raise Refused(
             "The first payment is still open: pay it or cancel before changing the plan.", field="status"
         )
-    if sub.cancel_at_end and command.when is not When.NOW:
+    if sub.ends_with_period and command.when is not When.NOW:
         raise Refused(
             "A cancel at the period's end is pending. Take it back before changing the plan.", field="status"
         )
@@ -75,6 +75,12 @@ def accept_change(sub: Subscription, command: AnyChange, at: datetime) -> Transi
     terms, discounts = _asked_for(sub, command)
     if terms.currency != sub.terms.currency:
         raise PlanCurrencyMismatch(sub, terms)
+    if sub.cancel_on is not None and not terms.same_rhythm_as(sub.pending_terms or sub.terms):
+        raise Refused(
+            f"A cancel for {sub.cancel_on} is pending, and another rhythm would move the day on which it ends. Take it "
+            "back first, and cancel again afterwards.",
+            field="status",
+        )
     if sub.status in (Status.SCHEDULED, Status.TRIALING):
         return _begin_with(sub, terms, discounts, command, at)
     if command.when is When.NOW and sub.status.bills:
@@ -151,7 +157,7 @@ def check_coupon(sub: Subscription) -> None:
         raise Refused(
             "The first payment is still open: pay it or cancel before adding a coupon.", field="status"
         )
-    if sub.cancel_at_end:
+    if sub.ends_with_period:
         raise Refused(
             "A cancel is pending: no further period is billed. Take it back before adding a coupon.",
             field="status",

@@ -123,10 +123,12 @@ class UndoChange(BaseCommand):
 
 
 class Cancel(BaseCommand):
-    """The end, now or with the period."""
+    """The end: now, with the period, or with the first period that ends on or after a date."""
 
     kind: Literal["cancel"] = "cancel"
     when: When = When.PERIOD_END
+    on: date | None = None
+    """Only with `period_end`: the customer's date up to which it goes on and is billed (rules 20)."""
     credit_to: CreditTo = CreditTo.BALANCE
     """Only with `now`: what becomes of the days that were paid and are not used."""
 

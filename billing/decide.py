@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Final
 
 from billing import lifecycle
-from billing.calendar import local_date
+from billing.calendar import add_months, local_date
 from billing.change import accept_change, add_coupon, check_change, check_coupon, undo_change
 from billing.commands import (
     AddCoupon,
@@ -26,10 +27,14 @@ from billing.commands import (
 )
 from billing.effects import Emit, Notify, Transition
 from billing.errors import InvalidInput
+from billing.leaving import ends_on
 from billing.plan_migration import announce
 from billing.refusal import AlreadyEnded, Refused
 from billing.subscription import Status, Subscription
 from billing.withdrawal import withdraw
+
+MOST_MONTHS_AHEAD: Final = 120
+"""How far ahead a cancel may be: a slip of the year is found today, and not in a lifetime."""
 
 
 def check(sub: Subscription, command: Command, at: datetime) -> None:
@@ -93,6 +98,8 @@ def _accept_end(sub: Subscription, command: Cancel | Withdraw | KeepSubscription
 
 
 def _cancel(sub: Subscription, command: Cancel, at: datetime) -> Transition:
+    if command.on is not None:
+        return _cancel_on(sub, command.on, command.when, at)
     in_paid_time = sub.status is Status.PAUSED and sub.access_ends_at is not None
     if command.when is When.NOW and not in_paid_time:
         return lifecycle.cancel_now(sub, at, credit_to=command.credit_to)
@@ -100,7 +107,7 @@ def _cancel(sub: Subscription, command: Cancel, at: datetime) -> Transition:
 
 
 def _cancel_at_end(sub: Subscription, at: datetime) -> Transition:
-    if sub.cancel_at_end:
+    if sub.ends_with_period:
         return Transition(sub)
     if sub.status in (Status.SCHEDULED, Status.UNPAID, Status.INCOMPLETE):
         return lifecycle.cancel_now(sub, at)
@@ -114,27 +121,63 @@ def _schedule_cancel(sub: Subscription, ends_at: datetime | None) -> Transition:
     after = sub.model_copy(
         update={
             "cancel_at_end": True,
+            "cancel_on": None,
             "pause_at_end": False,
             "pending_terms": None,
             "pending_discounts": None,
         }
     )
-    return Transition(
-        after, (Emit("subscription.cancel_scheduled", {"ends_on": on}), Notify("cancel_scheduled", on))
-    )
+    return _cancel_planned(after, on)
+
+
+def _cancel_planned(after: Subscription, ends_on: str) -> Transition:
+    told = Emit("subscription.cancel_scheduled", {"ends_on": ends_on})
+    return Transition(after, (told, Notify("cancel_scheduled", ends_on)))
+
+
+def _cancel_on(sub: Subscription, on: date, when: When, at: datetime) -> Transition:
+    """With the period that runs where that reaches the date; else everything goes on until it is reached (U6)."""
+    today = local_date(at, sub.timezone)
+    if when is When.NOW:
+        raise InvalidInput("A cancel now has no date. Leave on out, or give when: period_end.", field="on")
+    if on < today:
+        raise InvalidInput(f"{on} has passed: today is {today}. Give today or a later date.", field="on")
+    if on > add_months(today, MOST_MONTHS_AHEAD):
+        raise InvalidInput(f"{on} is more than ten years ahead. Give an earlier date.", field="on")
+    if on <= _end_of_what_runs(sub, today):
+        return _cancel_at_end(sub, at)
+    after = sub.model_copy(update={"cancel_at_end": False, "cancel_on": on})
+    before, ends = ends_on(sub), ends_on(after)
+    if before == ends:
+        return Transition(sub)
+    if before is not None and ends is not None and ends > before:
+        raise Refused(
+            f"A cancel is pending: it ends on {before}. Take that back first, to let it end on {ends}.",
+            field="on",
+        )
+    return _cancel_planned(after, str(ends))
+
+
+def _end_of_what_runs(sub: Subscription, today: date) -> date:
+    """Up to which date a cancel means the end of the period, the trial, the wait or the paid time that runs."""
+    if sub.status is Status.PAUSED and sub.access_ends_at is not None:
+        return local_date(sub.access_ends_at, sub.timezone)
+    if sub.status in (Status.PAUSED, Status.UNPAID):
+        return today
+    return sub.boundary_on or today
 
 
 def _keep(sub: Subscription) -> Transition:
-    if not (sub.cancel_at_end or sub.pause_at_end):
+    if not (sub.cancel_is_pending or sub.pause_at_end):
         raise Refused("There is no cancel or pause to take back.", field="status")
-    after = sub.model_copy(update={"cancel_at_end": False, "pause_at_end": False})
+    after = sub.model_copy(update={"cancel_at_end": False, "cancel_on": None, "pause_at_end": False})
     return Transition(after, (Emit("subscription.kept"),))
 
 
 def _pause(sub: Subscription, command: Pause, at: datetime) -> Transition:
     if sub.status in (Status.SCHEDULED, Status.INCOMPLETE, Status.UNPAID, Status.PAUSED):
         raise Refused(f"A subscription that is {sub.status.value} cannot be paused.", field="status")
-    if sub.cancel_at_end:
+    if sub.ends_with_period:
         raise Refused("A cancel at the period's end is pending. Take it back before pausing.", field="status")
     if command.credit and command.when is not When.NOW:
         raise InvalidInput("Unused days can be credited by a pause now only.", field="credit")
@@ -160,9 +203,13 @@ def _resume(sub: Subscription, command: Resume, at: datetime) -> Transition:
         )
     if sub.status not in (Status.PAUSED, Status.UNPAID):
         if sub.pause_at_end:
-            return _keep(sub)
+            after = sub.model_copy(update={"pause_at_end": False})
+            return Transition(after, (Emit("subscription.kept"),))
         raise Refused(f"A subscription that is {sub.status.value} has nothing to resume.", field="status")
-    return lifecycle.resume(sub, at).then(Notify("resumed", str(local_date(at, sub.timezone))))
+    resumed = lifecycle.resume(sub, at)
+    if resumed.after.is_over:
+        return resumed
+    return resumed.then(Notify("resumed", str(local_date(at, sub.timezone))))
 
 
 def _check_starts(sub: Subscription, starts: tuple[date, ...]) -> None:

@@ -138,7 +138,7 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
     "subscription.paused": EventKind(says="It is paused."),
     "subscription.resumed": EventKind(says="It goes on after a pause, or after it was unpaid."),
     "subscription.cancel_scheduled": EventKind(
-        says="It ends with the period, or the trial.", data={"ends_on": "2027-02-28"}
+        says="A cancel is planned; from that day on there is no service.", data={"ends_on": "2027-02-28"}
     ),
     "subscription.kept": EventKind(says="The cancel or the pause that was planned is taken back."),
     "subscription.canceled": EventKind(

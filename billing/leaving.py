@@ -1,14 +1,14 @@
-"""What whoever leaves gets back and pays: unused days, the price of leaving early, what is not billed any more."""
+"""What whoever leaves gets back and pays: unused days, the price of leaving early; and the day on which it ends."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from billing.calendar import local_date
+from billing.calendar import Schedule, local_date
 from billing.commands import CreditTo
 from billing.effects import BillEarlyExit, CreditUnused, DropWaitingDrafts, Effect
-from billing.subscription import CustomerKind, Subscription
+from billing.subscription import CustomerKind, Status, Subscription
 
 
 def credit_unused(sub: Subscription, at: datetime, reason: str, credit_to: CreditTo) -> tuple[Effect, ...]:
@@ -31,3 +31,39 @@ def early_exit(sub: Subscription, from_day: date) -> tuple[Effect, ...]:
 def what_waits_is_dropped(sub: Subscription) -> tuple[Effect, ...]:
     """The period that had begun is not billed to whoever lost the service for a debt; what was used is."""
     return () if sub.usage_closes_at is None else (DropWaitingDrafts(),)
+
+
+def ends_on(sub: Subscription) -> date | None:
+    """The first day without service, if a pending cancel takes effect as things stand; None where none is pending.
+
+    A cancel for a date ends it with the first period, or the trial, that ends on or after it: what was paid is served
+    to its end, and nothing is billed from there (rules 20). Where no period runs, it ends on that very date.
+    """
+    if sub.cancel_at_end:
+        return sub.boundary_on if sub.access_ends_at is None else local_date(sub.access_ends_at, sub.timezone)
+    if sub.cancel_on is None or sub.status in (Status.PAUSED, Status.UNPAID):
+        return sub.cancel_on
+    pauses_first = sub.pause_at_end and not sub.ends_with_period
+    return sub.cancel_on if pauses_first else _first_boundary(sub, sub.cancel_on)
+
+
+def _first_boundary(sub: Subscription, on: date) -> date:
+    """The first end of a period, or of the trial, on or after a date."""
+    terms, anchor, boundary = sub.terms, sub.anchor, sub.boundary_on
+    if sub.status is Status.SCHEDULED:
+        anchor = sub.starts_on + timedelta(days=terms.trial_days)
+        boundary = anchor if terms.trial_days else None
+    elif sub.status is Status.TRIALING:
+        anchor = sub.trial_end_on
+    elif sub.pending_terms is not None and not sub.pending_terms.same_rhythm_as(terms):
+        terms, anchor = sub.pending_terms, boundary
+    if boundary is not None and on <= boundary:
+        return boundary
+    schedule = Schedule(
+        anchor=anchor or sub.starts_on,
+        interval=terms.interval,
+        timezone=sub.timezone,
+        alignment=terms.alignment,
+        billing_day=terms.billing_day,
+    )
+    return schedule.period_on(on - timedelta(days=1)).end

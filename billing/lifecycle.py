@@ -104,7 +104,7 @@ def end_trial(sub: Subscription, at: datetime) -> Transition:
     Raises:
         InvalidInput: there was no trial; field `trial_end_on`.
     """
-    if sub.cancel_at_end:
+    if sub.ends_with_period:
         return end_for_good(sub, at, "canceled at the end of the trial")
     if sub.pause_at_end:
         return _pause(sub, at, access_ends_at=None)
@@ -130,7 +130,7 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
     end = sub.boundary_on
     if end is None:
         raise InvalidInput("This subscription has no period that could end.", field="period")
-    if sub.cancel_at_end:
+    if sub.ends_with_period:
         ended = end_for_good(sub, at, "canceled at the end of the period")
         return ended.then(*early_exit(sub, end))
     if sub.pause_at_end:
@@ -158,7 +158,7 @@ def _periods_begun(
     issues: list[Issue] = []
     others: list[Effect] = []
     changed = sub.terms != ended
-    while starts_at(day, sub.timezone) + sub.spread <= at or not issues:
+    while not issues or _goes_on_by(sub, day, at):
         sub, told = _apply_announced(sub, day)
         period, discounts = sub.schedule.period_on(day), for_next_period(sub.discounts)
         issues.append(
@@ -176,6 +176,11 @@ def _periods_begun(
         sub = sub.model_copy(update={"period": period, "discounts": discounts})
         day, ended = period.end, sub.terms
     return sub, issues, others
+
+
+def _goes_on_by(sub: Subscription, day: date, at: datetime) -> bool:
+    """Whether another period has begun by now: after a downtime several have, but none past a wished end."""
+    return starts_at(day, sub.timezone) + sub.spread <= at and not sub.ends_with_period
 
 
 def _park_for_catch_up(
@@ -308,6 +313,7 @@ def end_for_good(
         update={
             "status": Status.CANCELED,
             "cancel_at_end": False,
+            "cancel_on": None,
             "pause_at_end": False,
             "pending_terms": None,
             "pending_discounts": None,
@@ -327,16 +333,21 @@ def end_for_good(
 
 
 def end_access(sub: Subscription, at: datetime) -> Transition:
-    """A pause reached the end of the paid time; a pending cancel takes effect there (U12)."""
-    if sub.cancel_at_end:
+    """A pause reached the end of the paid time, or the date of a cancel; a pending one takes effect there (U12)."""
+    if sub.cancel_at_end or _is_past_wish(sub, at):
         return end_for_good(sub, at, "canceled while paused")
     return Transition(sub.model_copy(update={"access_ends_at": None}))
 
 
 def give_up(sub: Subscription, at: datetime) -> Transition:
-    """Unpaid for too long (U10)."""
-    ended = end_for_good(sub, at, "unpaid for too long")
+    """Unpaid for too long, or to the date of a cancel (U10)."""
+    reason = "canceled while unpaid" if _is_past_wish(sub, at) else "unpaid for too long"
+    ended = end_for_good(sub, at, reason)
     return ended.then(*what_waits_is_dropped(sub), SettleDebtOnCancel())
+
+
+def _is_past_wish(sub: Subscription, at: datetime) -> bool:
+    return sub.cancel_on is not None and sub.cancel_on <= local_date(at, sub.timezone)
 
 
 def mark_notified(sub: Subscription, step: Step) -> Transition:
@@ -383,6 +394,8 @@ def pause_now(sub: Subscription, at: datetime, *, credit_to: CreditTo) -> Transi
 def resume(sub: Subscription, at: datetime) -> Transition:
     """Back from a pause or from unpaid: a part period only for time that no invoice covers already."""
     today = local_date(at, sub.timezone)
+    if _is_past_wish(sub, at):
+        return end_for_good(sub, at, "canceled before it came back")
     after, effects = _apply_what_waits(sub, today) if not _covers(sub, today) else (sub, ())
     if after.anchor is None:
         transition = _first_period(after, today, gate=False, first_payment=True)

@@ -15,6 +15,7 @@ from billing.commands import MigratePlan
 from billing.effects import Emit, Notify, Transition
 from billing.errors import InvalidInput
 from billing.features import Feature, overridden
+from billing.leaving import ends_on
 from billing.refusal import Refused
 from billing.subscription import CustomerKind, Status, Subscription
 from billing.terms import Terms
@@ -78,8 +79,8 @@ def left_out(sub: Subscription, old: Terms, new: Terms) -> str | None:
         return "its price was agreed with this customer"
     if sub.status is Status.INCOMPLETE:
         return "its first payment is open"
-    if sub.cancel_at_end:
-        return f"it ends on {sub.boundary_on}"
+    if sub.ends_with_period:
+        return f"it ends on {ends_on(sub)}"
     pending = sub.pending_terms
     if pending is not None and (pending.plan_id != old.plan_id or pending.prices != sub.terms.prices):
         return f"it changes to {pending.plan_name} by itself"
@@ -125,6 +126,9 @@ def announce(sub: Subscription, command: MigratePlan, at: datetime) -> Transitio
     announced = announced_for(
         sub, old, new, on=local_date(at, sub.timezone), notice_days=command.notice_days
     ).model_copy(update={"command_id": command.command_id})
+    ends = ends_on(sub)
+    if ends is not None and ends <= announced.from_on:
+        raise Refused(f"The price stays: it ends on {ends}.", field="subscription")
     facts = {"to": announced.plan_name, "from_on": str(announced.from_on)}
     return Transition(
         sub.model_copy(update={"announced": announced}),

@@ -84,7 +84,7 @@ def end_of_policy(sub: Subscription, end: EndForSubscription, at: datetime) -> T
     """
     if sub.is_over or end is EndForSubscription.KEEP or sub.status is Status.UNPAID:
         return Transition(sub)
-    if sub.cancel_at_end and sub.status is not Status.PAUSED:
+    if sub.ends_with_period and sub.status is not Status.PAUSED:
         return Transition(sub)
     if end is EndForSubscription.CANCEL:
         return end_for_good(sub, at, "the dunning policy ended").then(*what_waits_is_dropped(sub))

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from billing.calendar import add_months, at_local_time, first_of_month, local_date
+from billing.calendar import add_months, at_local_time, first_of_month, local_date, starts_at
 from billing.subscription import CustomerKind, Status, Subscription
 
 NOTICE_HOUR: Final = 9
@@ -106,26 +106,42 @@ def _steps_by_status(sub: Subscription, now: datetime) -> list[Step]:
         case Status.SCHEDULED:
             return [Step(StepKind.START, boundary, f"the subscription starts on {sub.starts_on}")]
         case Status.TRIALING:
-            notices = [] if sub.cancel_at_end or sub.pause_at_end else _trial_notice(sub)
+            notices = [] if sub.ends_with_period or sub.pause_at_end else _trial_notice(sub)
             return [
                 *notices,
                 Step(StepKind.END_TRIAL, boundary, f"the trial ends on {sub.trial_end_on}"),
             ]
         case Status.ACTIVE | Status.PAST_DUE:
             end = sub.boundary_on
-            notices = [] if sub.cancel_at_end or sub.pause_at_end else _renewal_notices(sub, now)
+            notices = [] if sub.ends_with_period or sub.pause_at_end else _renewal_notices(sub, now)
             return [*notices, Step(StepKind.BOUNDARY, boundary, _boundary_reason(sub, end))]
         case Status.PAUSED if sub.access_ends_at is not None:
             return [Step(StepKind.END_ACCESS, sub.access_ends_at, "the paid time is used up")]
-        case Status.UNPAID if sub.unpaid_cancel_days and sub.unpaid_since is not None:
-            due = sub.unpaid_since + timedelta(days=sub.unpaid_cancel_days)
-            return [Step(StepKind.GIVE_UP, due, f"unpaid for {sub.unpaid_cancel_days} days")]
+        case Status.PAUSED:
+            return _wished_end(sub, StepKind.END_ACCESS)
+        case Status.UNPAID:
+            return [*_giving_up(sub), *_wished_end(sub, StepKind.GIVE_UP)]
         case _:
             return []
 
 
+def _giving_up(sub: Subscription) -> list[Step]:
+    if not sub.unpaid_cancel_days or sub.unpaid_since is None:
+        return []
+    due = sub.unpaid_since + timedelta(days=sub.unpaid_cancel_days)
+    return [Step(StepKind.GIVE_UP, due, f"unpaid for {sub.unpaid_cancel_days} days")]
+
+
+def _wished_end(sub: Subscription, kind: StepKind) -> list[Step]:
+    """A cancel for a date, where no period runs that could end."""
+    if sub.cancel_on is None:
+        return []
+    due = starts_at(sub.cancel_on, sub.timezone) + sub.spread
+    return [Step(kind, due, f"canceled for {sub.cancel_on}")]
+
+
 def _boundary_reason(sub: Subscription, end: date | None) -> str:
-    if sub.cancel_at_end:
+    if sub.ends_with_period:
         return f"canceled at the period's end on {end}"
     if sub.pause_at_end:
         return f"paused at the period's end on {end}"
@@ -198,7 +214,8 @@ def renewal_notice_window(sub: Subscription) -> RenewalNoticeWindow | None:
     """
     end = _term_ends_on(sub)
     protected = sub.customer_kind in (CustomerKind.CONSUMER, CustomerKind.NON_PROFESSIONAL)
-    if end is None or not protected:
+    is_wished_before = end is not None and sub.cancel_on is not None and sub.cancel_on <= end
+    if end is None or not protected or is_wished_before:
         return None
     return notice_window(end - timedelta(days=1))
 

@@ -111,6 +111,8 @@ class Subscription(Value):
     usage_closes_at: datetime | None = None
     """Until when late usage is waited for; then what was used is billed."""
     cancel_at_end: bool = False
+    cancel_on: date | None = None
+    """A cancel for a date beyond the period that runs: it ends with the first period that ends on or after it."""
     pause_at_end: bool = False
     access_ends_at: datetime | None = None
     """While paused: when the paid time is used up; None once it is."""
@@ -201,10 +203,23 @@ class Subscription(Value):
         return None if day is None else starts_at(day, self.timezone) + self.spread
 
     @property
+    def cancel_is_pending(self) -> bool:
+        """Whether a cancel was asked for that has not taken effect."""
+        return self.cancel_at_end or self.cancel_on is not None
+
+    @property
+    def ends_with_period(self) -> bool:
+        """Whether a cancel ends it with the period, the trial or the paid time that runs, and nothing renews."""
+        if self.cancel_at_end or self.cancel_on is None:
+            return self.cancel_at_end
+        boundary = self.boundary_on if self.status.bills or self.status is Status.TRIALING else None
+        return boundary is not None and self.cancel_on <= boundary
+
+    @property
     def next_billing_at(self) -> datetime | None:
         """When the next invoice is due to be issued, if one is planned; of what is over, the one of its last usage."""
         if self.status.bills or self.status is Status.SCHEDULED or self.status is Status.TRIALING:
-            return None if self.cancel_at_end or self.pause_at_end else self.boundary_at
+            return None if self.ends_with_period or self.pause_at_end else self.boundary_at
         return self.usage_closes_at if self.is_over else None
 
     def entitled_at(self, at: datetime) -> bool:
@@ -251,11 +266,11 @@ class Subscription(Value):
             return self.access_ends_at
         boundary = self.boundary_on
         by_policy = self.policy_ends_at if self.status is Status.PAST_DUE else None
-        if boundary is None or not (self.cancel_at_end or self.pause_at_end or self._trial_leads_nowhere):
+        if boundary is None or not (self.ends_with_period or self.pause_at_end or self._trial_leads_nowhere):
             return by_policy
         ends_at = starts_at(boundary, self.timezone)
         # The policy's end does nothing once a cancel is pending (U7), but comes before a pause.
-        return ends_at if by_policy is None or self.cancel_at_end else min(ends_at, by_policy)
+        return ends_at if by_policy is None or self.ends_with_period else min(ends_at, by_policy)
 
     @property
     def _trial_leads_nowhere(self) -> bool:

@@ -242,6 +242,8 @@ class MailContext(Value):
     """First day on which a change, pause, resume or suspension applies."""
     last_day_on: date | None = None
     """Last day on which the service may be used, inclusive."""
+    goes_on: bool = False
+    """Whether periods are still billed before that day."""
     resumes_on: date | None = None
     ended_on: date | None = None
     canceled_by: CanceledBy | None = None

@@ -98,7 +98,7 @@ KINDS: dict[MailKind, MailSpec] = {
         legal_notice=True,
     ),
     MailKind.CANCEL_SCHEDULED: MailSpec(
-        purpose="Confirms a cancel at the period's end: when it was asked for, last day, effects.",
+        purpose="Confirms a cancel at the period's end, or for a date: when it was asked for, last day, effects.",
         requires=("requested_on", "last_day_on"),
         legal_notice=True,
     ),

@@ -313,6 +313,12 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
             "open_invoices": (_OLDER,),
             **_NO_LINKS,
         },
+        "for_a_date": {
+            "requested_on": date(2027, 2, 3),
+            "last_day_on": date(2027, 5, 27),
+            "goes_on": True,
+            **_NEXT,
+        },
     },
     MailKind.PLAN_CHANGED: {
         "typical": {

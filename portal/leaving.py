@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from http import HTTPStatus
 
 from fastapi import Response
 
 from activities.books.rows import NotFound
 from billing.commands import Cancel, CreditTo, KeepSubscription, Pause, Resume, When, Withdraw
+from billing.errors import InvalidInput
+from billing.leaving import ends_on
+from billing.refusal import Refused
 from billing.subscription import Status
 from billing.withdrawal import refund_by
 from models.ids import new_id
@@ -22,28 +26,71 @@ MOST_REASON = 200
 
 
 @router.get("/subscriptions/{subscription}/cancel")
-async def before_cancel(visit: Visitor, subscription: str) -> Response:
-    """What a cancel does, and the button that does it. Nothing stands between."""
+async def before_cancel(visit: Visitor, subscription: str, on: str = "") -> Response:
+    """What a cancel does, and the button that does it. Nothing stands between; a later date may be chosen."""
     row = await own(visit, subscription)
-    offer = await offer_of(visit, row.id)
+    wrong = ""
+    if on:
+        try:
+            preview = await visit.door.relance.preview(row.id, _with_period(on))
+        except InvalidInput:
+            on, wrong = "", "day"
+        except Refused:
+            on, wrong = "", "later"
+    if not on:
+        preview = await visit.door.relance.preview(row.id, _with_period())
     leaves_freely = row.state.free_exit and row.state.status in (Status.ACTIVE, Status.PAST_DUE)
-    at_once = Cancel(command_id=new_id("cmd"), by=CUSTOMER, when=When.NOW, credit_to=CreditTo.REFUND)
-    preview = await visit.door.relance.preview(row.id, at_once) if leaves_freely else None
-    return visit.show("cancel.html", page="overview", row=row, offer=offer, preview=preview)
+    return visit.show(
+        "cancel.html",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK,
+        page="overview",
+        row=row,
+        sub=row.state,
+        on=on,
+        wrong=wrong,
+        today=preview.on,
+        ends=preview.ends_on,
+        coming=preview.next_invoice,
+        is_at_once=preview.status is Status.CANCELED,
+        free=await visit.door.relance.preview(row.id, _at_once()) if leaves_freely and not on else None,
+    )
+
+
+def _with_period(on: str = "", *, command_id: str = "") -> Cancel:
+    """A cancel with the period that runs, or with the one that a date falls into.
+
+    Raises:
+        InvalidInput: that is no date; field `on`.
+    """
+    return Cancel(command_id=command_id or new_id("cmd"), by=CUSTOMER, on=_day(on) if on else None)
+
+
+def _at_once(*, command_id: str = "") -> Cancel:
+    return Cancel(
+        command_id=command_id or new_id("cmd"), by=CUSTOMER, when=When.NOW, credit_to=CreditTo.REFUND
+    )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as problem:
+        raise InvalidInput(f"{text!r} is no date. Write it as 2027-05-10.", field="on") from problem
 
 
 @router.post("/subscriptions/{subscription}/cancel")
 async def cancel(sent: Form, subscription: str) -> Response:
-    """End it: with its period, or at once where the customer leaves freely (rules 30). The receipt is the answer."""
+    """End it: with its period, with a later one, or at once where the customer leaves freely (rules 30).
+
+    The receipt is the answer.
+    """
     row = await own(sent.visit, subscription)
     is_now = sent.said("when") == When.NOW and row.state.free_exit
-    command = Cancel(
-        command_id=sent.command_id,
-        by=CUSTOMER,
-        when=When.NOW if is_now else When.PERIOD_END,
-        credit_to=CreditTo.REFUND if is_now else CreditTo.BALANCE,
+    command_id = sent.command_id
+    leaves = (
+        _at_once(command_id=command_id) if is_now else _with_period(sent.said("on"), command_id=command_id)
     )
-    await carry_out(sent.visit, row, command)
+    await carry_out(sent.visit, row, leaves)
     return await _receipt(sent, row, "canceled")
 
 
@@ -52,8 +99,11 @@ async def tell_reason(sent: Form, subscription: str) -> Response:
     """Why, if they care to say. A cancel asked for again changes nothing, and keeps what was said."""
     row = await own(sent.visit, subscription)
     reason = sent.said("reason")[:MOST_REASON]
-    if reason and row.state.cancel_at_end:
-        await carry_out(sent.visit, row, Cancel(command_id=sent.command_id, by=CUSTOMER, reason=reason))
+    state = row.state
+    if reason and state.cancel_is_pending:
+        on = None if state.ends_with_period else state.cancel_on
+        again = Cancel(command_id=sent.command_id, by=CUSTOMER, on=on, reason=reason)
+        await carry_out(sent.visit, row, again)
     return sent.visit.go("overview", said="thanks")
 
 
@@ -122,4 +172,14 @@ async def _receipt(sent: Sent, row: SubscriptionRow, what: str) -> Response:
     visit = sent.visit
     offer = await offer_of(visit, row.id)
     at: datetime = offer.view.now
-    return visit.show("receipt.html", page="overview", row=row, offer=offer, what=what, at=at)
+    return visit.show(
+        "receipt.html",
+        page="overview",
+        row=row,
+        sub=offer.sub,
+        what=what,
+        at=at,
+        ends=ends_on(offer.sub),
+        coming=offer.view.next_invoice,
+        is_at_once=False,
+    )

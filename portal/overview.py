@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from fastapi import Response
 
 from billing.calendar import local_date
+from billing.leaving import ends_on
 from billing.subscription import Status, Subscription
 from billing.withdrawal import last_day_to_withdraw
 from models.tables import PaymentMethod
@@ -40,13 +41,18 @@ class Offer:
         return (
             self.pauses_are_on
             and self.sub.status is Status.ACTIVE
-            and not (self.sub.cancel_at_end or self.sub.pause_at_end)
+            and not (self.sub.ends_with_period or self.sub.pause_at_end)
         )
 
     @property
     def ends_on_boundary(self) -> bool:
-        """Whether it was canceled with its period."""
-        return self.sub.cancel_at_end
+        """Whether it ends with the period that runs."""
+        return self.sub.ends_with_period
+
+    @property
+    def ends_later(self) -> date | None:
+        """The first day without service, where it ends with a later period."""
+        return None if self.sub.ends_with_period else ends_on(self.sub)
 
 
 @dataclass(frozen=True)

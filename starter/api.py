@@ -19,6 +19,7 @@ from activities.books.config import BookRules
 from activities.links import Links
 from models.database import Database
 from portal import routes as portal
+from portal.limiting import Limiter
 from settings import Settings, load_settings
 from starter.api_calls import ApiCalls
 from starter.client import RelanceClient
@@ -71,6 +72,7 @@ def create_app(settings: Settings | None = None, *, temporal: Client | None = No
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.state.limiter = Limiter(trusted_proxies=settings.trusted_proxies)
     add_problem_details(app)
     for router in (health.router, webhooks.router, pay.router, *portal.ROUTERS, *v1.ROUTERS):
         app.include_router(router)

@@ -121,17 +121,30 @@ class Commands:
         subscription: str,
         *,
         when: When = When.PERIOD_END,
+        on: date | None = None,
         credit_to: CreditTo = CreditTo.BALANCE,
         command_id: str | None = None,
         by: str = "api",
         reason: str = "",
     ) -> Accepted:
-        """The end, now or with the period; `credit_to` says where paid days that are not used go, of a cancel now.
+        """The end: with the period, with the one that a date falls into, or now.
+
+        Args:
+            subscription: which.
+            when: with the period, or now.
+            on: not with `now`: the customer's date up to which it goes on, today or later. It ends with the first
+                period that ends on or after it.
+            credit_to: of a cancel now, where paid days that are not used go.
+            command_id: as everywhere.
+            by: who asked.
+            reason: for the record.
 
         Raises:
             As `Subscriptions.tell`.
         """
-        command = Cancel(command_id=_id(command_id), by=by, reason=reason, when=when, credit_to=credit_to)
+        command = Cancel(
+            command_id=_id(command_id), by=by, reason=reason, when=when, on=on, credit_to=credit_to
+        )
         return await self._subscriptions.tell(subscription, command)
 
     async def withdraw(
@@ -208,10 +221,15 @@ class Commands:
         return command.command_id
 
     async def send_cancel(
-        self, subscription: str, *, when: When = When.PERIOD_END, command_id: str | None = None
+        self,
+        subscription: str,
+        *,
+        when: When = When.PERIOD_END,
+        on: date | None = None,
+        command_id: str | None = None,
     ) -> str:
         """A cancel without waiting for an answer; its command id. Raises as `Subscriptions.send`."""
-        command = Cancel(command_id=_id(command_id), when=when)
+        command = Cancel(command_id=_id(command_id), when=when, on=on)
         await self._subscriptions.send(subscription, command)
         return command.command_id
 

@@ -22,6 +22,7 @@ from activities.books.rows import customer_of, is_in_dispute, method_on_file
 from billing.calendar import local_date
 from billing.declines import support_words
 from billing.entitlements import FeatureUse
+from billing.leaving import ends_on
 from billing.payment import AttemptState
 from billing.progress import timeline
 from billing.steps import next_step
@@ -247,10 +248,9 @@ def _method_words(method: PaymentMethod | None, mandate: MandateRow | None, *, d
 
 def _pending(sub: Subscription) -> tuple[str, ...]:
     pending = []
-    if sub.cancel_at_end:
-        pending.append(
-            f"cancel on {sub.boundary_on}" if sub.boundary_on else "cancel at the end of the paid time"
-        )
+    if sub.cancel_is_pending:
+        wished = "" if sub.cancel_on is None else f", asked for {sub.cancel_on}"
+        pending.append(f"cancel on {ends_on(sub) or 'the end of the paid time'}{wished}")
     if sub.pause_at_end:
         pending.append(f"pause on {sub.boundary_on}")
     if sub.conditional_change is not None:

@@ -11,16 +11,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.chase_steps import ask_for_new_method, open_collections_of
 from activities.books.mandates import is_direct_debit
 from activities.books.methods import (
-    facts_of,
+    drop_as_backup,
     forget_backup,
     is_kept,
     keep_facts,
     lock_owner,
     method_of,
     subscriptions_of,
+    take_as_backup,
     take_away,
 )
-from activities.books.notices import tell_all
 from activities.books.steps import bring_back
 from activities.gateway import MethodFacts, SetupFacts
 from billing.declines import support_words
@@ -210,10 +210,7 @@ class PaymentMethods:
                 raise InvalidInput(
                     "This is the default method. Make another one the default first.", field="payment_method"
                 )
-            is_news = locked.backup_method_id != row.id
-            locked.backup_method_id, locked.backup_agreed_at, locked.backup_agreed_by = row.id, now, by
-            if is_news:
-                await tell_all(session, owner.id, "payment_method.backup_set", facts_of(row), now)
+            await take_as_backup(session, locked, row, now, by=by)
             chases = await open_collections_of(session, owner.id)
         await self._tell(owner.id, tuple(chase.invoice_id for chase in chases), now)
         return _as_set(locked, row, ())
@@ -232,12 +229,9 @@ class PaymentMethods:
         async with self._to.database.write() as session:
             locked = await lock_owner(session, owner.id)
             key = method or locked.backup_method_id
-            row = None if key is None else await method_of(session, locked, key)
-            if row is None or row.id != locked.backup_method_id:
-                return
-            now = await self._to.now(session, owner.clock_id)
-            await tell_all(session, owner.id, "payment_method.backup_dropped", facts_of(row), now)
-            forget_backup(locked)
+            if key is not None:
+                row = await method_of(session, locked, key)
+                await drop_as_backup(session, locked, row, await self._to.now(session, owner.clock_id))
 
     async def remove(self, customer: str, method: str) -> MethodRemoved:
         """Take a payment method away, here and at the provider. Removed already, nothing happens.

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import date
 
 from sqlalchemy import String, cast, func
 from sqlmodel import col, or_, select
 
+from billing.calendar import local_date
 from billing.commands import Cancel
 from billing.errors import RelanceError
 from billing.values import Value
@@ -33,6 +35,8 @@ class TerminationAsked(Value):
     email: str
     contract: str = ""
     """Reference of the contract, if it was at hand."""
+    on: date | None = None
+    """A later day on which it is to end; None is the end of the period."""
     request_id: str
     """Of the form: sent twice, it is one."""
 
@@ -45,7 +49,7 @@ class Terminations:
         self._subscriptions = subscriptions
 
     async def ask(self, asked: TerminationAsked) -> int:
-        """Cancel the contracts that are meant, with their periods; how many there were.
+        """Cancel the contracts that are meant, with the period that runs or that holds the day; how many there were.
 
         The mail address has to be one of the customer's, and the name or the contract has to be theirs too. Without a
         contract all that they have are meant.
@@ -53,13 +57,22 @@ class Terminations:
         meant = await self._meant(asked)
         for row in meant:
             command = Cancel(
-                command_id=derived_id("cmd", asked.request_id, row.id), by="customer", reason=REASON
+                command_id=derived_id("cmd", asked.request_id, row.id),
+                by="customer",
+                reason=REASON,
+                on=await self._day_of(row, asked),
             )
             try:
                 await self._subscriptions.tell(row.id, command)
             except RelanceError as problem:
                 logger.warning("The contract %s could not be ended as asked: %s", row.id, problem)
         return len(meant)
+
+    async def _day_of(self, row: SubscriptionRow, asked: TerminationAsked) -> date | None:
+        """The day that is wished, unless it is over where the customer lives: then the period's end is meant."""
+        async with self._to.database.read() as session:
+            now = await self._to.now(session, row.clock_id)
+        return asked.on if asked.on and asked.on >= local_date(now, row.state.timezone) else None
 
     async def _meant(self, asked: TerminationAsked) -> list[SubscriptionRow]:
         wanted = asked.email.strip().lower()

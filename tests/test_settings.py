@@ -43,6 +43,7 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
     assert "XXX" not in settings.minimum_charge_minor
     assert settings.clock_peers == ()
     assert settings.sandbox is None
+    assert settings.trusted_proxies == 0
 
 
 def test_every_setting_is_read_from_its_variable(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from billing.chase import NextStep
     from billing.errors import RelanceError
+    from billing.leaving import ends_on
     from billing.lines import lines_for
     from billing.money import to_major
     from billing.steps import Step
@@ -52,8 +53,10 @@ def _decided(sub: Subscription) -> list[tuple[str, str]]:
         rows.append(("Committed until", str(sub.committed_until)))
     if sub.usage_closes_at is not None:
         rows.append(("Usage", f"late usage is waited for until {sub.usage_closes_at:%Y-%m-%d %H:%M} UTC"))
-    if sub.cancel_at_end:
+    if sub.ends_with_period:
         rows.append(("Pending", "cancel at the period's end"))
+    elif sub.cancel_is_pending:
+        rows.append(("Pending", f"cancel for {sub.cancel_on}: it ends on {ends_on(sub)}"))
     if sub.pause_at_end:
         rows.append(("Pending", "pause at the period's end"))
     return rows

@@ -60,10 +60,12 @@ def _who_ended_it(reason: str, asked: CommandRow | None) -> CanceledBy:
 
 
 async def _cancel_scheduled(facts: MailFacts) -> Fields:
+    goes_on = facts.sub.cancel_on is not None and not facts.sub.ends_with_period
     return {
         **await still_open(facts, await facts.open_invoices()),
         "requested_on": facts.written_on,
         "last_day_on": day_before(facts.occurrence_day()),
+        **({"goes_on": True, **facts.next_charge()} if goes_on else {}),
     }
 
 
@@ -150,7 +152,7 @@ async def _card_expiring(facts: MailFacts) -> Fields | Moot:
 
 async def _trial_ending(facts: MailFacts) -> Fields | Moot:
     sub = facts.sub
-    if sub.cancel_at_end or sub.is_over:
+    if sub.ends_with_period or sub.is_over:
         return Moot(reason="The trial leads to no subscription.")
     if sub.terms.collection_method is CollectionMethod.TRANSFER:
         leads_to = TrialEnd.INVOICE

@@ -147,6 +147,25 @@ def facts_of(method: PaymentMethod) -> dict[str, Any]:
     return {"payment_method": method.id, "kind": method.kind}
 
 
+async def take_as_backup(
+    session: AsyncSession, customer: Customer, method: PaymentMethod, at: datetime, *, by: str
+) -> None:
+    """A card stands in from now on, as the customer agreed; told once."""
+    is_news = customer.backup_method_id != method.id
+    customer.backup_method_id, customer.backup_agreed_at, customer.backup_agreed_by = method.id, at, by
+    if is_news:
+        await tell_all(session, customer.id, "payment_method.backup_set", facts_of(method), at)
+
+
+async def drop_as_backup(
+    session: AsyncSession, customer: Customer, method: PaymentMethod, at: datetime
+) -> None:
+    """A card stands in no more; where it did not, nothing happens."""
+    if customer.backup_method_id == method.id:
+        forget_backup(customer)
+        await tell_all(session, customer.id, "payment_method.backup_dropped", facts_of(method), at)
+
+
 def forget_backup(customer: Customer) -> None:
     """There is no backup any more, nor is anything agreed to."""
     customer.backup_method_id = customer.backup_agreed_at = customer.backup_agreed_by = None

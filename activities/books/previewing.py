@@ -25,6 +25,7 @@ from billing.commands import Command, CreditTo
 from billing.credit import use_balance
 from billing.decide import accept
 from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue, Transition
+from billing.leaving import ends_on
 from billing.subscription import Status, Subscription
 from billing.tax import TaxedLines, Totals
 from billing.taxation import TaxTreatment
@@ -102,6 +103,8 @@ class Preview(Value):
     """Where the paid part of that goes; None where nothing is credited."""
     next_invoice: Upcoming | None = None
     """The renewal after it, once what it bills was paid; usage is not known yet."""
+    ends_on: date | None = None
+    """The first day without service, where a cancel is pending afterwards."""
 
 
 def next_invoice(
@@ -166,6 +169,7 @@ async def preview(work: Work, command: Command) -> Preview:
         credited_minor=-sum(notes),
         credit_to=_credit_to(transition.effects) if notes else None,
         next_invoice=coming,
+        ends_on=ends_on(transition.after),
     )
 
 

@@ -182,6 +182,10 @@ def cancel(
     key: Key,
     *,
     when: WhenOption = When.PERIOD_END,
+    on: Annotated[
+        str | None,
+        typer.Option(help="With the first period that ends on or after this date, as 2027-05-10."),
+    ] = None,
     credit_to: CreditOption = CreditTo.BALANCE,
     reason: Annotated[str, typer.Option(help="For the record.")] = "",
     preview: Preview = False,
@@ -190,9 +194,14 @@ def cancel(
     wait: Wait = True,
     as_json: output.JsonFlag = False,
 ) -> None:
-    """End a subscription, now or with the period."""
+    """End a subscription: with the period, for a date, or now."""
     command = Cancel(
-        command_id=command_id or new_id("cmd"), by=by, reason=reason, when=when, credit_to=credit_to
+        command_id=command_id or new_id("cmd"),
+        by=by,
+        reason=reason,
+        when=when,
+        on=read_date(on, field="on") if on else None,
+        credit_to=credit_to,
     )
     tell(key, command, preview=preview, wait=wait, as_json=as_json)
 

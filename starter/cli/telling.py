@@ -116,4 +116,6 @@ def _sentences(found: WhatItBills) -> list[str]:
     if found.next_invoice is not None:
         amount = words.amount(found.next_invoice.total_minor, found.currency)
         said.append(f"Then {amount} on {found.next_invoice.on}.")
+    if found.ends_on is not None:
+        said.append(f"It ends on {found.ends_on}, the first day without service.")
     return [*said, f"The subscription is {found.status.value} then. This holds on {found.on}."]

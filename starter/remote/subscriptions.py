@@ -98,7 +98,7 @@ class Subscriptions:
     async def cancel(
         self, subscription: str, body: Cancel | None = None, *, idempotency_key: str | None = None
     ) -> Subscription:
-        """End a subscription, with its period unless told otherwise."""
+        """End a subscription: with its period unless a date or `now` is given."""
         return await self._tell(subscription, "cancel", body or Cancel(), idempotency_key)
 
     async def reactivate(self, subscription: str, *, idempotency_key: str | None = None) -> Subscription:

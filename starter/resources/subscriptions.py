@@ -151,6 +151,11 @@ class Subscription(Resource):
     """Exclusive."""
     trial_end_on: date | None
     cancel_at_period_end: bool
+    """Whether a cancel ends it with the period, or the trial, that runs."""
+    cancel_on: date | None
+    """The date for which a cancel was asked, where that is beyond the period that ran then."""
+    ends_on: date | None
+    """First day without service, where a cancel is pending: the end of the period that the date falls into."""
     pause_at_period_end: bool
     pending_plan: str | None
     """That it has from the next period on."""
@@ -227,11 +232,14 @@ class CommandStatus(Resource):
 
 
 class Cancel(Body):
-    """The end."""
+    """The end: with the period, for a date, or now."""
 
-    model_config = example(when="period_end", reason="too dear")
+    model_config = example(on="2027-05-10", reason="moves abroad")
 
     when: When = When.PERIOD_END
+    on: Day | None = None
+    """Not with `now`: it ends with the first period that ends on or after this date of the customer's calendar, and
+    what begins before it is billed. Not before today."""
     credit_to: CreditTo = CreditTo.BALANCE
     """Only with `now`: where the money of unused days goes."""
     reason: Reason = ""
@@ -329,6 +337,8 @@ class Preview(Resource):
     credit_to: CreditTo | None
     next_invoice: Renewal | None
     """The renewal after it; of a change conditional on its payment, once that was paid."""
+    ends_on: date | None
+    """First day without service, where a cancel is pending."""
 
 
 class UsageEvent(Body):

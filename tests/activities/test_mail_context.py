@@ -622,6 +622,22 @@ async def test_cancel_scheduled(books: Books) -> None:
     }
 
 
+async def test_a_cancel_for_a_date_names_what_is_still_billed(books: Books) -> None:
+    """Until its last period it goes on; in that one it is a cancel like any other."""
+    await books.subscription(cancel_on=date(2027, 4, 10))
+    assert await books.fields("cancel_scheduled", occurrence="2027-05-01") == {
+        **NEXT,
+        "plan_name": "Pro",
+        "requested_on": date(2027, 1, 1),
+        "last_day_on": date(2027, 4, 30),
+        "goes_on": True,
+    }
+    await books.subscription(cancel_on=date(2027, 1, 20))
+    said = await books.fields("cancel_scheduled", occurrence="2027-02-01")
+    assert "goes_on" not in said
+    assert "next_charge_on" not in said
+
+
 async def test_plan_changed(books: Books) -> None:
     context = {"from": "Basic", "to": "Pro", "quantity": "1"}
     assert await books.fields("plan_changed", occurrence="2027-02-01", context=context) == {

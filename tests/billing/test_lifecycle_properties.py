@@ -33,6 +33,7 @@ from billing.steps import Step, StepKind, next_step
 
 ASKED: list[Command] = [
     Cancel(command_id="c"),
+    Cancel(command_id="c", on=date(2041, 8, 15)),
     Cancel(command_id="c", when=When.NOW),
     KeepSubscription(command_id="c"),
     Pause(command_id="c"),
@@ -109,6 +110,7 @@ def test_i3_whatever_is_asked_no_day_is_billed_twice_and_none_is_missed(
         if sub.status.bills:
             today = walk.now.astimezone(UTC).date()
             assert any(start <= today < end for start, end in walk.billed)
+            assert sub.cancel_on is None or all(start < sub.cancel_on for start, _ in walk.billed)
         assert not (sub.cancel_at_end and sub.pause_at_end)
         assert sub.entitled_at(walk.now) == (
             sub.access_until(walk.now, window=timedelta(0), grace=timedelta(hours=24)) is not None

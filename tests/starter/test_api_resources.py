@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import date
 from typing import Any
 
 import httpx
@@ -159,6 +160,37 @@ async def test_a_change_a_refund_and_a_payment_by_the_typed_client(
     with pytest.raises(ApiProblem) as over:
         await relance.subscriptions.cancel("ref:anna")
     assert (over.value.status, over.value.code) == (409, "already_ended")
+
+
+async def test_a_cancel_for_a_date_by_the_typed_client(world: ClockedLife, relance: RelanceHttp) -> None:
+    await customer_with_card(world, relance, "anna", ())
+    order = SubscriptionContent(customer="ref:anna", plan="ref:pro", wait_for_payment=True)
+    await relance.subscriptions.put("ref:anna", order)
+    with pytest.raises(ApiProblem, match="2041-01-30 has passed: today is 2041-01-31") as past:
+        await relance.subscriptions.cancel("ref:anna", Cancel(on=date(2041, 1, 30)))
+    assert (past.value.status, past.value.code, past.value.field) == (409, "invalid_input", "on")
+    with pytest.raises(ApiProblem, match="A cancel now has no date") as now:
+        await relance.subscriptions.cancel("ref:anna", Cancel(when=When.NOW, on=date(2041, 5, 10)))
+    assert (now.value.status, now.value.field) == (409, "on")
+    asked = await relance.subscriptions.cancel("ref:anna", Cancel(on=date(2041, 4, 10)))
+    assert (asked.cancel_at_period_end, asked.cancel_on, asked.ends_on) == (
+        False,
+        date(2041, 4, 10),
+        date(2041, 4, 30),
+    )
+    await world.settle()
+    told = (await relance.events.list(subscription="ref:anna", type="subscription.cancel_scheduled")).data
+    assert [event.data for event in told] == [{"ends_on": "2041-04-30"}]
+    with pytest.raises(ApiProblem, match="it ends on 2041-04-30") as later:
+        await relance.subscriptions.cancel("ref:anna", Cancel(on=date(2041, 5, 10)))
+    assert (later.value.status, later.value.code) == (409, "refused")
+    seats = await relance.subscriptions.preview_change("ref:anna", Change(plan="ref:max"))
+    assert seats.ends_on == date(2041, 4, 30)
+    kept = await relance.subscriptions.reactivate("ref:anna")
+    assert (kept.cancel_on, kept.ends_on) == (None, None)
+    await world.settle()
+    at_end = await relance.subscriptions.cancel("ref:anna", Cancel(on=date(2041, 2, 10)))
+    assert (at_end.cancel_at_period_end, at_end.cancel_on, at_end.ends_on) == (True, None, date(2041, 2, 28))
 
 
 async def test_the_typed_client_repeats_what_may_pass() -> None:

@@ -321,6 +321,25 @@ def test_a_coupon_is_looked_at_before_it_is_given(relance: Terminal, anna: tuple
     )
 
 
+def test_a_cancel_for_a_date_is_looked_at_first(relance: Terminal, anna: tuple[str, str]) -> None:
+    """Every month from the first: 10 April 2027 is in the period that ends on 1 May. 29.00 and 20 % VAT are 34.80."""
+    _, subscription = anna
+    status, out, _ = relance("subscription", "cancel", subscription, "--on", "2027-04-10", "--preview")
+    assert status == 0
+    assert out.startswith(
+        "Nothing is billed now.\nThen 34.80 EUR on 2027-02-01.\nIt ends on 2027-05-01, the first day without service.\n"
+    )
+    for on, says in (
+        ("soon", "'soon' is not a date. Give one as 2027-01-31."),
+        ("2026-01-31", "2026-01-31 has passed: today is "),
+    ):
+        status, error = relance.json("subscription", "cancel", subscription, "--on", on, "--preview")
+        assert status == 1
+        assert isinstance(error, dict)
+        assert error["error"]["field"] == "on"
+        assert error["error"]["message"].startswith(says)
+
+
 def test_a_choice_that_is_none_names_those_that_are(relance: Terminal) -> None:
     status, error = relance.json("subscription", "cancel", "acme", "--when", "tomorrow")
     assert status == 2

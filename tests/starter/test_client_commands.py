@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 
 import pytest
 from fakes import FakeStripe
@@ -103,6 +104,12 @@ async def test_a_signal_does_what_the_update_does(world: ClockedLife) -> None:
         answer = await client.state(anna.subscription_id)
         assert answer.source == "workflow"
         assert answer.state.subscription.cancel_at_end
+        await client.keep(anna.subscription_id)
+        later = await client.send_cancel(anna.subscription_id, on=date(2041, 4, 10))
+        assert (await client.wait_for(later)).applied
+        assert (await client.show(anna.subscription_id)).pending == (
+            "cancel on 2041-04-30, asked for 2041-04-10",
+        )
 
 
 async def test_the_first_payment_is_waited_for(world: ClockedLife) -> None:

@@ -196,9 +196,10 @@ def _steer(tell: Told) -> str:
     tell("POST /v1/subscriptions/{subscription}/preview-change", change, **acme)
     tell("POST /v1/subscriptions/{subscription}/change", {"plan": "ref:calls"}, **acme)
     tell("POST /v1/subscriptions/{subscription}/undo-change", **acme)
-    asked = tell("POST /v1/subscriptions/{subscription}/cancel", {}, **acme)["command"]
-    tell("GET /v1/commands/{command}", command=asked)
-    tell("POST /v1/subscriptions/{subscription}/reactivate", **acme)
+    for body in ({}, {"on": "2041-12-10", "reason": "moves abroad"}):
+        asked = tell("POST /v1/subscriptions/{subscription}/cancel", body, **acme)["command"]
+        tell("GET /v1/commands/{command}", command=asked)
+        tell("POST /v1/subscriptions/{subscription}/reactivate", **acme)
     tell("POST /v1/subscriptions/{subscription}/coupons", {"code": "WELCOME20"}, **acme)
     tell("POST /v1/subscriptions/{subscription}/pause", {"when": "now"}, subscription="ref:paused")
     tell("POST /v1/subscriptions/{subscription}/resume", {}, subscription="ref:paused")

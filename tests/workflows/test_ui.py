@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from fakes import FakeStripe
 from support.life import ClockedLife, Person, clocked, skipping
 from support.mailroom import Mailbox
 from support.recorded import runs_of
+from support.subscriptions import NOW, a_subscription
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
@@ -27,7 +28,9 @@ from models.attributes import (
     PAST_DUE_SINCE,
     PLAN_ID,
 )
+from models.boundary import PlannedStep
 from models.database import Database
+from workflows.details import subscription_details
 
 WITHIN_SECONDS = 60
 """Visibility follows a little later."""
@@ -144,6 +147,14 @@ async def test_filters_show_what_ended_and_what_needs_a_person(world: ClockedLif
     assert parked["Parked"] == (
         "**Cancel was pressed in the Temporal UI.** Resume it, or send it a cancel command."
     )
+
+
+def test_details_name_the_date_of_a_cancel_and_the_day_on_which_it_ends() -> None:
+    renews = PlannedStep(what="boundary", due=None, why="renewal on 2041-07-01")
+    details = subscription_details(a_subscription(cancel_on=date(2041, 7, 15)), renews, NOW)
+    assert "| Pending\u00a0\u00a0 | cancel for 2041-07-15: it ends on 2041-08-01 |" in details
+    in_its_last = subscription_details(a_subscription(cancel_on=date(2041, 6, 15)), renews, NOW)
+    assert "| Pending\u00a0\u00a0 | cancel at the period's end |" in in_its_last
 
 
 async def test_details_of_a_subscription_in_dunning(world: ClockedLife) -> None:

@@ -64,9 +64,14 @@ async def undo_change(subscription: SubscriptionKey, call: Supports) -> Subscrip
 
 @router.post("/{subscription}/cancel")
 async def cancel_subscription(subscription: SubscriptionKey, body: Cancel, call: Supports) -> Subscription:
-    """End a subscription, with its period or now."""
+    """End a subscription, with its period, for a date, or now."""
     command = commands.Cancel(
-        command_id=call.id, by=call.by, reason=body.reason, when=body.when, credit_to=body.credit_to
+        command_id=call.id,
+        by=call.by,
+        reason=body.reason,
+        when=body.when,
+        on=body.on,
+        credit_to=body.credit_to,
     )
     if body.when is When.NOW and body.credit_to is not CreditTo.NONE:
         await _spend(subscription, command, call)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from billing import steps
+from billing.leaving import ends_on
 from billing.subscription import Status
 from billing.subscription import Subscription as State
 from models.boundary import Accepted, PlannedStep
@@ -184,7 +185,9 @@ def _show(
         current_period_start=state.period.start if state.period else None,
         current_period_end=state.period.end if state.period else None,
         trial_end_on=state.trial_end_on,
-        cancel_at_period_end=state.cancel_at_end,
+        cancel_at_period_end=state.ends_with_period,
+        cancel_on=state.cancel_on,
+        ends_on=ends_on(state),
         pause_at_period_end=state.pause_at_end,
         pending_change=_pending_change(row, state, payment),
         pending_plan=state.pending_terms.plan_id if state.pending_terms else None,
