@@ -107,6 +107,8 @@ class MandateFacts(Value):
     user_agent: str = ""
     document_url: str = ""
     """Where the payer can read it."""
+    last_debit_at: datetime | None = None
+    """When the account was debited last under it, whatever became of that; None where nobody asked, or never."""
 
 
 class IntentFacts(Value):
@@ -287,6 +289,19 @@ class PaymentGateway(HostedSetups, Protocol):
 
     async def find_mandate(self, payment_method: str) -> MandateFacts | None:
         """The consent under which a saved account may be debited, if the payer gave one at the provider."""
+        ...
+
+    async def look_at_mandate(
+        self, method: MethodFacts, *, mandate: str | None = None
+    ) -> MandateFacts | None:
+        """The consent under which an account has been debited so far, with its last use; without side effects.
+
+        Also one that no SetupIntent names: given with a payment, or brought to the provider from another one.
+
+        Args:
+            method: the account, of the customer who has it.
+            mandate: the provider's id of the mandate, where it is known.
+        """
         ...
 
     async def make_mandate(

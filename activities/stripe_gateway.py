@@ -14,7 +14,14 @@ from uuid import uuid4
 import stripe
 from typing_extensions import override
 
-from activities import stripe_disputes, stripe_mandates, stripe_methods, stripe_refunds, stripe_subscriptions
+from activities import (
+    stripe_disputes,
+    stripe_fees,
+    stripe_mandates,
+    stripe_methods,
+    stripe_refunds,
+    stripe_subscriptions,
+)
 from activities import stripe_reading as reading
 from activities.gateway import (
     Charge,
@@ -128,7 +135,13 @@ class StripeGateway(StripeHostedSetups):
 
     async def look(self, payment_intent: str, *, since: datetime, as_of: datetime) -> Outcome | NeverRan:
         """What became of the newest try; see `PaymentGateway.look`."""
-        return reading.newest_try(await self._intent(payment_intent), since=since, as_of=as_of)
+        intent = await self._intent(payment_intent)
+        outcome = reading.newest_try(intent, since=since, as_of=as_of)
+        if not isinstance(outcome, Declined):
+            return outcome
+        charge = reading.expanded(intent.get("latest_charge"))
+        fees = await stripe_fees.fees_of_failure(self._stripe, charge, self._turn)
+        return outcome.model_copy(update={"fees": fees})
 
     async def find(
         self, *, customer: str, invoice_id: str, generation: int, created_after: datetime
@@ -298,6 +311,13 @@ class StripeGateway(StripeHostedSetups):
         """The newest mandate of a saved account; see `PaymentGateway.find_mandate`."""
         await self._turn()
         return await stripe_mandates.find(self._stripe, payment_method)
+
+    async def look_at_mandate(
+        self, method: MethodFacts, *, mandate: str | None = None
+    ) -> MandateFacts | None:
+        """The mandate under which an account has been debited; see `PaymentGateway.look_at_mandate`."""
+        await self._turn()
+        return await stripe_mandates.look(self._stripe, method, mandate)
 
     async def make_mandate(
         self, payment_method: str, *, customer: str, consent: Consent, idempotency_key: str

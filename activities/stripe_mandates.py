@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import stripe
 
-from activities.gateway import MandateFacts, ProviderRefused, require_key
+from activities.gateway import MandateFacts, MethodFacts, ProviderRefused, require_key
 from activities.stripe_faults import fault_of
 from activities.stripe_reading import Json, id_of
 from billing.declines import DeclineEvidence, read_decline
@@ -26,16 +26,52 @@ async def find(client: stripe.StripeClient, payment_method: str) -> MandateFacts
     Stripe lists no mandates: each is named by the SetupIntent that made it.
     """
     try:
-        page = await client.v1.setup_intents.list_async(
-            {"payment_method": payment_method, "limit": _MOST_LISTED}
-        )
-        made = [id_of(setup.to_dict().get("mandate")) for setup in page.data if setup.status == "succeeded"]
-        newest = next((mandate for mandate in made if mandate is not None), None)
+        newest = await _set_up(client, payment_method)
         if newest is None:
             return None
         return mandate_facts((await client.v1.mandates.retrieve_async(newest)).to_dict())
     except stripe.StripeError as error:
         raise fault_of(error) from error
+
+
+async def look(client: stripe.StripeClient, method: MethodFacts, mandate: str | None) -> MandateFacts | None:
+    """The mandate under which an account has been debited so far; see `PaymentGateway.look_at_mandate`.
+
+    Where no SetupIntent names it, the debits of the account do.
+    """
+    try:
+        debits = [] if method.customer is None else await _debits(client, method.customer, method.id)
+        used = next((name for name, _ in debits), None)
+        name = mandate or await _set_up(client, method.id) or used
+        if name is None:
+            return None
+        found = (await client.v1.mandates.retrieve_async(name)).to_dict()
+    except stripe.StripeError as error:
+        raise fault_of(error) from error
+    if id_of(found["payment_method"]) != method.id:
+        raise ProviderRefused(f"{name} is the mandate of another account than {method.id}.", field="mandate")
+    under_it = (at for name, at in debits if name == found["id"])
+    return mandate_facts(found).model_copy(update={"last_debit_at": max(under_it, default=None)})
+
+
+async def _set_up(client: stripe.StripeClient, payment_method: str) -> str | None:
+    page = await client.v1.setup_intents.list_async({"payment_method": payment_method, "limit": _MOST_LISTED})
+    made = [id_of(setup.to_dict().get("mandate")) for setup in page.data if setup.status == "succeeded"]
+    return next((mandate for mandate in made if mandate is not None), None)
+
+
+async def _debits(
+    client: stripe.StripeClient, customer: str, payment_method: str
+) -> list[tuple[str, datetime]]:
+    """Under which mandate an account was debited and when, newest first; those of long ago are left out."""
+    page = await client.v1.charges.list_async({"customer": customer, "limit": _MOST_LISTED})
+    found = []
+    for charge in page.data:
+        debit: Json = (charge.to_dict().get("payment_method_details") or {}).get("sepa_debit") or {}
+        mandate = id_of(debit.get("mandate"))
+        if charge.payment_method == payment_method and mandate is not None:
+            found.append((mandate, datetime.fromtimestamp(charge.created, UTC)))
+    return found
 
 
 async def make(

@@ -106,6 +106,17 @@ class Paid(Value):
     charge: str | None = None
 
 
+class ProviderFee(Value):
+    """What the provider keeps of us for a payment that brought nothing."""
+
+    id: str
+    """The provider's, of the movement that took it."""
+    amount_minor: int
+    """ISO 4217 minor units; negative where a fee is given back."""
+    currency: str
+    """ISO 4217 code, in capitals: that of our account, which need not be that of the payment."""
+
+
 class Declined(Value):
     """The bank, or the provider on its behalf, said no. News, not a fault."""
 
@@ -118,6 +129,8 @@ class Declined(Value):
     """Earliest instant of another automatic try, where the network named one."""
     never_again: bool = False
     """The card's network allows no repeat at all (rules 27)."""
+    fees: tuple[ProviderFee, ...] = ()
+    """Of a debit that failed days later: what that costs us."""
 
 
 class Processing(Value):

@@ -153,6 +153,10 @@ class Document(Value):
     means: PaymentMeans = PaymentMeans.OPEN
     method_label: str = ""
     """The card or account that is charged: `Visa •••• 4242`."""
+    mandate_reference: str = ""
+    """Of a SEPA debit: the unique mandate reference (BT-89) under which it will be made."""
+    creditor_id: str = ""
+    """Likewise: the creditor identifier (BT-90) that the payer's bank statement names."""
     corrects: Corrected | None = None
     to_open_minor: int = Field(default=0, ge=0)
     """Of a credit note: what it takes off the invoice that was still open."""

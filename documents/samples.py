@@ -196,7 +196,12 @@ def _simple(buyer: str, language: Language, rate: TaxRate, vat_minor: int, menti
 def public_body(language: Language = Language.FR) -> Document:
     """A town hall, with a SEPA mandate."""
     return _simple("public_body", language, _TWENTY, 980).model_copy(
-        update={"means": PaymentMeans.SEPA_DEBIT, "method_label": "SEPA •••• 7061"}
+        update={
+            "means": PaymentMeans.SEPA_DEBIT,
+            "method_label": "SEPA •••• 7061",
+            "mandate_reference": "RELANCE-7F3K2",
+            "creditor_id": "FR72ZZZ123456",
+        }
     )
 
 

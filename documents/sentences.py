@@ -37,7 +37,8 @@ def means_sentence(document: Document) -> str:
         means = PaymentMeans.OPEN
     method = say(language, words.method, label=document.method_label) if document.method_label else ""
     due_on = format_date(document.due_on or document.issued_on, language)
-    return say(language, words.means[means], method=method, due_on=due_on)
+    mandate = f" {document.mandate_reference}" if document.mandate_reference else ""
+    return say(language, words.means[means], method=method, due_on=due_on, mandate=mandate)
 
 
 def late_payment_terms(document: Document) -> tuple[tuple[str, str], ...]:

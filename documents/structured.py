@@ -182,6 +182,11 @@ def _payment(document: Document) -> Terms:
     if means is PaymentMeans.TRANSFER and not iban:
         means = PaymentMeans.OPEN
     terms |= {"BT-81": _MEANS[means], "BT-82": sentence, "BT-83": document.number}
+    if (
+        means is PaymentMeans.SEPA_DEBIT and document.due_minor > 0
+    ):  # BG-19; the account itself Stripe does not tell
+        terms["BT-89"] = document.mandate_reference or None
+        terms["BT-90"] = document.creditor_id or None
     if means is PaymentMeans.TRANSFER:
         terms |= {"BT-84": "".join(iban.split()), "BT-85": document.seller.name}
         terms["BT-86"] = document.seller.bic or None

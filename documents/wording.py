@@ -134,7 +134,7 @@ FR: Final = Words(
     payment="Paiement",
     means={
         PaymentMeans.CARD: "Prélevé automatiquement sur votre carte enregistrée{method}.",
-        PaymentMeans.SEPA_DEBIT: "Prélevé automatiquement sur votre compte{method}, selon votre mandat SEPA.",
+        PaymentMeans.SEPA_DEBIT: "Prélevé automatiquement sur votre compte{method}, selon votre mandat SEPA{mandate}.",
         PaymentMeans.TRANSFER: "À régler par virement au plus tard le {due_on}.",
         PaymentMeans.OPEN: "À régler au plus tard le {due_on} par le lien de paiement que vous avez reçu.",
     },
@@ -209,7 +209,7 @@ EN: Final = Words(
     payment="Payment",
     means={
         PaymentMeans.CARD: "Charged automatically to your card on file{method}.",
-        PaymentMeans.SEPA_DEBIT: "Debited automatically from your account{method}, under your SEPA mandate.",
+        PaymentMeans.SEPA_DEBIT: "Debited automatically from your account{method}, under your SEPA mandate{mandate}.",
         PaymentMeans.TRANSFER: "Please pay by bank transfer by {due_on}.",
         PaymentMeans.OPEN: "Please pay by {due_on}, with the payment link that you received.",
     },

@@ -206,6 +206,8 @@ class MailContext(Value):
     """Whether the reader has just ordered it; else it is made without them."""
     mandate_reference: str | None = None
     """Unique mandate reference (RUM)."""
+    mandate_signed_on: date | None = None
+    """When the payer accepted that mandate, in another system too."""
     creditor_id: str | None = None
     """SEPA creditor identifier (ICS)."""
     mandate_ended: bool = False

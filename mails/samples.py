@@ -103,6 +103,7 @@ _DEBIT: dict[str, object] = {
     "method_label": "SEPA •••• 7061",
     "debit_on": date(2027, 3, 30),
     "mandate_reference": "RELANCE-7F3K2",
+    "mandate_signed_on": date(2026, 3, 15),
     "creditor_id": "FR72ZZZ123456",
 }
 _CHASED: dict[str, object] = {

@@ -18,6 +18,7 @@ from models.tables import (
     Customer,
     Invoice,
     InvoiceStatus,
+    MandateRow,
     PaymentMethod,
     Plan,
     Refund,
@@ -143,6 +144,16 @@ class Listing:
         key = await self._id_of(Customer, customer, "customer")
         where = [col(PaymentMethod.customer_id) == key]
         return await self._page(PaymentMethod, col(PaymentMethod.created_at), where, cursor)
+
+    async def mandates(self, cursor: Cursor, *, customer: str) -> Rows[MandateRow]:
+        """The newest SEPA mandates of a customer, those that have ended too.
+
+        Raises:
+            NotFound: there is no such customer.
+        """
+        key = await self._id_of(Customer, customer, "customer")
+        where = [col(MandateRow.customer_id) == key]
+        return await self._page(MandateRow, col(MandateRow.created_at), where, cursor)
 
     async def refunds(self, cursor: Cursor, *, customer: str | None = None) -> Rows[Refund]:
         """The newest refunds, of a customer where one is named.

@@ -38,6 +38,7 @@ class MandateView(Value):
     """A mandate as support and the payer's bank ask for it."""
 
     id: str
+    customer_id: str
     method_id: str
     account: str
     """`SEPA 7061`."""
@@ -48,6 +49,8 @@ class MandateView(Value):
     accepted_on: date
     text: str
     text_version: str
+    evidence: str
+    """Where the proof is of one that was accepted in another system."""
     ip_address: str
     user_agent: str
     document_url: str
@@ -72,12 +75,29 @@ class Mandates:
             NotFound: there is no such customer.
         """
         async with self._to.database.read() as session:
-            row = await find(session, Customer, customer, field="customer")
-            today = await self._to.now(session, row.clock_id)
-            return [
-                await _view(session, mandate, row, today)
-                for mandate in await books.mandates_of(session, row.id)
-            ]
+            owner = await find(session, Customer, customer, field="customer")
+            rows = await books.mandates_of(session, owner.id)
+        return await self.shown(rows)
+
+    async def find(self, mandate_id: str) -> MandateView:
+        """One mandate.
+
+        Raises:
+            NotFound: there is no such mandate.
+        """
+        async with self._to.database.read() as session:
+            row = await get(session, MandateRow, mandate_id, field="mandate")
+        (shown,) = await self.shown([row])
+        return shown
+
+    async def shown(self, rows: Sequence[MandateRow]) -> Sequence[MandateView]:
+        """Mandates of one customer, as they stand now."""
+        if not rows:
+            return []
+        async with self._to.database.read() as session:
+            customer = await get(session, Customer, rows[0].customer_id, field="customer")
+            now = await self._to.now(session, customer.clock_id)
+            return [await _view(session, row, customer, now) for row in rows]
 
     async def revoke(self, mandate_id: str, *, reason: str) -> MandateView:
         """End a mandate: its payer took it back. Nothing is debited under it any more; a later end changes nothing.
@@ -177,6 +197,7 @@ async def _view(session: AsyncSession, row: MandateRow, customer: Customer, now:
 
 _SAME = (
     "id",
+    "customer_id",
     "method_id",
     "reference",
     "creditor_id",
@@ -184,6 +205,7 @@ _SAME = (
     "accepted_at",
     "text",
     "text_version",
+    "evidence",
     "ip_address",
     "user_agent",
     "document_url",

@@ -212,7 +212,7 @@ async def overview_of(
         and NextInvoice(
             on=coming.on, until=coming.until, currency=coming.currency, total_minor=coming.total_minor
         ),
-        payment_method=_method_words(method, mandate, disputed=disputed),
+        payment_method=_method_words(method, mandate, customer.timezone, disputed=disputed),
         owed_minor=sum(i.open_minor for i in invoices if i.status is InvoiceStatus.OPEN),
         written_off_minor=sum(i.open_minor for i in invoices if i.status is InvoiceStatus.UNCOLLECTIBLE),
         mail_problems=tuple(
@@ -236,13 +236,15 @@ def in_words(address: MailAddress) -> str:
     return f"{address.address}: {address.reason} since {address.since:%Y-%m-%d}{said}"
 
 
-def _method_words(method: PaymentMethod | None, mandate: MandateRow | None, *, disputed: bool) -> str | None:
+def _method_words(
+    method: PaymentMethod | None, mandate: MandateRow | None, timezone: str, *, disputed: bool
+) -> str | None:
     if method is None:
         return None
     under = ""
     if mandate is not None:
         used = f"last debit {mandate.last_debit_on}" if mandate.last_debit_on else "not used yet"
-        under = f", mandate {mandate.reference} of {mandate.accepted_at:%Y-%m-%d}, {used}"
+        under = f", mandate {mandate.reference} of {local_date(mandate.accepted_at, timezone)}, {used}"
     return f"{method_label(method)}{under}{', not charged while a dispute is open' if disputed else ''}"
 
 

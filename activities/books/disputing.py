@@ -25,7 +25,6 @@ from activities.books.journal import (
     DISPUTE_WON,
     DISPUTED,
     PAYMENT,
-    PROVIDER_FEES,
     RECEIVABLE,
     TAKEN_BACK,
     UNAPPLIED,
@@ -33,13 +32,14 @@ from activities.books.journal import (
 )
 from activities.books.notices import emit
 from activities.books.numbering import wait_for_turn
+from activities.books.provider_fees import book_fee
 from activities.books.reopening import reopen
 from activities.books.rows import entity_of, lock, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
-from activities.provider_money import DisputeMove, DisputeNews
+from activities.provider_money import DisputeNews
 from billing.dispute import DisputeState, lose
-from billing.payment import AttemptState
+from billing.payment import AttemptState, ProviderFee
 from mails.context import TakenBackBy
 from models.ids import derived_id
 from models.tables import Dispute, Invoice, JournalLine, PaymentAttempt, PaymentMethod
@@ -143,24 +143,8 @@ async def _book_moves(work: Work, dispute: Dispute, invoice: Invoice, news: Disp
         await _book(work, invoice, f"{DISPUTE_WON}/{dispute.id}", {CASH: amount, back: -amount})
         dispute.reinstated_at = work.at
     for move in news.moves:
-        await _book_fee(work, invoice, move)
-
-
-async def _book_fee(work: Work, invoice: Invoice, move: DisputeMove) -> None:
-    """What the provider keeps is not the customer's, whoever wins."""
-    entry = f"{DISPUTE_FEE}/{move.id}"
-    known = await work.session.exec(select(JournalLine.id).where(JournalLine.entry == entry).limit(1))
-    if move.fee_minor == 0 or known.first() is not None:
-        return
-    book(
-        work.session,
-        await entity_of(work.session, invoice),
-        invoice,
-        entry=entry,
-        amounts={PROVIDER_FEES: move.fee_minor, CASH: -move.fee_minor},
-        at=work.at,
-        currency=move.currency,
-    )
+        fee = ProviderFee(id=move.id, amount_minor=move.fee_minor, currency=move.currency)
+        await book_fee(work, invoice, DISPUTE_FEE, fee)
 
 
 async def _turn(

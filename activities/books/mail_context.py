@@ -218,6 +218,7 @@ async def _debit_notice(facts: MailFacts) -> Fields | Moot:
         "debit_on": facts.day("debit_on"),
         "debit_ordered": bool(context.get("ordered")),
         "mandate_reference": mandate.reference,
+        "mandate_signed_on": facts.local(mandate.accepted_at),
         "creditor_id": mandate.creditor_id,
         "method_label": label(method),
         "attempted_on": facts.day("attempted_on"),

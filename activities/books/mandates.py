@@ -27,6 +27,17 @@ class Agreed(Value):
     notice_days: int
     text: str = ""
     text_version: str = ""
+    evidence: str = ""
+
+
+class BroughtIn(Value):
+    """A mandate that was given in another system and goes on here, under the same reference."""
+
+    facts: MandateFacts
+    agreed: Agreed
+    creditor_id: str
+    last_debit_on: date | None = None
+    """Its last use there, from which the 36 months are counted."""
 
 
 def is_direct_debit(method: PaymentMethod) -> bool:
@@ -101,6 +112,21 @@ async def keep_mandate(
     )
     session.add(row)
     await session.flush()
+    return row
+
+
+async def bring_in_mandate(
+    session: AsyncSession, method: PaymentMethod, brought: BroughtIn, at: datetime
+) -> MandateRow:
+    """Write down a mandate that was given elsewhere; one that was brought in before is as it is said now."""
+    row = await keep_mandate(
+        session, method, brought.facts, brought.agreed, creditor_id=brought.creditor_id, at=at
+    )
+    row.accepted_at = brought.facts.accepted_at or row.accepted_at
+    for name, value in brought.agreed:
+        setattr(row, name, value)
+    uses = [day for day in (row.last_debit_on, brought.last_debit_on) if day is not None]
+    row.last_debit_on = max(uses, default=None)
     return row
 
 

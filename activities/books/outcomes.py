@@ -12,9 +12,18 @@ from activities.books.correcting import carry_out_waiting
 from activities.books.debits import is_ordered
 from activities.books.gate import Prepares, attempts_of, is_collectable, is_payer_there, too_fine_of
 from activities.books.issuing import number_invoice
-from activities.books.journal import CASH, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE, UNAPPLIED, book
+from activities.books.journal import (
+    CASH,
+    FAILURE_FEE,
+    PAYMENT,
+    RECEIVABLE,
+    SMALL_DIFFERENCE,
+    UNAPPLIED,
+    book,
+)
 from activities.books.mandates import end_mandate, is_direct_debit, mandate_of
 from activities.books.notices import about, emit, write_mail
+from activities.books.provider_fees import book_fee
 from activities.books.rows import customer_of, entity_of, get, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
 from activities.books.work import Work
@@ -255,6 +264,8 @@ async def _write_declined(work: Work, invoice: Invoice, attempt: PaymentAttempt,
     attempt.decline_code, attempt.decline_class = outcome.code, outcome.decline_class
     attempt.not_before, attempt.never_again = outcome.not_before, outcome.never_again
     invoice.payment_state = PaymentState.DECLINED
+    for fee in outcome.fees:
+        await book_fee(work, invoice, FAILURE_FEE, fee)
     if outcome.payment_intent is None and attempt.payment_intent is None:
         invoice.generation += 1  # nothing was created under this key, and Stripe would replay its refusal
     if outcome.decline_class is DeclineClass.FRAUD_STOP:

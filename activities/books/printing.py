@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.document_lines import lines_of
 from activities.books.journal import BALANCE_USED, MOVED, PAYMENT, RECEIVABLE, SMALL_DIFFERENCE
 from activities.books.mail_facts import label
+from activities.books.mandates import is_direct_debit, mandate_of
 from activities.books.rows import NotFound, get, usable_method
 from billing.lines import LineKind
 from billing.money import exponent, round_half_up
@@ -59,7 +61,6 @@ async def _invoice(session: AsyncSession, invoice: Invoice) -> Document:
     if invoice.number is None or invoice.issued_on is None:
         raise NotIssued("A draft has no number yet, so there is nothing to print.", field="invoice")
     customer = await get(session, Customer, invoice.customer_id, field="customer")
-    means, method = await _means(session, invoice, customer)
     rows = await lines_of(session, invoice.id)
     shows_gross = _shows_gross(invoice, invoice.buyer, rows)
     return Document(
@@ -79,8 +80,7 @@ async def _invoice(session: AsyncSession, invoice: Invoice) -> Document:
         exchange_rate_on=invoice.exchange_rate_on,
         from_balance_minor=await _settled(session, invoice, (BALANCE_USED,)),
         paid_minor=await _settled(session, invoice, _PAID_BY_ISSUE if invoice.gated else (MOVED,)),
-        means=means,
-        method_label=method,
+        **await _means(session, invoice, customer),
         is_test=invoice.clock_id is not None,
     )
 
@@ -209,13 +209,18 @@ async def _settled(session: AsyncSession, invoice: Invoice, kinds: Sequence[str]
     return max(0, -int((await session.exec(query)).one() or 0))
 
 
-async def _means(session: AsyncSession, invoice: Invoice, customer: Customer) -> tuple[PaymentMeans, str]:
-    """How the invoice is to be paid, and with what."""
+async def _means(session: AsyncSession, invoice: Invoice, customer: Customer) -> dict[str, Any]:
+    """How the invoice is to be paid, with what, and under which mandate: fields of a document."""
     row = await get(session, SubscriptionRow, invoice.subscription_id, field="subscription")
     if row.state.terms.collection_method is CollectionMethod.TRANSFER:
-        return PaymentMeans.TRANSFER, ""
+        return {"means": PaymentMeans.TRANSFER}
     method = await usable_method(session, customer)
     if method is None:
-        return PaymentMeans.OPEN, ""
-    means = PaymentMeans.SEPA_DEBIT if method.kind == "sepa_debit" else PaymentMeans.CARD
-    return means, label(method) or ""
+        return {"means": PaymentMeans.OPEN}
+    named = {"method_label": label(method) or ""}
+    if not is_direct_debit(method):
+        return {"means": PaymentMeans.CARD, **named}
+    mandate = await mandate_of(session, method)
+    if mandate is not None:
+        named |= {"mandate_reference": mandate.reference, "creditor_id": mandate.creditor_id}
+    return {"means": PaymentMeans.SEPA_DEBIT, **named}

@@ -34,6 +34,8 @@ class MandateRow(SQLModel, table=True):
     text: str = ""
     """As it was shown when it was accepted, where we were told."""
     text_version: str = ""
+    evidence: str = ""
+    """Where the proof is of one that was accepted in another system."""
     ip_address: str = ""
     """Of whoever accepted it online."""
     user_agent: str = ""

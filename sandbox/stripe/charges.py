@@ -111,6 +111,41 @@ def failed(call: Call, charge: Document, refusal: Decline) -> None:
     call.emit("charge.failed", charge)
 
 
+def cost(call: Call, charge: Document, fee: int) -> None:
+    """A pending payment fails: its money was never there, and Stripe keeps a fee for it."""
+    transaction: Document = {
+        "id": new_id("txn"),
+        "object": "balance_transaction",
+        "amount": 0,
+        "available_on": call.now(charge["customer"]),
+        "balance_type": "payments",
+        "created": call.now(charge["customer"]),
+        "currency": charge["currency"],
+        "description": "Payment failure",
+        "exchange_rate": None,
+        "fee": fee,
+        "fee_details": [],
+        "net": -fee,
+        "reporting_category": "charge_failure",
+        "source": charge["id"],
+        "status": "available",
+        "type": "payment_failure_refund",
+    }
+    call.books.put("balance_transaction", transaction)
+    charge["failure_balance_transaction"] = transaction["id"]
+    if fee:
+        entry = {**charge, "id": f"{transaction['id']}_fee", "amount": fee}
+        enter(call, entry, "failure_fee", charge["id"], key=None)
+
+
+def retrieve_move(call: Call, identifier: str) -> Document:
+    """`GET /v1/balance_transactions/{id}`: only those of payments that failed are kept."""
+    found = call.books.get("balance_transaction", identifier)
+    if found is None:
+        raise missing("balance transaction", identifier)
+    return found
+
+
 _COMES_IN = frozenset({"charge", "refund_failed", "dispute_won"})
 """Kinds of ledger entries by which money comes in; by all others it goes."""
 

@@ -45,6 +45,7 @@ class Control:
             ("POST", "/_fake/faults", self.add_faults),
             ("DELETE", "/_fake/faults", self.clear_faults),
             ("POST", "/_fake/card/{id}", self.change_card),
+            ("POST", "/_fake/mandate", self.bring_in_mandate),
             ("POST", "/_fake/mandate/{id}/revoke", self.revoke_mandate),
             ("GET", "/_fake/ledger", self.ledger),
             ("POST", "/_fake/ledger/shift", self.shift),
@@ -115,6 +116,24 @@ class Control:
         call.emit("payment_method.automatically_updated", method, {"card": previous})
         self._world.store.flush()
         return JSONResponse(method)
+
+    async def bring_in_mandate(self, request: Request) -> Response:
+        """Stripe imports a mandate of another payment service: `payment_method`, `reference`, `accepted_on`."""
+        body = await json_of(request)
+        if not isinstance(body, dict) or body.keys() != {"payment_method", "reference", "accepted_on"}:
+            raise Unusable("Send payment_method, reference and accepted_on, a date.")
+        books, method = find(self._world, "payment_method", str(body["payment_method"]))
+        if method["type"] != "sepa_debit":
+            raise Unusable("A mandate belongs to a payment method of type sepa_debit.")
+        try:
+            accepted_at = datetime.fromisoformat(str(body["accepted_on"])).replace(tzinfo=UTC)
+        except ValueError:
+            raise Unusable("accepted_on is a date, as 2024-03-15.") from None
+        made = mandates.bring_in(
+            Call(self._world, books), method, str(body["reference"]), int(accepted_at.timestamp())
+        )
+        self._world.store.flush()
+        return JSONResponse(made)
 
     async def revoke_mandate(self, request: Request) -> Response:
         """The payer takes a mandate back, at their bank."""

@@ -24,6 +24,7 @@ _PREFIXES: dict[str, Kind] = {
     "re": "refund",
     "seti": "setup_intent",
     "sub": "subscription",
+    "txn": "balance_transaction",
 }
 
 

@@ -23,25 +23,40 @@ def mandate_for(call: Call, method: Document, params: Document) -> str:
             code="payment_intent_mandate_invalid",
             param="mandate_data",
         )
+    reference = new_id("x", 16)[2:].upper()
+    mandate = _mandate(call, method, reference, snapshot(consent["customer_acceptance"]))
+    call.books.put("card", {**details, "mandate": mandate["id"]})
+    return str(mandate["id"])
+
+
+def bring_in(call: Call, method: Document, reference: str, accepted_at: int) -> Document:
+    """A mandate of another payment service that Stripe imports for its merchant, under its old reference.
+
+    No SetupIntent names it, and nobody is told.
+    """
+    consent = {"accepted_at": accepted_at, "type": "offline", "offline": {}}
+    mandate = _mandate(call, method, reference, consent)
+    call.books.put("card", {**methods.secrets_of(call, method), "mandate": mandate["id"]})
+    return mandate
+
+
+def _mandate(call: Call, method: Document, reference: str, consent: Document) -> Document:
     mandate = {
         "id": new_id("mandate"),
         "object": "mandate",
-        "customer_acceptance": snapshot(consent["customer_acceptance"]),
+        "customer_acceptance": consent,
         "livemode": False,
         "multi_use": {},
         "on_behalf_of": None,
         "payment_method": method["id"],
         "payment_method_details": {
             "type": "sepa_debit",
-            "sepa_debit": {"reference": new_id("x", 16)[2:].upper(), "url": "https://example.com/mandate"},
+            "sepa_debit": {"reference": reference, "url": "https://example.com/mandate"},
         },
         "status": "active",
         "type": "multi_use",
     }
-    call.books.put("mandate", mandate)
-    call.books.put("card", {**details, "mandate": mandate["id"]})
-    identifier: str = mandate["id"]
-    return identifier
+    return call.books.put("mandate", mandate)
 
 
 def revoke(call: Call, identifier: str) -> Document:

@@ -102,6 +102,7 @@ OPERATIONS: tuple[Operation, ...] = (
     _get("subscriptions/{id}", sdk.SubscriptionRetrieveParams, _bare(subscriptions.retrieve)),
     _post("subscriptions/{id}", sdk.SubscriptionUpdateParams, _one(subscriptions.update)),
     _delete("subscriptions/{id}", sdk.SubscriptionCancelParams, _bare(subscriptions.cancel)),
+    _get("balance_transactions/{id}", sdk.BalanceTransactionRetrieveParams, _bare(charges.retrieve_move)),
     _get("charges", sdk.ChargeListParams, _many(charges.listed)),
     _get("charges/{id}", sdk.ChargeRetrieveParams, _bare(charges.retrieve)),
     _post("charges/{id}", sdk.ChargeUpdateParams, _one(charges.update)),

@@ -1,8 +1,9 @@
 """The heart of a payment: one authorisation of a PaymentIntent and what follows from its answer."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sandbox.stripe import bank, cards, charges, disputes, methods
+from sandbox.stripe.bank_days import add_bank_days
 from sandbox.stripe.errors import Document
 from sandbox.stripe.outcomes import Decline, Verdict, decline
 from sandbox.stripe.store import new_id
@@ -12,7 +13,6 @@ _SUCCESS_DAYS, _FAILURE_DAYS, _DELAYED_DAYS = 6, 3, 14
 _DEBIT_DAYS = 1
 """Until the payer's account is debited."""
 _SETTLES_AT = timedelta(hours=9, minutes=30)
-_SATURDAY = 5
 
 
 def authorise(
@@ -68,6 +68,8 @@ def settle(call: Call, settlement: Document) -> None:
     if settlement["failure"] is None:
         _succeed(call, intent, method, charge, key=settlement["idempotency_key"])
     else:
+        if method["type"] == "sepa_debit":
+            charges.cost(call, charge, call.world.options.failure_fee)
         _fail(call, intent, method, charge, Decline(**settlement["failure"]))
 
 
@@ -153,7 +155,7 @@ def _wait_for_bank(
 ) -> Document:
     charged_on = datetime.fromtimestamp(charge["created"], UTC).date()
     mandate = methods.secrets_of(call, method)["mandate"] if method["type"] == "sepa_debit" else None
-    charges.pending(call, charge, mandate=mandate, expected_on=str(add_working_days(charged_on, _DEBIT_DAYS)))
+    charges.pending(call, charge, mandate=mandate, expected_on=str(add_bank_days(charged_on, _DEBIT_DAYS)))
     intent.update(status="processing", next_action=None, last_payment_error=None, processing=None)
     call.books.put("payment_intent", intent)
     _save_for_later(call, intent, method)
@@ -179,9 +181,8 @@ def _wait_for_bank(
 def _due_at(call: Call, intent: Document, method: Document, *, fails: bool) -> int:
     """When the bank's word comes.
 
-    On a test clock after bank working days (Monday to Friday; holidays are not known here): six for a
-    success, three for a failure, fourteen for the slow test accounts, at 09:30 UTC. Otherwise after the
-    seconds that the options name, so that nobody waits a week.
+    On a test clock after bank days: six for a success, three for a failure, fourteen for the slow test
+    accounts, at 09:30 UTC. Otherwise after the seconds that the options name, so that nobody waits a week.
     """
     now = call.now(intent["customer"])
     number = methods.secrets_of(call, method)["number"]
@@ -191,17 +192,8 @@ def _due_at(call: Call, intent: Document, method: Document, *, fails: bool) -> i
             call.world.options.sepa_delayed_seconds if slow else call.world.options.sepa_seconds
         )
     days = _DELAYED_DAYS if slow else _FAILURE_DAYS if fails else _SUCCESS_DAYS
-    due_on = add_working_days(datetime.fromtimestamp(now, UTC).date(), days)
+    due_on = add_bank_days(datetime.fromtimestamp(now, UTC).date(), days)
     return round((datetime(due_on.year, due_on.month, due_on.day, tzinfo=UTC) + _SETTLES_AT).timestamp())
-
-
-def add_working_days(start: date, days: int) -> date:
-    """The day that lies `days` weekdays after `start`."""
-    day = start
-    while days:
-        day += timedelta(days=1)
-        days -= day.weekday() < _SATURDAY
-    return day
 
 
 def _save_for_later(call: Call, intent: Document, method: Document) -> None:

@@ -16,6 +16,7 @@ from sandbox.stripe.errors import Document
 
 Kind = Literal[
     "attempt",
+    "balance_transaction",
     "card",
     "charge",
     "checkout_session",

@@ -23,6 +23,7 @@ class Options:
         sepa_seconds: how long a bank debit is processing when its customer is on no test clock.
         sepa_delayed_seconds: the same for the test accounts that are slow.
         dispute_fee: what Stripe keeps of each dispute, in minor units of its currency.
+        failure_fee: what it keeps of each bank debit that fails, likewise.
         rate_limit: requests a second to one endpoint before it answers 429; None for no limit.
         allow_remote: deliver webhooks to other machines than this one.
     """
@@ -34,6 +35,7 @@ class Options:
     sepa_seconds: float = 2
     sepa_delayed_seconds: float = 180
     dispute_fee: int = 2000
+    failure_fee: int = 350
     rate_limit: int | None = None
     allow_remote: bool = False
 

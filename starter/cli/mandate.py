@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from starter.cli import output, words
+from starter.cli import output
 from starter.cli.running import CommandId, with_client
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def _line(one: MandateView) -> output.Row:
         "Reference": one.reference,
         "Account": one.account,
         "Creditor": one.creditor_id,
-        "Accepted": words.instant(one.accepted_at),
-        "Text": one.text_version or ("kept" if one.text else None),
+        "Accepted": one.accepted_on,
+        "Text": one.text_version or ("kept" if one.text else one.evidence or None),
         "Notice": f"{one.notice_days} days",
         "Last debit": one.last_debit_on,
         "Standing": last_day,

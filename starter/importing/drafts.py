@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from activities.books.bringing_in import Debt
+from activities.books.mandates import is_direct_debit
 from billing.calendar import local_date
 from billing.errors import InvalidInput, RelanceError
 from models.ids import derived_id
@@ -28,6 +29,7 @@ from starter.importing.formats import (
 )
 from starter.importing.known import Parsed
 from starter.importing.lookups import NOTHING, Heard
+from starter.importing.mandates import account_at_provider, draft_mandate
 from starter.importing.running import draft_subscription
 from starter.importing.stock import Draft, Stock
 
@@ -41,6 +43,16 @@ _NAMED_BY: Mapping[ImportKind, str] = {
     ImportKind.BALANCE: "customer",
     ImportKind.DEBT: "number",
 }
+_ORDER: tuple[ImportKind, ...] = (
+    ImportKind.PLAN,
+    ImportKind.COUPON,
+    ImportKind.CUSTOMER,
+    ImportKind.SEPA_MANDATE,  # an account that is charged needs it
+    ImportKind.PAYMENT_METHOD,
+    ImportKind.SUBSCRIPTION,
+    ImportKind.BALANCE,
+    ImportKind.DEBT,
+)
 
 
 class Drafting:
@@ -65,7 +77,7 @@ class Drafting:
         """
         for source in refused:
             self._stock.refused.add((source.kind, source.cells.get(_NAMED_BY[source.kind], "")))
-        order = {kind: place for place, kind in enumerate(ImportKind)}
+        order = {kind: place for place, kind in enumerate(_ORDER)}
         return [self._draft(*one) for one in sorted(parsed, key=lambda one: order[one[0].kind])]
 
     def _draft(self, source: SourceRow, line: Line) -> Draft:
@@ -91,12 +103,8 @@ class Drafting:
                 self._customer(draft, line)
             case MethodLine() as line:
                 self._method(draft, line)
-            case MandateLine():
-                raise InvalidInput(
-                    "SEPA mandates are not taken over yet. Leave the line out and ask the customer for a new one: "
-                    "relance customer mandate --help",
-                    field="mandate_reference",
-                )
+            case MandateLine() as line:
+                draft_mandate(self._stock, draft, line, self._settings)
             case SubscriptionLine() as line:
                 found = draft_subscription(self._stock, draft, line, self._settings)
                 draft.subscription = self._stock.subscriptions[line.reference] = found
@@ -201,6 +209,10 @@ class Drafting:
             )
         draft.method = self._stock.take_method(draft.customer, draft.facts.method)
         draft.subject_id = draft.method.id
+        if is_direct_debit(draft.method):
+            draft.mandate = account_at_provider(
+                self._stock, draft.customer, draft.method, draft.facts, self._settings
+            )
 
     def _balance(self, draft: Draft, line: BalanceLine) -> None:
         draft.customer = self._stock.customer(line.customer)

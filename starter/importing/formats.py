@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from activities.provider_subscription import ProviderSubscription
 from billing.errors import InvalidInput
+from billing.mandates import SCHEME_NOTICE_DAYS
 from billing.money import MAX_AMOUNT_MINOR, exponent, to_minor
 from billing.subscription import CustomerKind
 from billing.takeover import Elsewhere
@@ -220,6 +221,15 @@ class MandateLine(Value):
     mandate_reference: str = Field(min_length=1, max_length=35)
     """The unique mandate reference that the customer was given."""
     signed_on: Day
+    last_debit_on: Day | None = None
+    """Of the last debit, also one that was rejected: the mandate is void 36 months after it."""
+    notice_days: Annotated[Count, Field(le=SCHEME_NOTICE_DAYS)] | None = None
+    """Calendar days of notice that its text agrees to."""
+    text_version: str = Field(default="", max_length=100)
+    evidence: str = Field(default="", max_length=200)
+    """Where the proof of it is, such as a place in an archive."""
+    stripe_mandate: str | None = Field(default=None, pattern="^mandate_[A-Za-z0-9]+$")
+    """Where Stripe imported it and no payment of Stripe's names it yet."""
 
     @property
     def key(self) -> str:

@@ -23,6 +23,7 @@ from models.tables import (
     Invoice,
     JournalLine,
     LegalEntity,
+    MandateRow,
     PaymentMethod,
     Plan,
     SubscriptionRow,
@@ -51,6 +52,7 @@ class Known:
         at_provider: ids of customers, by the provider's.
         numbers: invoices by number.
         methods: ids of customers, by the provider's id of a payment method of theirs.
+        mandates: those of customers who are in the books, by the provider's id.
         rows: what was read before, by kind and key.
         free: balance of customers, by id and currency.
         proofs: what is known of the VAT numbers of customers who are in the books, by id.
@@ -67,6 +69,7 @@ class Known:
     at_provider: dict[str, str] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
     methods: dict[str, str] = field(default_factory=dict)
+    mandates: dict[str, MandateRow] = field(default_factory=dict)
     rows: dict[tuple[ImportKind, str], ImportRow] = field(default_factory=dict)
     free: dict[tuple[str, str], int] = field(default_factory=dict)
     proofs: dict[str, NumberProof] = field(default_factory=dict)
@@ -90,9 +93,12 @@ async def read_known(
             known.numbers[invoice.number] = invoice.id
     for method in await _where(session, PaymentMethod, "provider_id", named["method"]):
         known.methods[method.provider_id] = method.customer_id
+    theirs = {customer.id for customer in known.customers.values()}
+    for mandate in await _where(session, MandateRow, "customer_id", theirs):
+        known.mandates[mandate.provider_id] = mandate
     rows = await session.exec(select(ImportRow).where(ImportRow.entity_id == entity.id))
     known.rows = {(row.kind, row.key): row for row in rows.all()}
-    known.free = await _free(session, {customer.id for customer in known.customers.values()})
+    known.free = await _free(session, theirs)
     for customer in known.customers.values():
         if customer.vat_number and (proof := await proof_of(session, customer)) is not None:
             known.proofs[customer.id] = proof

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from activities.gateway import (
+    MandateFacts,
     MethodFacts,
     PaymentGateway,
     ProviderRefused,
@@ -31,6 +32,10 @@ class Facts(Value):
 
     method: MethodFacts | None = None
     """The payment method that it names, or that its subscription at the provider is charged on."""
+    mandate: MandateFacts | None = None
+    """Of a method that is a bank account: the one under which it is debited there."""
+    mandate_refused: str = ""
+    """What the provider says of the mandate that the row names."""
     subscription: ProviderSubscription | None = None
     vat_reply: RegisterReply | None = None
     refused: str = ""
@@ -51,7 +56,8 @@ async def look_up(
         entity: the seller.
         clock_id: on a test clock no register is asked.
         parsed: the rows.
-        before: what was heard of the same rows before: it holds but for subscriptions, which may have renewed.
+        before: what was heard of the same rows before: it holds but for subscriptions, which may have renewed, and
+            mandates, which may have been revoked.
 
     Raises:
         ProviderUnavailable, ProviderMisconfigured: the provider can't be asked.
@@ -78,8 +84,10 @@ def _question(
     match line:
         case CustomerLine() if line.vat_number:
             return lambda: _ask_register(to, entity, clock_id, line, before)
-        case MethodLine() | MandateLine():
+        case MethodLine():
             return lambda: _ask_of_method(to.gateway(), line.payment_method, before)
+        case MandateLine():
+            return lambda: _ask_of_method(to.gateway(), line.payment_method, before, line.stripe_mandate)
         case SubscriptionLine() if line.stripe_subscription is not None:
             provider_id = line.stripe_subscription
             return lambda: _ask_of_subscription(to.gateway(), provider_id, before)
@@ -95,13 +103,21 @@ async def _ask_register(
     return Facts(vat_reply=await ask_register(to.register, line.vat_number, entity=entity, clock_id=clock_id))
 
 
-async def _ask_of_method(gateway: PaymentGateway, token: str, before: Facts) -> Facts:
-    if before.method is not None and before.method.id == token:
-        return before
+async def _ask_of_method(
+    gateway: PaymentGateway, token: str, before: Facts, mandate: str | None = None
+) -> Facts:
+    method = before.method if before.method is not None and before.method.id == token else None
+    if method is None:
+        try:
+            method = await gateway.look_at_method(token)
+        except ProviderRefused as refusal:
+            return Facts(refused=refusal.message)
+    if method.kind != "sepa_debit":
+        return Facts(method=method)
     try:
-        return Facts(method=await gateway.look_at_method(token))
+        return Facts(method=method, mandate=await gateway.look_at_mandate(method, mandate=mandate))
     except ProviderRefused as refusal:
-        return Facts(refused=refusal.message)
+        return Facts(method=method, mandate_refused=refusal.message)
 
 
 async def _ask_of_subscription(gateway: PaymentGateway, provider_id: str, before: Facts) -> Facts:

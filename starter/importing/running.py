@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from activities.books.mandates import is_direct_debit
 from activities.books.standing import last_valid_day
 from billing.agreed import Agreed, terms_agreed
 from billing.calendar import local_date
@@ -17,6 +18,7 @@ from models.ids import derived_id
 from models.tables import Customer
 from settings import Settings
 from starter.importing.formats import SubscriptionLine
+from starter.importing.mandates import account_at_provider
 from starter.importing.still_at_stripe import check_stopped
 from starter.importing.stock import Draft, Stock
 from starter.payment_terms import check_payment_terms
@@ -52,6 +54,8 @@ def draft_subscription(
     looked = draft.facts.subscription
     if looked is not None and draft.facts.method is not None and customer.id not in stock.methods:
         draft.method = stock.take_method(customer, draft.facts.method)
+        if is_direct_debit(draft.method):
+            draft.mandate = account_at_provider(stock, customer, draft.method, draft.facts, settings)
     elsewhere = line.elsewhere(customer.timezone, looked)
     _check_at_stripe(draft, line, customer, terms, elsewhere)
     today = local_date(known.now, customer.timezone)

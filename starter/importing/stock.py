@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from activities.books.bringing_in import Debt
+from activities.books.mandates import BroughtIn
 from activities.books.taxing import buyer_place, evidence_of, seller_facts
 from activities.gateway import MethodFacts
 from activities.vat_checks import first_proof
@@ -37,7 +38,8 @@ class Draft:
         customer: whom it is about, as their row will be.
         plan: to put on offer.
         coupon: to put on offer; of a subscription, the one that it has.
-        method: what is charged from now on.
+        method: what is charged from now on; of a mandate, the account.
+        mandate: under which the account is debited.
         subscription: as it goes on here; of a debt, the one to which it belongs.
         debt: to bring in.
     """
@@ -52,6 +54,7 @@ class Draft:
     coupon: Coupon | None = None
     customer: Customer | None = None
     method: PaymentMethod | None = None
+    mandate: BroughtIn | None = None
     subscription: Subscription | None = None
     debt: Debt | None = None
 
@@ -79,6 +82,8 @@ class Stock:
         self.customers: dict[str, Customer] = dict(known.customers)
         self.methods: dict[str, PaymentMethod] = {}
         """By the customer's id."""
+        self.mandated: set[str] = {row.method_id for row in known.mandates.values() if row.ended_at is None}
+        """Ids of accounts with a mandate in the books, or one that a row of its own brings in."""
         self.subscriptions: dict[str, Subscription] = {
             name: row.state for name, row in known.subscriptions.items()
         }
@@ -172,14 +177,17 @@ class Stock:
         """Let a payment method of the provider be what a customer is charged on.
 
         Raises:
-            InvalidInput: it belongs to somebody else, or is debited by a mandate; field `payment_method`.
+            InvalidInput: it belongs to somebody else; field `payment_method`.
         """
-        if facts.kind != "card":
-            raise InvalidInput(
-                f"{facts.id} is debited by a SEPA mandate, which is not taken over yet. Leave the line out and ask "
-                f"{customer.reference} for a new mandate: relance customer mandate --help",
-                field="payment_method",
-            )
+        method = self.methods[customer.id] = self.method(customer, facts)
+        return method
+
+    def method(self, customer: Customer, facts: MethodFacts) -> PaymentMethod:
+        """A payment method of the provider that a customer has there.
+
+        Raises:
+            InvalidInput: it belongs to somebody else; field `payment_method`.
+        """
         if customer.provider_id is None or facts.customer != customer.provider_id:
             raise InvalidInput(
                 f"{facts.id} belongs to {facts.customer or 'no customer'} at Stripe, and the customer "
@@ -192,7 +200,7 @@ class Stock:
             raise InvalidInput(
                 f"{facts.id} is the payment method of {owner} already.", field="payment_method"
             )
-        method = PaymentMethod(
+        return PaymentMethod(
             id=derived_id("pm", facts.id),
             customer_id=customer.id,
             provider_id=facts.id,
@@ -204,8 +212,6 @@ class Stock:
             fingerprint=facts.fingerprint,
             created_at=self.known.now,
         )
-        self.methods[customer.id] = method
-        return method
 
     def treatment(self, customer: Customer, on: date) -> TaxTreatment:
         """How a sale to a customer is taxed on a day, as it will be when it is issued.

@@ -50,7 +50,7 @@ class Undone(Value):
 
     batch_id: str
     taken_back: dict[str, int]
-    """Rows by kind. Plans, coupons, customers and payment methods stay in the books, and nothing is asked of them."""
+    """Rows by kind. Plans, coupons, customers, payment methods and mandates stay in the books; nobody is asked."""
     kept: tuple[str, ...]
     """Subscriptions that were billed at that very moment: they live on."""
 

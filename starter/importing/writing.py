@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.bringing_in import Debt, bring_in_balance, bring_in_debt
+from activities.books.mandates import BroughtIn, bring_in_mandate
 from activities.books.notices import emit
 from activities.books.rows import get, lock_subscription
 from activities.books.transitions import carry_out, settle_standing, store
@@ -87,11 +88,13 @@ class Writer:
                 await self._write_offer(draft)
             case ImportKind.CUSTOMER if draft.customer is not None:
                 await self._write_customer(draft, draft.customer)
+            case ImportKind.SEPA_MANDATE if draft.method is not None:
+                await self._write_method(draft.method, draft.mandate, instead_of_another=False)
             case ImportKind.PAYMENT_METHOD if draft.method is not None:
-                await self._write_method(draft.method)
+                await self._write_method(draft.method, draft.mandate)
             case ImportKind.SUBSCRIPTION if draft.subscription is not None:
                 if draft.method is not None:
-                    await self._write_method(draft.method)
+                    await self._write_method(draft.method, draft.mandate)
                 await self._write_subscription(draft, draft.subscription)
             case ImportKind.BALANCE if draft.customer is not None:
                 self._write_balance(draft, draft.customer)
@@ -126,13 +129,17 @@ class Writer:
             self._owners[customer_id] = await get(self._session, Customer, customer_id, field="customer")
         return self._owners[customer_id]
 
-    async def _write_method(self, method: PaymentMethod) -> None:
-        there = self._methods.get(method.id)
-        if there is None:
-            self._session.add(method)
-        else:
-            there.detached_at = None
-        (await self._owner(method.customer_id)).default_method_id = method.id
+    async def _write_method(
+        self, method: PaymentMethod, mandate: BroughtIn | None, *, instead_of_another: bool = True
+    ) -> None:
+        there = self._methods.setdefault(method.id, method)
+        there.detached_at = None
+        self._session.add(there)
+        owner = await self._owner(method.customer_id)
+        if instead_of_another or owner.default_method_id is None:
+            owner.default_method_id = method.id
+        if mandate is not None:
+            await bring_in_mandate(self._session, there, mandate, self._at)
 
     async def _write_subscription(self, draft: Draft, sub: Subscription) -> None:
         row = SubscriptionRow(

@@ -8,7 +8,7 @@ from typing import Self
 import httpx
 
 from starter.remote.catalogue import Coupons, Plans, TestClocks, Usages
-from starter.remote.customers import Customers, PaymentMethods, SetupIntents
+from starter.remote.customers import Customers, Mandates, PaymentMethods, SetupIntents
 from starter.remote.events import Events, WebhookEndpoints
 from starter.remote.invoices import Invoices, Payments, Refunds
 from starter.remote.portal import PortalSessions
@@ -49,6 +49,7 @@ class RelanceHttp:
         through = Transport(self._http, tries=tries)
         self.customers = Customers(through)
         self.payment_methods = PaymentMethods(through)
+        self.mandates = Mandates(through)
         self.setup_intents = SetupIntents(through)
         self.plans = Plans(through)
         self.coupons = Coupons(through)

@@ -15,6 +15,7 @@ from starter.resources.customers import (
     Entitlements,
     GiveBack,
     GivenBack,
+    Mandate,
     NewCustomer,
     NewMandate,
     NewPaymentMethod,
@@ -22,6 +23,7 @@ from starter.resources.customers import (
     OfCustomer,
     PaymentMethod,
     RemovedPaymentMethod,
+    RevokeMandate,
     SavedPaymentMethod,
     SetupIntent,
 )
@@ -148,6 +150,30 @@ class PaymentMethods:
             limit=limit,
             starting_after=starting_after,
         )
+
+
+class Mandates:
+    """`/v1/mandates`."""
+
+    def __init__(self, through: Transport) -> None:
+        self._through = through
+
+    async def list(
+        self, customer: str, *, limit: int = 10, starting_after: str | None = None
+    ) -> Page[Mandate]:
+        """A page of a customer's SEPA mandates, newest first."""
+        return await self._through.get(
+            Page[Mandate], "/v1/mandates", customer=customer, limit=limit, starting_after=starting_after
+        )
+
+    async def get(self, mandate: str) -> Mandate:
+        """One mandate, with its proof."""
+        return await self._through.get(Mandate, at("mandates", mandate))
+
+    async def revoke(self, mandate: str, reason: str, *, idempotency_key: str | None = None) -> Mandate:
+        """End a mandate that the customer took back."""
+        path, body = at("mandates", mandate, "revoke"), RevokeMandate(reason=reason)
+        return await self._through.send(Mandate, "POST", path, body, idempotency_key=idempotency_key)
 
 
 class SetupIntents:

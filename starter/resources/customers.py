@@ -172,6 +172,44 @@ class NewMandate(Body):
     text_version: Annotated[str, Field(max_length=100)] = ""
 
 
+class Mandate(Resource):
+    """A customer's consent to debits of one account, with its proof."""
+
+    id: Annotated[str, Field(examples=["mdt_01k6xhz8m2q4v7w9y1b3d5f7"])]
+    object: Literal["mandate"] = "mandate"
+    customer: str
+    payment_method: str
+    account: Annotated[str, Field(examples=["SEPA 7061"])]
+    reference: str
+    """Unique mandate reference, as on the payer's bank statement."""
+    creditor_id: Annotated[str, Field(examples=["FR72ZZZ123456"])]
+    """SEPA creditor identifier of the seller when it was accepted."""
+    notice_days: int
+    """Calendar days of notice before each debit."""
+    accepted_at: datetime
+    accepted_on: date
+    text: str
+    text_version: str
+    evidence: str
+    """Where the proof is of one that was accepted in another system."""
+    ip_address: str
+    user_agent: str
+    document_url: str
+    """The mandate as Stripe shows it."""
+    last_debit_on: date | None
+    expires_on: date
+    """The last day on which it may be used if it is not used before."""
+    in_force: bool
+    ended_at: datetime | None
+    ended_because: str
+
+
+class RevokeMandate(Body):
+    """The customer takes a mandate back."""
+
+    reason: Annotated[Reason, Field(min_length=1, examples=["by letter of 3 May"])]
+
+
 class NewPaymentMethod(Body):
     """A payment method that the customer gave, to be charged from now on."""
 
@@ -229,6 +267,8 @@ class SavedPaymentMethod(PaymentMethod):
 
     charging: tuple[str, ...]
     """Open invoices that are charged with it now, oldest first."""
+    announced: bool
+    """Whether the customer is told of those charges first, days before: they are SEPA debits."""
 
 
 class RemovedPaymentMethod(Resource):

@@ -23,7 +23,16 @@ from activities.books.transitions import collect_invoice
 from activities.books.work import Work
 from activities.gateway import MandateFacts
 from billing.chase import Mail, StepKind
-from billing.payment import AttemptState, DeclineClass, Declined, Outcome, Paid, Processing, Trigger
+from billing.payment import (
+    AttemptState,
+    DeclineClass,
+    Declined,
+    Outcome,
+    Paid,
+    Processing,
+    ProviderFee,
+    Trigger,
+)
 from models.boundary import CaseReport, LookOrder
 from models.database import Database
 from models.tables import (
@@ -31,12 +40,14 @@ from models.tables import (
     Customer,
     Invoice,
     InvoiceStatus,
+    JournalLine,
     MandateRow,
     Message,
     OutgoingEvent,
     PaymentAttempt,
     SubscriptionRow,
 )
+from starter.accounts import read_accounts
 
 ISSUED = datetime(2027, 3, 23, 9, 0, tzinfo=UTC)
 """23 March 2027, a Tuesday before Easter: with three days of notice the debit is on the 30th (K4)."""
@@ -394,3 +405,35 @@ async def test_a_new_mandate_takes_the_place_of_the_one_before(sqlite_database: 
 async def attempts(database: Database) -> list[PaymentAttempt]:
     async with database.read() as session:
         return list((await session.exec(select(PaymentAttempt))).all())
+
+
+async def test_what_the_provider_keeps_of_a_failed_debit_is_booked_once_and_is_not_the_customers(
+    sqlite_database: Database,
+) -> None:
+    debited = await issued(sqlite_database)
+    await debited.look(ISSUED)
+    fee = ProviderFee(id="txn_1", amount_minor=350, currency="EUR")
+    given_back = ProviderFee(id="txn_2", amount_minor=-35, currency="EUR")
+    no = Declined(
+        payment_intent="pi_1",
+        code="insufficient_funds",
+        decline_class=DeclineClass.RETRY_LATER,
+        fees=(given_back, fee),
+    )
+    attempt = await debited.begin(1, Trigger.FIRST, MORNING)
+    assert isinstance(attempt, PaymentAttempt)
+    await debited.hears(attempt, Processing(payment_intent="pi_1"), MORNING)
+    for _ in range(2):
+        await debited.hears(attempt, no, datetime(2027, 4, 2, 9, 30, tzinfo=UTC))
+    async with sqlite_database.read() as session:
+        query = select(JournalLine).where(JournalLine.kind == "failure_fee").order_by(col(JournalLine.entry))
+        booked = [(line.entry, line.account, line.amount_minor) for line in await session.exec(query)]
+        accounts = await read_accounts(session, None)
+    assert sorted(booked) == [
+        ("failure_fee/txn_1", "cash", -350),
+        ("failure_fee/txn_1", "provider_fees", 350),
+        ("failure_fee/txn_2", "cash", 35),
+        ("failure_fee/txn_2", "provider_fees", -35),
+    ]
+    assert [(one.open_minor, one.adds_up) for one in accounts.customers] == [(3480, True)]
+    assert accounts.unbalanced == ()

@@ -489,6 +489,7 @@ async def test_debit_notice(books: Books) -> None:
         "amount_minor": 3495,
         "debit_on": date(2027, 1, 5),
         "mandate_reference": "RELANCE-7F3K2",
+        "mandate_signed_on": date(2026, 12, 15),
         "creditor_id": "FR72ZZZ123456",
         "method_label": "SEPA •••• 7061",
         "pay_url": pay_url(invoice),

@@ -13,6 +13,9 @@ from activities.books.config import BookRules
 from activities.books.issuing import write_invoice
 from activities.books.printing import printed_document
 from billing.subscription import CustomerKind
+from documents.document import PaymentMeans
+from documents.sentences import means_sentence
+from documents.structured import xml_of
 from models.database import Database
 from models.parties import Address
 
@@ -52,3 +55,20 @@ async def test_prices_are_shown_with_tax_to_whoever_pays_it_and_cannot_deduct_it
     assert document.tax_included is shows_tax
     assert (line.unit_amount, line.gross_minor, line.net_minor) == (Decimal(unit), shown, 833)
     assert document.total_minor == total
+
+
+async def test_an_invoice_that_will_be_debited_names_mandate_and_creditor(sqlite_database: Database) -> None:
+    async with sqlite_database.write() as session:
+        anna = await factories.someone(session, by_debit=True)
+        anna.customer.kind, anna.customer.address = CustomerKind.BUSINESS.value, PARIS
+        invoice = await write_invoice(session, anna.subscription, factories.issue(), NEW_YEAR, BookRules())
+        document = await printed_document(session, invoice.id)
+        assert (document.means, document.mandate_reference, document.creditor_id) == (
+            PaymentMeans.SEPA_DEBIT,
+            "RELANCE-7F3K2",
+            "FR72ZZZ123456",
+        )
+        assert means_sentence(document).endswith("selon votre mandat SEPA RELANCE-7F3K2.")
+        xml = xml_of(document).decode()
+    assert "<ram:DirectDebitMandateID>RELANCE-7F3K2</ram:DirectDebitMandateID>" in xml
+    assert "<ram:CreditorReferenceID>FR72ZZZ123456</ram:CreditorReferenceID>" in xml

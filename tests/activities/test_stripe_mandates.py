@@ -153,9 +153,13 @@ async def test_a_refusal_comes_late_and_the_same_payment_can_be_tried_again(
     assert isinstance(under_way, Processing)
     anna.waits_until("2027-02-03")
     refused = await gateway.look(under_way.payment_intent, since=BEGAN, as_of=BEGAN)
+    assert isinstance(refused, Declined)
+    # Stripe keeps 3.50 of each debit that fails.
+    assert [(fee.amount_minor, fee.currency) for fee in refused.fees] == [(350, "EUR")]
     assert refused == Declined(
-        payment_intent=under_way.payment_intent, code=code, decline_class=decline_class
+        payment_intent=under_way.payment_intent, code=code, decline_class=decline_class, fees=refused.fees
     )
+    assert await gateway.look(under_way.payment_intent, since=BEGAN, as_of=BEGAN) == refused
     again = await anna.is_debited(2, under_way.payment_intent)
     assert isinstance(again, Processing)
     assert (again.payment_intent, again.expected_on) == (under_way.payment_intent, date(2027, 2, 4))

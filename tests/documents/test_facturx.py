@@ -124,6 +124,36 @@ def test_how_it_is_paid(means: PaymentMeans, code: str) -> None:
     assert broken_rules(xml, EN16931) == set()
 
 
+def at(xml: bytes, *path: str) -> list[str]:
+    """What stands at a place below the settlement of an invoice."""
+    (settlement,) = ET.fromstring(xml).iter(f"{RAM}ApplicableHeaderTradeSettlement")  # noqa: S314 - our own
+    return [node.text or "" for node in settlement.findall("/".join(f"{RAM}{tag}" for tag in path))]
+
+
+def test_a_debit_names_its_mandate_and_creditor() -> None:
+    xml = xml_of(samples.public_body())
+    assert at(xml, "SpecifiedTradeSettlementPaymentMeans", "TypeCode") == ["59"]  # BT-81: SEPA direct debit
+    assert at(xml, "SpecifiedTradePaymentTerms", "DirectDebitMandateID") == ["RELANCE-7F3K2"]  # BT-89
+    assert at(xml, "CreditorReferenceID") == ["FR72ZZZ123456"]  # BT-90
+    # Stripe keeps the account to itself.
+    assert at(xml, "SpecifiedTradeSettlementPaymentMeans", "PayerPartyDebtorFinancialAccount", "IBANID") == []
+    assert broken_rules(xml, EN16931) == set()
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        pytest.param({"means": PaymentMeans.CARD}, id="by card"),
+        pytest.param({"paid_minor": 5880}, id="paid"),
+    ],
+)
+def test_what_is_not_to_be_debited_names_no_mandate(update: dict[str, object]) -> None:
+    xml = xml_of(samples.public_body().model_copy(update=update))
+    assert at(xml, "SpecifiedTradePaymentTerms", "DirectDebitMandateID") == []
+    assert at(xml, "CreditorReferenceID") == []
+    assert broken_rules(xml, EN16931) == set()
+
+
 def test_a_transfer_without_an_account_names_no_means() -> None:
     document = samples.domestic_business()
     nowhere = document.model_copy(update={"seller": document.seller.model_copy(update={"iban": ""})})

@@ -20,7 +20,7 @@ import stripe
 from fakes import FakeStripe
 from typing_extensions import override
 
-from sandbox.stripe.payment import add_working_days
+from sandbox.stripe.bank_days import add_bank_days
 from sandbox.stripe.server import running
 from sandbox.stripe.world import Options
 
@@ -264,8 +264,8 @@ def test_a_mandate_that_was_taken_back_holds_no_more(fake_stripe: FakeStripe) ->
 
 
 def test_working_days_skip_the_weekend() -> None:
-    assert add_working_days(datetime(2027, 1, 29, tzinfo=UTC).date(), 6).isoformat() == "2027-02-08"
-    assert add_working_days(datetime(2027, 1, 30, tzinfo=UTC).date(), 1).isoformat() == "2027-02-01"
+    assert add_bank_days(datetime(2027, 1, 29, tzinfo=UTC).date(), 6).isoformat() == "2027-02-08"
+    assert add_bank_days(datetime(2027, 1, 30, tzinfo=UTC).date(), 1).isoformat() == "2027-02-01"
 
 
 def test_stripes_own_advance_is_ready_when_done(fake_stripe: FakeStripe) -> None:

@@ -37,6 +37,7 @@ async def test_the_api_is_what_its_document_says(world: ClockedLife) -> None:
     cards = {
         "good": await world.new_card("good", ("ok",)),
         "spare": await world.new_card("spare", ("ok",)),
+        "account": await world.new_account("account", ("ok",)),
         "late": await world.new_card("late", {"outcomes": ["ok"] * 3, "then": "insufficient_funds"}),
     }
     app = create_app(configured)

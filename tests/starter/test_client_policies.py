@@ -103,6 +103,22 @@ async def test_a_file_is_saved_whole_or_not_at_all(client: RelanceClient, databa
     assert await rows(database) == []
 
 
+@pytest.mark.parametrize(
+    "name", ["sepa", "sepa_annual", "sepa_first_payment", "transfer", "gated", "monthly"]
+)
+async def test_the_name_of_a_default_policy_is_taken(
+    client: RelanceClient, database: Database, name: str
+) -> None:
+    for ask in (client.policies.check, client.policies.save):
+        with pytest.raises(InvalidInput) as refused:
+            await ask([gentle({"method": "sepa_debit"}, name=name)])
+        assert (refused.value.field, refused.value.message) == (
+            "name",
+            f"{name} is the name of a default policy. Take another, and say in applies_to where it is to be used.",
+        )
+    assert await rows(database) == []
+
+
 async def test_a_tie_with_one_that_is_saved_is_refused_until_that_is_retired(client: RelanceClient) -> None:
     policies = client.policies
     await policies.save([gentle({"country": "FR"})])

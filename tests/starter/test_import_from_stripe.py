@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 import stripe
 from fakes import FakeStripe
-from support.importing import SELLER, a_card, example, importer, mended
+from support.importing import SELLER, a_card, an_account, example, importer, mended
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 from models.database import Database
+from models.ids import new_id
 from starter.client import RelanceClient
 from starter.importing.staging import Source, Staged
+from starter.orders import EntityChange
 
 FIRST = datetime(2027, 2, 1, 11, 30, tzinfo=UTC)
 """When Stripe began to bill Anna; its next period begins on 1 March at the same time."""
@@ -178,3 +182,51 @@ async def test_lines_that_are_over_are_left_out(anna: AtStripe) -> None:
 async def test_a_subscription_that_stripe_does_not_know_is_refused(anna: AtStripe) -> None:
     mended(anna.folder / "subscriptions.csv", anna.subscription, "sub_nowhere")
     assert (await anna.refusal())[3].startswith("Stripe does not know sub_nowhere in this account")
+
+
+async def test_an_account_that_stripe_debits_comes_with_its_mandate(
+    anna: AtStripe, sqlite_database: Database, fake_stripe: FakeStripe, temporal_server: str
+) -> None:
+    """Its payer accepted the mandate as they paid for the first time: no SetupIntent names it, the charge does."""
+    customer = anna.stripe.v1.subscriptions.retrieve(anna.subscription).customer
+    assert isinstance(customer, str)
+    account = an_account(anna.stripe, customer)
+    anna.changes(cancel_at_period_end=True, default_payment_method=account)
+    file, line, field, says = await anna.refusal()
+    assert (file, line, field) == ("subscriptions.csv", 2, "payment_method")
+    assert says.startswith(f"Stripe has no mandate for {account}, and debits nothing without one.")
+    paid = anna.stripe.v1.payment_intents.create(
+        {
+            "amount": 5880,
+            "currency": "eur",
+            "customer": customer,
+            "payment_method": account,
+            "allowed_payment_method_types": ["sepa_debit"],
+            "confirm": True,
+            "mandate_data": {
+                "customer_acceptance": {
+                    "type": "online",
+                    "online": {"ip_address": "203.0.113.7", "user_agent": "Firefox"},
+                    "accepted_at": int(datetime(2027, 1, 31, 9, tzinfo=UTC).timestamp()),
+                }
+            },
+            "expand": ["latest_charge"],
+        }
+    )
+    debit = paid.to_dict()["latest_charge"]["payment_method_details"]["sepa_debit"]
+    given = anna.stripe.v1.mandates.retrieve(debit["mandate"]).to_dict()
+    reference = given["payment_method_details"]["sepa_debit"]["reference"]
+    assert (await anna.refusal())[2] == "creditor_id"
+    await anna.client.documents.update_entity("ent_1", EntityChange(creditor_id="FR72ZZZ123456"))
+    staged = await anna.staged()
+    assert staged.problems == ()
+    assert staged.batch_id is not None
+    temporal = await Client.connect(temporal_server, data_converter=pydantic_data_converter)
+    client = importer(sqlite_database, fake_stripe, temporal=temporal, queue=new_id("queue"))
+    await client.imports.go_live(staged.batch_id)
+    (mandate,) = await client.mandates.of(customer)
+    assert (mandate.reference, mandate.ip_address) == (reference, "203.0.113.7")
+    assert (await client.show(anna.subscription)).payment_method == (
+        f"SEPA 2606, mandate {reference} of 2027-01-31, last debit 2027-02-01"
+    )
+    await client.close()

@@ -191,31 +191,3 @@ async def test_a_plan_or_customer_that_differs_from_the_books_is_refused(
     staged = await client.imports.stage(folder)
     assert ("plans.csv", 2, "reference") in said(staged)
     assert ("subscriptions.csv", 2, "plan") in said(staged)
-
-
-async def test_a_debit_is_not_taken_over_without_its_mandate(
-    client: RelanceClient, folder: Path, fake_stripe: FakeStripe
-) -> None:
-    customer = (folder / "customers.csv").read_text(encoding="utf-8").splitlines()[1].rpartition(",")[2]
-    debit = fake_stripe.client().v1.payment_methods.create(
-        {
-            "type": "sepa_debit",
-            "sepa_debit": {"iban": "FR1420041010050500013M02606"},
-            "billing_details": {"name": "Anna", "email": "anna@example.com"},
-        }
-    )
-    fake_stripe.client().v1.payment_methods.attach(debit.id, {"customer": customer})
-    (folder / "payment_methods.csv").write_text(
-        f"customer,payment_method\nanna,{debit.id}\n", encoding="utf-8"
-    )
-    (folder / "sepa_mandates.csv").write_text(
-        f"customer,payment_method,mandate_reference,signed_on\nanna,{debit.id},RUM-1,2026-01-05\n",
-        encoding="utf-8",
-    )
-    staged = await client.imports.stage(folder)
-    assert said(staged) == [
-        ("payment_methods.csv", 2, "payment_method"),
-        ("sepa_mandates.csv", 2, "mandate_reference"),
-    ]
-    assert "is debited by a SEPA mandate, which is not taken over yet" in staged.problems[0].message
-    assert "SEPA mandates are not taken over yet" in staged.problems[1].message

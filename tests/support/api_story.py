@@ -76,7 +76,8 @@ def live(tell: Told, cards: dict[str, str]) -> dict[str, str]:
 
     Args:
         tell: the API.
-        cards: payment methods of the fake Stripe: `good` and `spare` are paid, `late` is declined.
+        cards: payment methods of the fake Stripe: `good` and `spare` are paid, `late` is declined; `account` is a
+            bank account.
     """
     tell("GET /healthz")
     tell("GET /readyz")
@@ -173,6 +174,12 @@ def _sign_up(tell: Told, clock: str, cards: dict[str, str]) -> str:
     tell("POST /v1/payment_methods/{payment_method}/make-default", whose, **good)
     tell("POST /v1/payment_methods/{payment_method}/detach", whose, payment_method=method)
     tell("GET /v1/payment_methods", query=whose)
+    accepted = {"accepted_at": BEGINS, "ip_address": "203.0.113.7", "user_agent": "Firefox"}
+    account = {**whose, "token": cards["account"], "as_default": False, "mandate": accepted}
+    tell("POST /v1/payment_methods", account)
+    (mandate,) = tell("GET /v1/mandates", query=whose)["data"]
+    tell("GET /v1/mandates/{mandate}", mandate=mandate["id"])
+    tell("POST /v1/mandates/{mandate}/revoke", {"reason": "by letter"}, mandate=mandate["id"])
     tell("GET /v1/customers")
     customer: str = tell("GET /v1/customers/{customer}", customer="ref:acme")["id"]
     return customer

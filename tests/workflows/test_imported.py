@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from sqlmodel import col, select
-from support.importing import a_card
+from support.importing import a_card, imports_of, person, write
 from support.life import ClockedLife, Life, Person
 
 from billing.errors import InvalidInput
 from billing.subscription import Status
-from models.tables import Customer, Invoice, PaymentAttempt, SubscriptionRow
+from models.tables import Customer, Invoice, PaymentAttempt
 from starter.accounts import read_accounts
-from starter.connections import Connections
-from starter.imports import Imports
 
 CUSTOMERS = "reference,name,email,kind,stripe_customer"
 SUBSCRIPTIONS = (
@@ -27,24 +24,6 @@ SUBSCRIPTIONS = (
 @pytest.fixture
 def begins() -> str:
     return "2041-02-10"
-
-
-def write(folder: Path, **files: Sequence[str]) -> Path:
-    for name, lines in files.items():
-        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
-
-
-def imports_of(life: Life) -> Imports:
-    return Imports(
-        Connections(
-            life.database,
-            life.settings,
-            temporal=life.client,
-            gateway=life.gateway,
-            now=life.server_time,
-        )
-    )
 
 
 def at_stripe(life: Life, *names: str) -> dict[str, tuple[str, str]]:
@@ -86,14 +65,6 @@ def people(life: Life, folder: Path) -> Path:
             "OLD-19,lou,2041-01-09,2041-01-09,58.80,EUR,yes",
         ],
     )
-
-
-async def person(life: Life, name: str) -> Person:
-    async with life.database.read() as session:
-        row = (
-            await session.exec(select(SubscriptionRow).where(col(SubscriptionRow.reference) == name))
-        ).one()
-    return Person(life, name, row.customer_id, None, row.id)
 
 
 async def billed(who: Person) -> list[tuple[str, str, int, int, str]]:

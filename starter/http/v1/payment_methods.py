@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Path, Query
 
+from billing.errors import InvalidInput
 from billing.mandates import Consent
 from models.tables import PaymentMethod as MethodRow
 from starter.http.calling import Call, Reads, Writes
@@ -35,7 +36,8 @@ MethodKey = Annotated[str, Path(max_length=100, description="Id of the payment m
 async def save_payment_method(body: NewPaymentMethod, call: Writes) -> SavedPaymentMethod:
     """Save a payment method. As the default it charges whatever is open, the oldest first.
 
-    The outcome of those charges is on the invoices. A bank that refuses to have it saved is a 402.
+    The outcome of those charges is on the invoices. A bank that refuses to have it saved is a 402. A SEPA account needs
+    a mandate: one that its payer accepted on Stripe's page, or one that you pass on here.
     """
     done = await call.relance.methods.add(
         body.customer,
@@ -108,9 +110,11 @@ async def create_setup_intent(body: NewSetupIntent, call: Writes) -> SetupIntent
 
 def _given(mandate: NewMandate) -> MandateGiven:
     consent = None
+    proofs = {"ip_address": mandate.ip_address, "user_agent": mandate.user_agent}
     if mandate.accepted_at is not None:
-        proofs = {"ip_address": mandate.ip_address, "user_agent": mandate.user_agent}
         consent = built(Consent, accepted_at=mandate.accepted_at, **proofs)
+    elif any(proofs.values()):
+        raise InvalidInput("Say when the payer accepted it, there and then.", field="accepted_at")
     return MandateGiven(
         consent=consent,
         notice_days=mandate.notice_days,
@@ -122,7 +126,7 @@ def _given(mandate: NewMandate) -> MandateGiven:
 async def _saved(call: Call, done: MethodSet) -> SavedPaymentMethod:
     rows = await call.relance.list_methods(done.customer_id)
     shown = _show(next(row for row in rows if row.id == done.method_id), done.role)
-    return SavedPaymentMethod(**shown.model_dump(), charging=done.charging)
+    return SavedPaymentMethod(**shown.model_dump(), charging=done.charging, announced=done.announced)
 
 
 def _show(row: MethodRow, role: str) -> PaymentMethod:
