@@ -17,6 +17,18 @@ class HostedSetup(Value):
     """Where the page is; None once it is over. For the payer's browser only; neither stored nor logged."""
     payment_method: str | None = None
     """What came of it; None while nothing did."""
+    is_ours: bool = False
+    """Whether it was made here: a seller may have pages of their own."""
+
+
+def command_of(page_id: str) -> str:
+    """Under which what came of a page is saved: done by whoever comes first, and once."""
+    return f"page/{page_id}"
+
+
+def attach_key(customer_id: str, command_id: str) -> str:
+    """The idempotency key of saving a method for a customer."""
+    return f"attach/{customer_id}/{command_id}"
 
 
 class HostedSetups(Protocol):

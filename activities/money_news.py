@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -18,9 +17,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books import matters
 from activities.books.config import BookRules
 from activities.books.disputing import record_dispute
-from activities.books.inbox import About, Topic
+from activities.books.inbox import About, Taken, Topic
 from activities.books.refunding import book_unasked, record_refund
 from activities.gateway import PaymentGateway, ProviderRefused
+from activities.hosted_page_news import HostedPageNews
 from activities.provider_money import DisputeNews, FraudWarning, RefundNews
 from models.boundary import CaseReport, CollectionRun
 from models.database import Database
@@ -35,21 +35,6 @@ class StartsCollections(Protocol):
     async def start_collection(self, run: CollectionRun) -> CaseReport:
         """Start it, or let the one that runs look."""
         ...
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What was done about an event.
-
-    Attributes:
-        note: for whoever looks at it.
-        wakes: workflows that are to read their rows again, by id.
-        at: the business instant that goes with the hint.
-    """
-
-    note: str
-    wakes: tuple[str, ...] = ()
-    at: datetime | None = None
 
 
 class MoneyNews:
@@ -81,6 +66,7 @@ class MoneyNews:
         self._launcher = launcher
         self._payments_queue = payments_queue
         self._now = now
+        self._pages = HostedPageNews(database, gateway, rules)
 
     async def take(self, about: About) -> Taken | None:
         """Look at what an event is about and write it down.
@@ -101,6 +87,8 @@ class MoneyNews:
                     return await self.take_dispute(await self._gateway.look_at_dispute(about.provider_id))
                 case Topic.FRAUD_WARNING:
                     return await self._take_warning(await self._gateway.look_at_warning(about.provider_id))
+                case Topic.HOSTED_PAGE:
+                    return await self._pages.take(about.provider_id, now=self._now())
         except ProviderRefused as refusal:
             if refusal.reason != "resource_missing":
                 raise

@@ -25,6 +25,7 @@ KINDS: Final = (
     "charge.dispute.funds_withdrawn",
     "charge.dispute.updated",
     "charge.refunded",
+    "checkout.session.completed",
     "mandate.updated",
     "payment_intent.canceled",
     "payment_intent.payment_failed",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import stripe
 
@@ -14,6 +14,10 @@ from activities.stripe_reading import id_of
 
 if TYPE_CHECKING:
     from stripe.params.checkout import SessionCreateParams
+
+
+_OURS: Final = {"relance": "payment_method"}
+"""Metadata of the pages that are made here."""
 
 
 class StripeHostedSetups(ABC):
@@ -42,6 +46,7 @@ class StripeHostedSetups(ABC):
             "success_url": back_to,
             "cancel_url": given_up,
             "locale": "fr" if language == "fr" else "en",
+            "metadata": _OURS,
             "allowed_payment_method_types": ["card", "sepa_debit"] if debits else ["card"],
         }
         key = require_key(idempotency_key)
@@ -71,5 +76,6 @@ def _hosted_setup(page: dict[str, Any]) -> HostedSetup:
         id=page["id"],
         customer=id_of(page.get("customer")) or "",
         url=page.get("url"),
+        is_ours=_OURS.items() <= (page.get("metadata") or {}).items(),
         payment_method=id_of(setup.get("payment_method")) if is_done and isinstance(setup, dict) else None,
     )

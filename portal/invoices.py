@@ -9,9 +9,11 @@ from fastapi import Query, Response
 
 from activities.books.rows import NotFound
 from models.tables import InvoiceStatus, PaymentState
-from portal.pages import file
+from portal.pages import file, redirect
 from portal.visiting import Visit, Visitor, page_router
+from starter.http.pay import PORTAL_COOKIE
 from starter.listing import Cursor
+from starter.portal_sessions import SESSION_LIFETIME
 
 router = page_router()
 
@@ -29,9 +31,8 @@ async def invoices(visit: Visitor, after: Annotated[str | None, Query(max_length
     notes = () if after else (await listing.credit_notes(Cursor(A_PAGE), customer=customer)).rows
     issued = [row for row in found.rows if row.number is not None]
     open_now = (row for row in issued if row.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE))
-    now = datetime.now(UTC)
     payable = {
-        row.id: visit.door.links.pay(row.id, now=now)
+        row.id
         for row in open_now
         if row.open_minor > 0 and row.owner == "collection" and row.payment_state not in _UNDER_WAY
     }
@@ -44,6 +45,24 @@ async def invoices(visit: Visitor, after: Annotated[str | None, Query(max_length
         under_way=_UNDER_WAY,
         more=found.rows[-1].id if found.has_more else None,
     )
+
+
+@router.get("/invoices/{invoice}/pay")
+async def pay(visit: Visitor, invoice: str) -> Response:
+    """On to the pay page of an invoice of theirs. It opens at top level, as their bank's page does, and leads back."""
+    await _check_own(visit, invoice)
+    settings = visit.door.settings
+    answer = redirect(settings, visit.door.links.pay(invoice, now=datetime.now(UTC)))
+    answer.set_cookie(
+        PORTAL_COOKIE,
+        visit.token,
+        path="/pay",
+        max_age=int(SESSION_LIFETIME.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=settings.public_url.startswith("https:"),
+    )
+    return answer
 
 
 @router.get("/documents/{document}")

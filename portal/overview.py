@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
 from fastapi import Response
 
@@ -14,7 +14,6 @@ from billing.withdrawal import last_day_to_withdraw
 from models.tables import PaymentMethod
 from portal.visiting import Visit, Visitor, page_router
 from starter.overview import Overview
-from starter.troubles import Trouble
 
 router = page_router()
 
@@ -55,19 +54,6 @@ class Offer:
         return None if self.sub.ends_with_period else ends_on(self.sub)
 
 
-@dataclass(frozen=True)
-class Needs:
-    """What a customer is asked for.
-
-    Attributes:
-        trouble: what happened.
-        pay_url: where the invoice is paid, with the bank's word where it wants one.
-    """
-
-    trouble: Trouble
-    pay_url: str
-
-
 @router.get("/overview")
 async def overview(visit: Visitor, said: str = "") -> Response:
     """What there is, in one glance."""
@@ -79,7 +65,7 @@ async def overview(visit: Visitor, said: str = "") -> Response:
         page="overview",
         said=said,
         offers=offers,
-        needs=await needs_of(visit),
+        troubles=await relance.troubles.of(visit.customer.id),
         method=await default_method(visit),
     )
 
@@ -92,13 +78,6 @@ async def offer_of(visit: Visit, subscription_id: str) -> Offer:
     is_in_time = last_day is not None and local_date(view.now, sub.timezone) <= last_day
     pauses_are_on = visit.door.settings.portal_pause == "on"
     return Offer(view, sub, is_in_time and not sub.is_over, pauses_are_on)
-
-
-async def needs_of(visit: Visit) -> list[Needs]:
-    """What needs the customer, the oldest first."""
-    links, now = visit.door.links, datetime.now(UTC)
-    found = await visit.door.relance.troubles.of(visit.customer.id)
-    return [Needs(trouble, links.pay(trouble.invoice_id, now=now)) for trouble in found]
 
 
 async def default_method(visit: Visit) -> PaymentMethod | None:

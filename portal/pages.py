@@ -10,7 +10,6 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -30,11 +29,10 @@ from mails.formats import (
 )
 from mails.price_words import in_words
 from portal.language import words
-from settings import STRIPE, Settings
+from settings import Settings
+from starter.hosted_pages import origin_of_hosted_pages
 
 FOLDER: Final = Path(__file__).parent
-STRIPES_PAGES: Final = "https://checkout.stripe.com"
-"""Where Stripe's hosted pages are, to which a form of ours may lead."""
 
 
 def render(
@@ -62,14 +60,6 @@ def file(settings: Settings, content: bytes, *, name: str) -> Response:
     return Response(content, media_type="application/pdf", headers=headers)
 
 
-def hosted_pages(settings: Settings) -> str:
-    """The origin of the provider's hosted pages: Stripe's, in the sandbox the fake's."""
-    if settings.stripe_api_base == STRIPE:
-        return STRIPES_PAGES
-    parts = urlsplit(settings.stripe_api_base)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
 def style_of(settings: Settings) -> str:
     """The style sheet: the vendored base, what is ours, and the seller's colour."""
     return f"{_sheets()}\n@media (prefers-color-scheme: light) {{ :root {{ --accent: {settings.portal_accent}; }} }}\n"
@@ -90,7 +80,7 @@ def _headers(settings: Settings) -> dict[str, str]:
         f"style-src 'sha256-{digest}'",
         "img-src 'self'",
         # Also where a form leads on to: browsers look at that too.
-        f"form-action 'self' {hosted_pages(settings)}",
+        f"form-action 'self' {origin_of_hosted_pages(settings)}",
         "base-uri 'none'",
         f"frame-ancestors {ancestors}",
     )

@@ -68,6 +68,11 @@ class Visit:
         """In which they read."""
         return Language.of(self.customer.locale)
 
+    @property
+    def token(self) -> str:
+        """That of their pages' addresses."""
+        return self.base.rpartition("/")[2]
+
     def form_token(self) -> str:
         """What a form carries: that it is ours and this session's, and the id of what it asks for."""
         subject = f"{self.session.id}-{secrets.token_hex(12)}"

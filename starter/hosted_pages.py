@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+from urllib.parse import urlsplit
+
 from activities.books.rows import NotFound
 from activities.gateway import ProviderRefused
+from activities.hosted_setups import command_of
 from billing.errors import InvalidInput
 from models.ids import new_id
 from models.tables import Customer
+from settings import STRIPE, Settings
 from starter.connections import Connections
 from starter.finding import find, the_entity
 from starter.payment_methods import MethodSet, PaymentMethods, provider_id_of
+
+STRIPES_PAGES: Final = "https://checkout.stripe.com"
+"""Where Stripe's hosted pages are, to which a form of ours may lead."""
+
+
+def origin_of_hosted_pages(settings: Settings) -> str:
+    """The origin of the provider's hosted pages: Stripe's, in the sandbox the fake's."""
+    if settings.stripe_api_base == STRIPE:
+        return STRIPES_PAGES
+    parts = urlsplit(settings.stripe_api_base)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 class HostedPages:
@@ -53,6 +69,8 @@ class HostedPages:
     async def add_what_came(self, customer: str, page: str) -> MethodSet | None:
         """Make the default what came of such a page, as `PaymentMethods.add` does. Asking again changes nothing.
 
+        The provider tells of it by event as well (`activities.hosted_page_news`): whoever comes first does it.
+
         Returns:
             What was saved; None where nothing came of the page.
 
@@ -70,4 +88,6 @@ class HostedPages:
             raise NotFound(f"There is no page {page}.", field="page")
         if done.payment_method is None:
             return None
-        return await self._methods.add(owner.id, done.payment_method, command_id=f"page/{done.id}")
+        return await self._methods.add(
+            owner.id, done.payment_method, command_id=command_of(done.id), only_if_new=True
+        )

@@ -8,27 +8,27 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from activities.books.chase_steps import ask_for_new_method, open_collections_of
+from activities.books.chase_steps import open_collections_of
 from activities.books.mandates import is_direct_debit
+from activities.books.method_saving import charge_from_now_on, charged_for, known_method, save_method
 from activities.books.methods import (
     drop_as_backup,
     forget_backup,
     is_kept,
-    keep_facts,
     lock_owner,
     method_of,
     subscriptions_of,
     take_as_backup,
     take_away,
 )
-from activities.books.steps import bring_back
-from activities.gateway import MethodFacts, SetupFacts
+from activities.gateway import SetupFacts
+from activities.hosted_setups import attach_key
 from billing.declines import support_words
 from billing.errors import InvalidInput
 from billing.payment import LIVE_STATES, Declined
 from billing.policy_choice import MethodKind
 from billing.values import Value
-from models.ids import derived_id, new_id
+from models.ids import new_id
 from models.tables import Customer, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod
 from starter.connections import Connections
 from starter.finding import find
@@ -91,6 +91,7 @@ class PaymentMethods:
         as_default: bool = True,
         mandate: MandateGiven | None = None,
         command_id: str | None = None,
+        only_if_new: bool = False,
     ) -> MethodSet:
         """Save a payment method. As the default it charges whatever is open, oldest first; a first one is the default.
 
@@ -103,6 +104,7 @@ class PaymentMethods:
             as_default: whether it is charged from now on.
             mandate: of a SEPA account: what its payer accepted.
             command_id: makes asking again the same as asking once.
+            only_if_new: leave one that the books have as it is: whatever was chosen since then stays.
 
         Raises:
             MethodRefused: the bank does not let it be saved.
@@ -113,7 +115,9 @@ class PaymentMethods:
             raise InvalidInput("Give the provider's payment method, as pm_...", field="payment_method")
         command = command_id or new_id("cmd")
         owner = await self._owner(customer)
-        provider_id, key = provider_id_of(owner), f"attach/{owner.id}/{command}"
+        if only_if_new and (known := await self._known(owner, token, command)) is not None:
+            return known
+        provider_id, key = provider_id_of(owner), attach_key(owner.id, command)
         facts = await self._to.gateway().attach(token, customer=provider_id, idempotency_key=key)
         if isinstance(facts, Declined):
             raise MethodRefused(
@@ -127,10 +131,13 @@ class PaymentMethods:
         async with self._to.database.write() as session:
             now = await self._to.now(session, owner.clock_id)
             locked = await lock_owner(session, owner.id)
-            method = await _save(session, locked, facts, now)
+            is_new = await known_method(session, facts.id) is None
+            method = await save_method(session, locked, facts, now)
             if consent is not None:
                 await keep(session, self._to, method, consent, mandate, now)
-            if as_default or locked.default_method_id is None:
+            if only_if_new and not is_new:
+                charging = await charged_for(session, owner.id, command)
+            elif as_default or locked.default_method_id is None:
                 charging = await self._charge_from_now_on(session, locked, method, command, now)
         await self._tell(owner.id, charging, now)
         return _as_set(locked, method, charging)
@@ -279,16 +286,20 @@ class PaymentMethods:
         if has_subscriptions:
             await self._to.temporal()
 
+    async def _known(self, owner: Customer, token: str, command: str) -> MethodSet | None:
+        """What an earlier `add` under this command left; None where the books do not have the method."""
+        async with self._to.database.read() as session:
+            method = await known_method(session, token)
+            if method is None:
+                return None
+            return _as_set(owner, method, await charged_for(session, owner.id, command))
+
     async def _charge_from_now_on(
         self, session: AsyncSession, customer: Customer, method: PaymentMethod, command: str, now: datetime
     ) -> tuple[str, ...]:
-        customer.default_method_id = method.id
-        if customer.backup_method_id == method.id:
-            forget_backup(customer)
-        await session.flush()
-        charging = await ask_for_new_method(session, customer_id=customer.id, command_id=command, at=now)
-        await bring_back(session, self._to.gateway(), self._to.rules, customer_id=customer.id, at=now)
-        return charging
+        return await charge_from_now_on(
+            session, self._to.gateway(), self._to.rules, customer, method, command_id=command, at=now
+        )
 
     async def _tell(self, customer_id: str, invoices: Sequence[str], now: datetime) -> None:
         async with self._to.database.read() as session:
@@ -335,26 +346,6 @@ def _as_set(customer: Customer, method: PaymentMethod, charging: tuple[str, ...]
         charging=charging,
         announced=is_direct_debit(method),
     )
-
-
-async def _save(
-    session: AsyncSession, customer: Customer, facts: MethodFacts, now: datetime
-) -> PaymentMethod:
-    query = select(PaymentMethod).where(PaymentMethod.provider_id == facts.id)
-    method = (await session.exec(query)).first()
-    if method is None:
-        method = PaymentMethod(
-            id=derived_id("pm", facts.id),
-            customer_id=customer.id,
-            provider_id=facts.id,
-            kind=facts.kind,
-            created_at=now,
-        )
-        session.add(method)
-    keep_facts(method, facts)
-    method.detached_at = None
-    await session.flush()
-    return method
 
 
 def _check_kept(method: PaymentMethod) -> None:

@@ -12,10 +12,11 @@ from temporalio.service import RPCError
 from activities.books import matters
 from activities.books.balance import Held, currencies_held, held_for
 from activities.books.giving_back import GivenBack, give_back
+from activities.books.inbox import Taken
 from activities.books.rows import get
 from activities.incoming import TemporalSignals
 from activities.launching import Launcher
-from activities.money_news import MoneyNews, Taken
+from activities.money_news import MoneyNews
 from activities.refunds import Refunds
 from billing.errors import InvalidInput
 from billing.money_back import MoneyBack

@@ -98,10 +98,19 @@ def test_named_volumes_are_declared_and_mounted_files_exist() -> None:
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             if source.startswith("./"):
-                assert (ROOT / source).is_file()
+                assert (ROOT / source).exists()
             else:
                 named.add(source)
     assert named == set(COMPOSE["volumes"])
+
+
+def test_the_logo_is_read_by_the_door_alone_from_the_folder_that_it_sees(tmp_path: Path) -> None:
+    assert {name for name in OURS if "RELANCE_PORTAL_LOGO" in SERVICES[name]["environment"]} == {"http"}
+    (volume,) = SERVICES["http"]["volumes"]
+    assert volume == "./docker/portal:/portal:ro"
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert "named as /portal/logo.svg or /portal/logo.png" in text
+    assert load_settings(tmp_path, environ={"RELANCE_PORTAL_LOGO": ""}).portal_logo is None
 
 
 def test_doors_open_on_this_machine_only() -> None:

@@ -38,10 +38,10 @@ from models.tables import (
 
 _NEWS: Final = ("payment_intent.succeeded", "payment_intent.payment_failed", "payment_intent.canceled")
 _NOT_STORED: Final = frozenset(
-    {"address", "billing_details", "client_secret", "email", "name", "owner", "phone", "receipt_email"}
-    | {"receipt_url", "shipping"}
+    {"address", "billing_details", "client_secret", "customer_email", "email", "name", "owner", "phone"}
+    | {"receipt_email", "receipt_url", "shipping", "cancel_url", "success_url"}
 )
-"""Personal data and secrets, which nothing here needs."""
+"""Personal data and secrets, which nothing here needs; a way back into the portal is one."""
 
 
 class Topic(StrEnum):
@@ -52,6 +52,8 @@ class Topic(StrEnum):
     """A charge whose refunds changed."""
     DISPUTE = "dispute"
     FRAUD_WARNING = "fraud_warning"
+    HOSTED_PAGE = "hosted_page"
+    """The provider's page on which a payer saved a method."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ _TOPICS: Final = {
     "charge.refunded": Topic.CHARGE,
     "charge.dispute.": Topic.DISPUTE,
     "radar.early_fraud_warning.": Topic.FRAUD_WARNING,
+    "checkout.session.completed": Topic.HOSTED_PAGE,
 }
 """By how the name of the event begins."""
 
@@ -91,6 +94,21 @@ class Errand:
     subscription_id: str | None = None
     later: bool = False
     about: About | None = None
+    wakes: tuple[str, ...] = ()
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was done about an event.
+
+    Attributes:
+        note: for whoever looks at it.
+        wakes: workflows that are to read their rows again, by id.
+        at: the business instant that goes with the hint.
+    """
+
+    note: str
     wakes: tuple[str, ...] = ()
     at: datetime | None = None
 

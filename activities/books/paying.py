@@ -56,6 +56,7 @@ class Payable(Value):
     """An invoice as its payer sees it."""
 
     invoice_id: str
+    customer_id: str
     number: str | None
     """None for a draft that waits for its first payment."""
     plan_name: str
@@ -94,6 +95,7 @@ async def what_to_pay(
     language = Language.of(customer.locale)
     return Payable(
         invoice_id=invoice.id,
+        customer_id=customer.id,
         number=invoice.number,
         plan_name=row.state.terms.plan_name,
         seller=invoice.seller.name,

@@ -112,6 +112,13 @@ def submit(call: Call, identifier: str, filled_in: Mapping[str, str]) -> str:
     return done
 
 
+def finish_after_bank(call: Call, setup_intent: str) -> None:
+    """The payer confirmed at their bank: the page that led there is complete, whether or not they come back."""
+    for session in call.books.all("checkout_session"):
+        if session["setup_intent"] == setup_intent:
+            retrieve(call, session["id"])
+
+
 def _complete(call: Call, session: Document) -> None:
     session.update(status="complete", url=None)
     call.books.put("checkout_session", session)

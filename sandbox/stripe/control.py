@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox.stripe import charges, front, intents, mandates, methods, scripts, setups
+from sandbox.stripe import charges, checkout, front, intents, mandates, methods, scripts, setups
 from sandbox.stripe.dashboard import Dashboard
 from sandbox.stripe.errors import Document
 from sandbox.stripe.faults import Faults, fault
@@ -242,6 +242,8 @@ class Control:
         call = Call(self._world, books, base_url=str(request.base_url).rstrip("/"))
         authenticate = intents.authenticate if kind == "payment_intent" else setups.authenticate
         back = authenticate(call, identifier, passed=result == "succeeded")
+        if kind == "setup_intent":
+            checkout.finish_after_bank(call, identifier)
         self._world.store.flush()
         if from_page and back is not None:
             return RedirectResponse(back, 303)

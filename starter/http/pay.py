@@ -17,10 +17,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qs, urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -29,11 +29,13 @@ from temporalio.service import RPCError
 
 from activities.books.paying import Payable, Standing, is_answered, still_waits_for_payer, what_to_pay
 from activities.books.rows import NotFound
+from activities.hosted_setups import command_of
 from activities.incoming import TemporalSignals
 from activities.links import LinkExpired, LinkForged, LinkPurpose
 from billing.errors import RelanceError
 from billing.payment import Trigger
 from models.boundary import Wish, WishAccepted
+from starter.hosted_pages import origin_of_hosted_pages
 from starter.http.door import Door, door_of
 
 logger = logging.getLogger(__name__)
@@ -48,7 +50,12 @@ BETWEEN_LOOKS_SECONDS: Final = 0.25
 MOST_FORM_BYTES: Final = 1000
 _NONCE = re.compile(r"[0-9a-f]{24}")
 _LATER: Final = "later"
+_NOT_SAVED: Final = "not_saved"
+_ANNOUNCED: Final = "announced"
+PORTAL_COOKIE: Final = "relance_portal"
+"""Set by the portal when it leads here: the session to which the page leads back. It opens nothing for anybody else."""
 _TO_BE_PAID: Final = (Standing.PAYABLE, Standing.TO_CONFIRM)
+_MAY_TRY: Final = (*_TO_BE_PAID, Standing.DECLINED)
 
 
 @router.get("/{token}")
@@ -69,10 +76,16 @@ async def show(
     bank_page = await _bank_page(door, payable)
     return _page(
         f"{payable.language.value}/pay.html",
+        door,
+        token=token,
         payable=payable,
+        not_saved=asked == _NOT_SAVED,
+        is_announced=asked == _ANNOUNCED,
         could_not_ask=asked == _LATER,
         is_outcome=_instant(asked) is not None,
-        may_pay=payable.standing in (*_TO_BE_PAID, Standing.DECLINED),
+        may_pay=payable.standing in _MAY_TRY,
+        may_replace=payable.standing in (*_MAY_TRY, Standing.NO_METHOD),
+        way_back=await _way_back(request, door, payable),
         bank_page=bank_page,
         goes_there=bank_page is not None and not back,
         command=secrets.token_hex(12),
@@ -97,6 +110,70 @@ async def pay(request: Request, token: str) -> Response:
         return _to(token, asked=_LATER)
     await _wait_until(door, lambda session: is_answered(session, command_id))
     return _to(token, asked=str(int(now.timestamp())))
+
+
+@router.post("/{token}/method")
+async def give_method(request: Request, token: str) -> Response:
+    """On to the provider's page, for a card, or an account where the seller debits some. It is charged at once."""
+    door = door_of(request)
+    try:
+        payable = await _payable(door, token, asked_at=None)
+    except (LinkForged, NotFound):
+        return _bad_link(request, HTTPStatus.NOT_FOUND)
+    except LinkExpired:
+        return _bad_link(request, HTTPStatus.GONE)
+    if payable.standing not in (*_MAY_TRY, Standing.NO_METHOD):
+        return _to(token)
+    here = f"{door.settings.public_url}/pay/{token}"
+    try:
+        page = await door.relance.hosted_pages.begin(
+            payable.customer_id,
+            back_to=f"{here}/method?page={{CHECKOUT_SESSION_ID}}",
+            given_up=here,
+            language=payable.language.value,
+            command_id=await _command_id(request),
+        )
+    except RelanceError as problem:
+        logger.warning("The provider's page for %s could not be asked for: %s", payable.invoice_id, problem)
+        return _to(token, asked=_LATER)
+    return RedirectResponse(page, HTTPStatus.SEE_OTHER, headers=_HEADERS)
+
+
+@router.get("/{token}/method")
+async def take_method(request: Request, token: str, page: Annotated[str, Query(max_length=200)]) -> Response:
+    """Back from there: the new method is the default, and charges whatever is open, this invoice with it."""
+    door, now = door_of(request), datetime.now(UTC)
+    try:
+        payable = await _payable(door, token, asked_at=None)
+        done = await door.relance.hosted_pages.add_what_came(payable.customer_id, page)
+    except (LinkForged, NotFound):
+        return _bad_link(request, HTTPStatus.NOT_FOUND)
+    except LinkExpired:
+        return _bad_link(request, HTTPStatus.GONE)
+    except RelanceError as problem:
+        logger.warning("What came of the provider's page was not taken: %s", problem)
+        done = None
+    if done is None:
+        return _to(token, asked=_NOT_SAVED)
+    if done.announced:
+        return _to(token, asked=_ANNOUNCED)
+    if payable.invoice_id not in done.charging:
+        return _to(token)
+    charge = f"{command_of(page)}/{payable.invoice_id}"
+    await _wait_until(door, lambda session: is_answered(session, charge))
+    return _to(token, asked=str(int(now.timestamp())))
+
+
+async def _way_back(request: Request, door: Door, payable: Payable) -> str | None:
+    """Where whoever came from the portal goes back to. A cookie of these pages knows it, since a bank keeps nothing."""
+    token = request.cookies.get(PORTAL_COOKIE)
+    if token is None:
+        return None
+    try:
+        _, customer = await door.relance.portal_sessions.visiting(token)
+    except (LinkForged, LinkExpired):
+        return None
+    return f"/portal/v/{token}/overview" if customer.id == payable.customer_id else None
 
 
 def _to(token: str, **query: str) -> Response:
@@ -183,12 +260,27 @@ async def _ask(door: Door, payable: Payable, command_id: str) -> bool:
 def _bad_link(request: Request, status: HTTPStatus) -> Response:
     """Nobody is known here, so the browser's language decides."""
     language = "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
-    return _page(f"{language}/bad_link.html", status=status, expired=status is HTTPStatus.GONE)
+    return _page(
+        f"{language}/bad_link.html", door_of(request), status=status, expired=status is HTTPStatus.GONE
+    )
 
 
-def _page(template: str, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:  # noqa: ANN401
-    html = _environment().get_template(template).render(style=_STYLE, **values)
-    return HTMLResponse(html, status.value, headers=_HEADERS)
+def _page(template: str, door: Door, *, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:  # noqa: ANN401
+    style = f"{_STYLE}:root {{ --accent: {door.settings.portal_accent}; }}\n"
+    has_logo = door.settings.portal_logo is not None
+    html = _environment().get_template(template).render(style=style, has_logo=has_logo, **values)
+    policy = (
+        "default-src 'none'",
+        f"style-src 'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'",
+        "img-src 'self'",
+        # A form may lead to the provider's page by a redirect: browsers look at that too.
+        f"form-action 'self' {origin_of_hosted_pages(door.settings)}",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+    return HTMLResponse(
+        html, status.value, headers={**_HEADERS, "Content-Security-Policy": "; ".join(policy)}
+    )
 
 
 @cache
@@ -203,10 +295,8 @@ def _environment() -> Environment:
 
 
 _STYLE: Final = (PAGES / "style.css").read_text(encoding="utf-8")
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _HEADERS: Final = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",

@@ -6,15 +6,18 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from sqlmodel import select
 from support.mailroom import KEY
 from support.portal import APP, Shop
 from support.reader import PUBLIC, Reader
 
 from activities.links import LinkPurpose, Links
 from billing.errors import InvalidInput
-from models.tables import PortalSession
+from models.parties import Address
+from models.tables import Invoice, PortalSession
 from settings import SettingsProblem, load_settings
 from starter.api import create_app
 from starter.client import RelanceClient
@@ -39,6 +42,7 @@ async def test_what_is_somebody_else_s_is_not_there(shop: Shop, reader: Reader) 
     pages = [f"documents/{shop.bobs_invoice.id}", f"documents/{shop.bobs_invoice.number}"]
     pages += [f"subscriptions/{subscription}/{page}" for page in ("change", "cancel", "withdraw")]
     pages += [f"subscriptions/{subscription}/change/preview?plan={shop.bob.plan.id}"]
+    pages += [f"methods/{method.id}/backup"]
     for page in (*pages, f"invoices?after={shop.bobs_invoice.id}", "methods/added?page=cs_test_1"):
         await reader.opens(f"{base}/{page}")
         assert (page, reader.page.status_code) == (page, 404)
@@ -47,7 +51,8 @@ async def test_what_is_somebody_else_s_is_not_there(shop: Shop, reader: Reader) 
     _, fields = reader.form_of("Fermer")
     deeds = [f"subscriptions/{subscription}/{deed}" for deed in ("change", "cancel", "keep", "resume")]
     deeds += [f"subscriptions/{subscription}/{deed}" for deed in ("withdraw", "reason", "undo-change")]
-    for deed in (*deeds, f"methods/{method.id}/remove", f"methods/{method.id}/default"):
+    deeds += [f"methods/{method.id}/{deed}" for deed in ("remove", "default", "backup")]
+    for deed in deeds:
         await reader.opens(f"{base}/{deed}", fields=fields)
         assert (deed, reader.page.status_code) == (deed, 404)
 
@@ -138,16 +143,30 @@ async def test_names_and_addresses_are_words_and_never_markup(shop: Shop, reader
         row.state = row.state.model_copy(update={"terms": terms})
         seller = await session.get_one(type(shop.anna.entity), shop.anna.entity.id)
         seller.name = EVIL
+        owner = await session.get_one(type(shop.anna.customer), customer)
+        bills = (await session.exec(select(Invoice).where(Invoice.customer_id == customer))).all()
+        for bill in bills:
+            bill.seller = bill.seller.model_copy(update={"name": EVIL})
+        owner.address = Address(line1=EVIL[:90], postal_code="75002", city=EVIL[:90], country="FR")
     await reader.signs_in(shop.client, customer)
     base = reader.url.rpartition("/")[0]
     subscription = f"subscriptions/{shop.anna.subscription.id}"
-    pages = ("overview", "invoices", "methods", "details", f"{subscription}/change", f"{subscription}/cancel")
-    for page in pages:
+    pages = ["overview", "invoices", "methods", "details", f"{subscription}/change", f"{subscription}/cancel"]
+    pages += [f"documents/{EVIL}", f"methods/{EVIL}/backup", f"invoices/{EVIL}/pay", f"{subscription}/pause"]
+    for page in pages[:6]:
         await reader.opens(f"{base}/{page}")
         assert (page, reader.page.status_code) == (page, 200)
         assert "<script" not in reader.page.text
         assert "<img" not in reader.page.text
         assert "&lt;script&gt;" in reader.page.text
+    for page in pages[6:]:  # what is not there is not said back
+        await reader.opens(f"{base}/{quote(page)}")
+        assert (page, reader.page.status_code) == (page, 404)
+        assert "alert" not in reader.page.text
+    billed = next(row.id for row in await shop.client.list_invoices() if row.customer_id == customer)
+    await reader.opens(f"{base}/invoices/{billed}/pay")
+    assert "<script" not in reader.page.text
+    assert "&lt;script&gt;" in reader.page.text
 
 
 async def test_pages_are_kept_by_nobody_framed_by_the_seller_and_load_nothing(

@@ -32,7 +32,14 @@ from activities.links import LinkPurpose
 from billing.payment import AttemptState, DeclineClass, Trigger
 from models.boundary import Wish
 from models.database import Database
-from models.tables import IncomingEvent, Invoice, InvoiceStatus, PaymentAttempt, PaymentMethod
+from models.tables import (
+    IncomingEvent,
+    Invoice,
+    InvoiceStatus,
+    PaymentAttempt,
+    PaymentMethod,
+    PaymentState,
+)
 from settings import Settings
 from starter.api import create_app
 from starter.money_symptoms import money_symptoms
@@ -690,13 +697,31 @@ async def test_a_refusal_by_the_collection_is_not_shown_as_an_error(
     assert "Un paiement est en cours" in (await door.get(answer.headers["location"])).text
 
 
+async def test_while_an_answer_is_unknown_nothing_is_asked_for(
+    door: httpx.AsyncClient, database: Database, temporal: TemporalDouble, anna: Someone
+) -> None:
+    invoice = await invoice_of(database, anna)
+    async with database.write() as session:
+        at = datetime.now(UTC)
+        session.add(attempt_on(anna, invoice, AttemptState.UNKNOWN, at=at, sent_at=at))
+        (await session.get_one(Invoice, invoice.id)).payment_state = PaymentState.UNKNOWN
+    for path in (pay_path(invoice), f"{pay_path(invoice)}/method"):
+        answer = await door.post(path, data={"command": "0123456789abcdef01234567"})
+        assert (answer.status_code, answer.headers["location"]) == (303, path.removesuffix("/method"))
+        page = await door.get(answer.headers["location"])
+        assert "Un paiement est en cours" in page.text
+        assert "<button" not in page.text
+    assert temporal.asked == []
+
+
 async def test_without_a_method_there_is_no_button(database: Database, door: httpx.AsyncClient) -> None:
     async with database.write() as session:
         ben = await factories.someone(session, with_method=False)
     page = await door.get(pay_path(await invoice_of(database, ben)))
     assert "aucun moyen de paiement à débiter" in page.text
     assert "factures@example.com" in page.text
-    assert "<button>" not in page.text
+    assert "Payer maintenant" not in page.text
+    assert "<button>Ajouter un moyen de paiement</button>" in page.text
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext, async_playwright, expect
 
 from starter.api import create_app
 from starter.client import RelanceClient
@@ -21,6 +21,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 IS_NEEDED = os.environ.get("TEST_BROWSER") == "needed"
 """Set by `.ci/run`: there it is a fault if there is none."""
 PATIENCE_MS = 90_000
+expect.set_options(timeout=PATIENCE_MS)
 PHONE = {"width": 360, "height": 740}
 LEFT_OUT = "The browser's stories were left out: there is no chromium on this machine."
 
@@ -58,12 +59,12 @@ async def open_portal(world: ClockedLife) -> AsyncIterator[RelanceClient]:
 
 
 @asynccontextmanager
-async def portal_of(world: ClockedLife, *framed_by: str) -> AsyncIterator[RelanceClient]:
-    """The HTTP process on a port of its own, and a client whose links lead there."""
+async def portal_of(world: ClockedLife, *framed_by: str, **more: object) -> AsyncIterator[RelanceClient]:
+    """The HTTP process on a port of its own, and a client whose links lead there; `more` are settings."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    changes = {"public_url": f"http://127.0.0.1:{port}", "portal_frame_ancestors": framed_by}
+    changes = {"public_url": f"http://127.0.0.1:{port}", "portal_frame_ancestors": framed_by, **more}
     configured = api_settings(world.settings, str(world.database.engine.url)).model_copy(update=changes)
     with serving(create_app(configured), port=port):
         client = RelanceClient(world.database, world.client, configured, world.gateway)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.cookiejar import Cookie
 from typing import Any
 from urllib.parse import urljoin
 
@@ -22,7 +23,8 @@ class Reader:
 
     Attributes:
         page: the last answer.
-        url: where it came from.
+        url: where it is.
+        came_from: where they were before.
     """
 
     def __init__(self, app: FastAPI) -> None:
@@ -30,7 +32,7 @@ class Reader:
         self._portal = httpx.AsyncClient(transport=transport, timeout=60, verify=trusted())
         self._elsewhere = httpx.AsyncClient(timeout=60, verify=trusted())
         self.page: httpx.Response
-        self.url = PUBLIC
+        self.url = self.came_from = PUBLIC
 
     async def close(self) -> None:
         await self._portal.aclose()
@@ -49,7 +51,7 @@ class Reader:
         self, address: str, *, fields: dict[str, str] | None = None, headers: dict[str, str] | None = None
     ) -> None:
         """Go somewhere, and on to wherever one is led."""
-        self.url = urljoin(self.url, address)
+        self.came_from, self.url = self.url, urljoin(self.url, address)
         method = "GET" if fields is None else "POST"
         while True:
             http = self._portal if self.url.startswith(PUBLIC) else self._elsewhere
@@ -83,6 +85,11 @@ class Reader:
         if button.get("name"):
             fields[button.get("name")] = button.get("value")
         return form.get("action") or self.url, fields
+
+    @property
+    def cookies(self) -> list[Cookie]:
+        """What the portal left in the browser."""
+        return list(self._portal.cookies.jar)
 
     @property
     def text(self) -> str:
