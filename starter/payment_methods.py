@@ -13,7 +13,6 @@ from activities.books.mandates import is_direct_debit
 from activities.books.method_saving import charge_from_now_on, charged_for, known_method, save_method
 from activities.books.methods import (
     drop_as_backup,
-    forget_backup,
     is_kept,
     lock_owner,
     method_of,
