@@ -46,7 +46,16 @@ from activities.heartbeats import beating
 from activities.launching import Launcher
 from activities.links import Links
 from billing.chase import INLINE_TRY
-from billing.payment import AttemptState, Canceled, DeclineClass, Declined, Outcome, Trigger, Unknown
+from billing.payment import (
+    AttemptState,
+    Canceled,
+    DeclineClass,
+    Declined,
+    Outcome,
+    Paid,
+    Trigger,
+    Unknown,
+)
 from models.boundary import CaseReport, ChargeOrder, ChargeReport
 from models.database import Database
 from models.tables import Collection, Customer, Invoice, InvoiceStatus, PaymentAttempt, SubscriptionRow
@@ -58,12 +67,18 @@ CARD_BUSY_PAUSE: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class _Begun:
-    """An attempt that may be sent: what to send, and since when it has been on its way."""
+    """An attempt that may be sent: what to send, and since when it has been on its way.
+
+    Attributes:
+        is_superseded: another amount is open since it was sent: it is not sent again.
+        supersedes: a PaymentIntent of another amount, to be closed first.
+    """
 
     attempt_id: str
     request: PreparedRequest
     sent_at: datetime
     is_new: bool
+    is_superseded: bool = False
     supersedes: str | None = None
 
 
@@ -74,7 +89,7 @@ class _Lost:
     Attributes:
         attempt: its row.
         may_be_sent: whether the gate would let it through now: what never reached the provider before a cancel,
-            a drop or the deadline must not be charged after it.
+            a drop, the deadline, or money that left another amount open must not be charged after it.
         supersedes: a PaymentIntent of another amount, to be closed first.
     """
 
@@ -123,7 +138,8 @@ class Payments:
         if isinstance(begun, ChargeReport):
             return await self._handed_over(order, begun)
         async with beating(every=HEARTBEAT_SECONDS, first_after=HEARTBEAT_SECONDS):
-            await self._close_superseded(order, begun.supersedes)
+            if not await self._close_superseded(order, begun.supersedes):
+                return await self._handed_over(order, await self._never_ran(order, begun.attempt_id))
             outcome = await self._send(begun, _as_of(order))
             return await self._handed_over(order, await self._record(order, begun.attempt_id, outcome))
 
@@ -139,15 +155,15 @@ class Payments:
         """Find out what became of a live attempt, and write it down.
 
         A lost answer is asked for again with the same key; it is only looked up where the key is too old, or
-        where nothing may be charged any more. An attempt that waits for the payer is closed; one that never
-        began is dropped.
+        where nothing, or another amount, may be charged now. An attempt that waits for the payer is closed; one
+        that never began is dropped.
 
         Raises:
             ApplicationError: a fault of ours that a person must mend; transport faults leave it as it is.
         """
         lost = await self._live(order)
-        if lost is None:
-            return await self._report(order)
+        if lost is None or (order.only_look and lost.attempt.state is AttemptState.QUEUED):
+            return await self._report(order)  # news of another payment says nothing of what was never sent
         attempt = lost.attempt
         async with beating(every=HEARTBEAT_SECONDS, first_after=HEARTBEAT_SECONDS):
             try:
@@ -155,12 +171,15 @@ class Payments:
             except (ProviderUnavailable, ProviderMisconfigured):
                 return await self._looked(order, attempt)
         if isinstance(outcome, NeverRan):
-            async with self._database.write() as session:
-                await record_never_ran(
-                    session, self._gateway, self._rules, attempt_id=attempt.id, at=_as_of(order)
-                )
-            return await self._report(order, outcome="never_ran")
+            return await self._never_ran(order, attempt.id)
         return await self._record(order, attempt.id, outcome, looked=True)
+
+    async def _never_ran(self, order: ChargeOrder, attempt_id: str) -> ChargeReport:
+        async with self._database.write() as session:
+            await record_never_ran(
+                session, self._gateway, self._rules, attempt_id=attempt_id, at=_as_of(order)
+            )
+        return await self._report(order, outcome="never_ran")
 
     @activity.defn(name="close_payment")
     async def close_payment(self, order: ChargeOrder) -> ChargeReport:
@@ -214,7 +233,8 @@ class Payments:
                 PreparedRequest.model_validate(attempt.request),
                 attempt.sent_at,
                 is_new=is_new,
-                supersedes=invoice.superseded_intent,
+                is_superseded=attempt.generation != invoice.generation,
+                supersedes=_superseded_by(invoice, attempt),
             )
 
     async def _return_url(self, session: AsyncSession, order: ChargeOrder, invoice: Invoice) -> str | None:
@@ -225,24 +245,44 @@ class Payments:
         now = datetime.now(UTC)
         return f"{self._links.pay(invoice.id, now=now)}?asked={int(now.timestamp())}"
 
-    async def _close_superseded(self, order: ChargeOrder, supersedes: str | None) -> None:
-        """The PaymentIntent of another amount is seen cancelled before there is a new one (stripe B2)."""
+    async def _close_superseded(self, order: ChargeOrder, supersedes: str | None) -> bool:
+        """The PaymentIntent of another amount is seen cancelled before there is a new one (stripe B2).
+
+        Returns:
+            False where it was paid after all: that is booked, and what is open now is another amount.
+
+        Raises:
+            ApplicationError: a transport fault, retried by Temporal; or its bank has yet to answer.
+        """
         if supersedes is None:
-            return
+            return True
         try:
             outcome = await self._gateway.cancel(supersedes)
         except ProviderUnavailable as fault:
             raise _fault(fault) from fault
+        if isinstance(outcome, Paid) and await self._book_superseded(order, supersedes, outcome):
+            return False
         if not isinstance(outcome, Canceled):
             message = f"The earlier payment {supersedes} of {order.invoice_id} is {outcome.outcome}."
             raise ApplicationError(message, type="superseded_payment", non_retryable=True)
         async with self._database.write() as session:
             _, invoice = await lock_with_subscription(session, order.invoice_id)
             invoice.superseded_intent = None
+        return True
+
+    async def _book_superseded(self, order: ChargeOrder, supersedes: str, outcome: Paid) -> bool:
+        """The money came by an attempt that is over in the books: it is booked there (I1)."""
+        async with self._database.read() as session:
+            attempts = await attempts_of(session, order.invoice_id)
+        paid = [attempt for attempt in attempts if attempt.payment_intent == supersedes]
+        if not paid:
+            return False
+        _ = await self._record(order, paid[-1].id, outcome)
+        return True
 
     async def _send(self, begun: _Begun, as_of: datetime) -> Outcome:
         """The provider's answer; without one for 90 seconds the outcome is unknown (engine 5)."""
-        if not begun.is_new and datetime.now(UTC) - begun.sent_at > INLINE_TRY:
+        if not begun.is_new and (begun.is_superseded or datetime.now(UTC) - begun.sent_at > INLINE_TRY):
             return Unknown()
         try:
             return await self._gateway.send(begun.request, as_of=as_of)
@@ -294,8 +334,10 @@ class Payments:
             is_late = closes_at is not None and closes_at <= _as_of(order)
             return _Lost(
                 attempt,
-                may_be_sent=why_shut(row, invoice, attempt.trigger) is None and not is_late,
-                supersedes=invoice.superseded_intent,
+                may_be_sent=why_shut(row, invoice, attempt.trigger) is None
+                and attempt.generation == invoice.generation
+                and not is_late,
+                supersedes=_superseded_by(invoice, attempt),
             )
 
     async def _looked(self, order: ChargeOrder, attempt: PaymentAttempt) -> ChargeReport:
@@ -313,7 +355,8 @@ class Payments:
         if (waits_for_payer or attempt.state is AttemptState.PROCESSING) and intent is not None:
             return await self._gateway.look(intent, since=attempt.begun_at, as_of=as_of)
         if lost.may_be_sent and datetime.now(UTC) - attempt.sent_at < KEY_LIFETIME:
-            await self._close_superseded(order, lost.supersedes)
+            if not await self._close_superseded(order, lost.supersedes):
+                return await self._look_up(attempt, as_of)
             outcome = await self._send_again(attempt, as_of)
             if not isinstance(outcome, Unknown):
                 return outcome
@@ -363,6 +406,11 @@ async def _answer(work: Work, order: ChargeOrder, *, outcome: str = "", refused:
         case=case,
         wake=await to_wake(work, invoice),
     )
+
+
+def _superseded_by(invoice: Invoice, attempt: PaymentAttempt) -> str | None:
+    """The PaymentIntent to be closed before this attempt is sent; its own is looked at, never closed as another's."""
+    return invoice.superseded_intent if attempt.generation == invoice.generation else None
 
 
 def _as_of(order: ChargeOrder) -> datetime:

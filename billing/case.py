@@ -61,6 +61,8 @@ class Attempt(Value):
     """The network allows no repeat on this card (rules 27)."""
     looked_at: datetime | None = None
     """When the provider was last asked what became of it."""
+    is_of_earlier_payment: bool = False
+    """Of a PaymentIntent that another one has followed: a success is booked, and says nothing of what is open now."""
     card_renewed: bool = False
     """The method has another number or expiry since: what the bank said then says nothing of it now."""
 
@@ -145,6 +147,8 @@ class Case(Value):
     """Local dates on which a charge of this payer went through after a decline, latest first."""
     country: str = ""
     """The customer's, ISO 3166 alpha-2, for its public holidays; empty where it is not known."""
+    by_transfer: bool = False
+    """By its terms as they are now the customer sends the money: nothing is charged automatically (rules 22)."""
     stopped: bool = False
     """Automatic collecting was stopped by a cancel now (rules 21)."""
     frozen: bool = False
@@ -317,7 +321,7 @@ def no_automatic_charge(case: Case, trigger: Trigger) -> str | None:
 
 
 def _hindrances(case: Case, trigger: Trigger) -> Iterator[str]:
-    if not case.policy.charges:
+    if case.by_transfer or not case.policy.charges:
         yield "the customer pays by transfer"
     if case.stopped:
         yield "automatic collecting was stopped by the cancel"

@@ -86,7 +86,9 @@ def _about_live(case: Case, live: Attempt, now: datetime) -> NextStep | None:
     if live.state is AttemptState.ACTION_REQUIRED or case.frozen:
         return None
     gone = case.method_disputed or (case.deadline_at is not None and case.deadline_at <= now)
-    if gone or (case.stopped and live.trigger.is_automatic):
+    is_promised = case.hold_on is not None and now < case.morning(case.hold_on)
+    is_off = case.stopped or case.by_transfer or is_promised
+    if gone or (is_off and live.trigger.is_automatic):
         return _settle(case, live, Because.NEVER_SENT, now)
     why = reason_for(case, Because.QUEUED, due=live.begun_at)
     return NextStep(
@@ -109,7 +111,7 @@ def _standstill(case: Case) -> NextStep | None:
     """Why nothing at all is planned, or None. What a person asked for moves a joined or ended chase."""
     if not case.is_open:
         return NextStep(kind=StepKind.CLOSED, why=reason_for(case, Because.CLOSED))
-    if any(a.state is AttemptState.SUCCEEDED for a in case.attempts):
+    if any(a.state is AttemptState.SUCCEEDED and not a.is_of_earlier_payment for a in case.attempts):
         return _waits(case, Because.UNBOOKED)
     if case.frozen:
         return _waits(case, Because.FROZEN)

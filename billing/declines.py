@@ -23,6 +23,10 @@ _SAYS_NOTHING = "card_declined"
 """Stripe's general error code: the reason stands beside it, in `decline_code`."""
 
 
+_MENDED_BY_RENEWAL = frozenset({"expired_card", "invalid_account", "new_account_information_available"})
+"""Mastercard's advice 01 is read as the last of them."""
+
+
 class DeclineEvidence(Value):
     """All that came back with a decline. Any part may be missing."""
 
@@ -63,6 +67,8 @@ class DeclineRow(Value):
     never_again: bool = False
     """Whether the network forbids every repeat: Visa's category 1, Mastercard's 03 and 21 (rules 27)."""
     alerts_operator: bool = False
+    stands_for: str | None = None
+    """Of a network's advice: the decline code that says the same."""
 
 
 class DeclineReading(Value):
@@ -116,9 +122,12 @@ def read_decline(evidence: DeclineEvidence) -> DeclineReading:
     classes = [row.decline_class for row in speaking] or [DeclineClass.RETRY_LATER]
     network = _network_row(evidence)
     named_rows = [row for row in (network, CODES.get(named)) if row is not None]
+    decline_class = DeclineClass.FRAUD_STOP if DeclineClass.FRAUD_STOP in classes else classes[0]
+    if network is not None and network.stands_for and decline_class is network.decline_class:
+        named = network.stands_for
     return DeclineReading(
         code=named,
-        decline_class=DeclineClass.FRAUD_STOP if DeclineClass.FRAUD_STOP in classes else classes[0],
+        decline_class=decline_class,
         wait=timedelta(hours=network.wait_hours) if network and network.wait_hours else None,
         never_again=any(row.never_again for row in named_rows),
         is_known=bool(speaking),
@@ -132,6 +141,14 @@ def tries_allowed(code: str) -> int | None:
     A code that the table does not know is tried twice in all, whatever the policy's schedule.
     """
     return None if code in CODES else UNKNOWN_CODE_TRIES
+
+
+def is_mended_by_renewal(code: str | None) -> bool:
+    """Whether a card that its bank has renewed is worth one try at once after this code (stripe B7).
+
+    Others are not about number or expiry: the bank does not allow the payment, or the payer told it to stop.
+    """
+    return code in _MENDED_BY_RENEWAL
 
 
 def hides_reason(code: str, decline_class: DeclineClass) -> bool:

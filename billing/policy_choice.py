@@ -16,8 +16,9 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, PlainSerializer
 
 from billing.calendar import Interval, Unit, add_months
-from billing.dunning import DunningPolicy, default_policy
+from billing.dunning import GATED, DunningPolicy, default_policy
 from billing.errors import InvalidInput
+from billing.terms import CollectionMethod
 from billing.values import Value
 
 NOTICE_DAYS: Final = 7
@@ -125,6 +126,11 @@ class SavedPolicy(Value):
     def least_days(self) -> int:
         """Periods must be longer than this, in days, where no interval is named."""
         return self.policy.end_day if self.policy.charges else 0
+
+
+def suits_terms(policy: DunningPolicy, method: CollectionMethod) -> bool:
+    """Whether terms may name the policy: it charges where they do, and is not that of gated drafts (rules 13, 22)."""
+    return policy.name != GATED.name and policy.charges == (method is CollectionMethod.CHARGE)
 
 
 def choose_policy(saved: Iterable[SavedPolicy], invoice: Chased) -> DunningPolicy:

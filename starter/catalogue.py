@@ -15,7 +15,7 @@ from models.tables import LegalEntity, Plan
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.orders import NewEntity, NewPlan, PlanChange
-from starter.policies import check_policy_name
+from starter.policies import check_named_policy
 from starter.problems import AlreadyExists, FixedSinceStart
 
 OTHER_PLAN: Final = (
@@ -91,7 +91,7 @@ class Catalogue:
                 raise AlreadyExists(f"There is another plan {plan_id}. Take another id.", field="id")
             _check_same(existing, order)
             return existing
-        await check_policy_name(session, order.dunning_policy)
+        await check_named_policy(session, terms)
         row = Plan(
             id=plan_id,
             reference=order.reference,

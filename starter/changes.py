@@ -13,7 +13,7 @@ from models.tables import Plan, SubscriptionRow
 from starter.connections import Connections
 from starter.finding import find
 from starter.payment_terms import check_changed_payment_terms
-from starter.policies import check_policy_name
+from starter.policies import check_changed_policy
 
 
 class How(TypedDict, total=False):
@@ -47,7 +47,7 @@ class Previews:
                 plan = await find(session, Plan, command.plan_id, field="plan", entity_id=row.entity_id)
                 command = command.model_copy(update={"plan_id": plan.id})
             if isinstance(command, ChangeTerms):
-                await check_policy_name(session, command.agreed.dunning_policy)
+                await check_changed_policy(session, row, command.agreed)
             command = await looked_up(session, row, command, now)
             await check_changed_payment_terms(session, row, command)
             work = Work(session, self._to.gateway(), self._to.rules, row, now, command.command_id)

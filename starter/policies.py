@@ -11,11 +11,20 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.policies import latest_versions, policy_key
 from activities.books.rows import NotFound
-from billing.dunning import DEFAULT_POLICIES, DunningPolicy
+from billing.agreed import Agreed, terms_agreed
+from billing.dunning import DEFAULT_POLICIES, GATED, DunningPolicy
 from billing.errors import InvalidInput
-from billing.policy_choice import AppliesTo, SavedPolicy, check_no_ties, check_suits, in_words
+from billing.policy_choice import (
+    AppliesTo,
+    SavedPolicy,
+    check_no_ties,
+    check_suits,
+    in_words,
+    suits_terms,
+)
+from billing.terms import Terms
 from billing.values import Value
-from models.tables import DunningPolicyVersion, Plan
+from models.tables import DunningPolicyVersion, Plan, SubscriptionRow
 from starter.connections import Connections
 from starter.finding import in_one_transaction
 
@@ -154,20 +163,47 @@ class Policies:
             return _known(row)
 
 
-async def check_policy_name(session: AsyncSession, name: str | None) -> None:
-    """Refuse the name of a dunning policy that does not exist or was retired.
+async def check_named_policy(session: AsyncSession, terms: Terms) -> None:
+    """Refuse terms that name a dunning policy which does not exist, was retired, or is for another way to pay.
+
+    Its days are the seller's own choice, also where they are more than a period has: a younger invoice joins the
+    chase of the older one (engine 8).
 
     Raises:
-        InvalidInput: with the names that do; `field` is `dunning_policy`.
+        InvalidInput: with the names that there are for these terms; `field` is `dunning_policy`.
     """
-    if name is None or name in DEFAULT_POLICIES:
+    name = terms.dunning_policy
+    if name is None:
         return
-    in_use = [row.name for row in (await _latest_saved(session)).values() if row.retired_at is None]
-    if name not in in_use:
-        known = ", ".join(sorted({*DEFAULT_POLICIES, *in_use}))
-        raise InvalidInput(
-            f"There is no dunning policy {name!r}. There are: {known}.", field="dunning_policy"
+    in_use = [row.policy for row in (await _latest_saved(session)).values() if row.retired_at is None]
+    known = {policy.name: policy for policy in (*DEFAULT_POLICIES.values(), *in_use)}
+    suiting = {key for key, policy in known.items() if suits_terms(policy, terms.collection_method)}
+    if name in suiting:
+        return
+    there_are = f"There are: {', '.join(sorted(suiting))}."
+    if name not in known:
+        message = f"There is no dunning policy {name!r}. {there_are}"
+    elif name == GATED.name:
+        message = f"The dunning policy {name} is for first payments that have no invoice yet. {there_are}"
+    else:
+        does = "charges" if known[name].charges else "charges nothing"
+        message = (
+            f"The dunning policy {name} {does}, and these terms are collected by {terms.collection_method}. "
+            f"{there_are}"
         )
+    raise InvalidInput(message, field="dunning_policy")
+
+
+async def check_changed_policy(session: AsyncSession, row: SubscriptionRow, agreed: Agreed) -> None:
+    """The same for terms that are agreed on for a running subscription; those that say nothing of it are free.
+
+    Raises:
+        InvalidInput: as `check_named_policy`.
+    """
+    if agreed.dunning_policy is None and agreed.collection_method is None:
+        return
+    about = Agreed(dunning_policy=agreed.dunning_policy, collection_method=agreed.collection_method)
+    await check_named_policy(session, terms_agreed(row.state.pending_terms or row.state.terms, about))
 
 
 async def _latest_saved(session: AsyncSession) -> dict[str, DunningPolicyVersion]:

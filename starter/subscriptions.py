@@ -39,7 +39,7 @@ from starter.finding import find, in_one_transaction, the_entity
 from starter.hints import COLLECTION, SUBSCRIPTION, tell
 from starter.orders import Custom, NewSubscription
 from starter.payment_terms import check_changed_payment_terms, check_payment_terms
-from starter.policies import check_policy_name
+from starter.policies import check_changed_policy, check_named_policy
 from starter.problems import CommandRefused
 from starter.sending import send_command
 from starter.started_as import START, check_same, existing_of, start_id
@@ -116,8 +116,8 @@ class Subscriptions:
             return existing, now, False
         if plan.archived_at is not None:
             raise InvalidInput(f"The plan {order.plan} is no longer on offer.", field="plan")
-        await check_policy_name(session, order.dunning_policy or order.agreed.dunning_policy)
         terms = agreed_terms(plan.terms, order)
+        await check_named_policy(session, terms)
         check_payment_terms(terms, await entity_of(session, plan), customer)
         row = await self._new_row(session, order, customer, terms, now)
         session.add(
@@ -350,7 +350,7 @@ def _given(discounts: tuple[Discount, ...]) -> tuple[Discount, ...]:
 async def _with_terms(session: AsyncSession, row: SubscriptionRow, command: Asked, *, is_new: bool) -> Asked:
     """A plan change carries the plan's terms, so that it is refused at once where they do not fit."""
     if is_new and isinstance(command, ChangeTerms):
-        await check_policy_name(session, command.agreed.dunning_policy)
+        await check_changed_policy(session, row, command.agreed)
     if not isinstance(command, ChangePlan) or command.terms is not None:
         return command
     plan = await find(session, Plan, command.plan_id, field="plan", entity_id=row.entity_id)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import col, select
@@ -27,7 +28,7 @@ from activities.books.transitions import carry_out, settle_standing, write_off
 from activities.books.work import Work
 from billing.asking import may_ask
 from billing.calendar import local_date
-from billing.case import Case, Role, ends_on
+from billing.case import UNDER_WAY_STATES, Case, Role, ends_on
 from billing.chase import Mail, NextStep, StepKind, next_step
 from billing.dunning import EndForInvoice
 from billing.errors import InvalidInput
@@ -261,21 +262,37 @@ def _mail_facts(case: Case, at: datetime) -> dict[str, Any]:
 
 
 async def _end(work: Work, invoice: Invoice, collection: Collection, case: Case) -> None:
-    """The policy's two ends, once, for the driver and all that joined it (rules 24, engine 8)."""
+    """The policy's two ends, once, for the driver and all that joined it (rules 24, engine 8).
+
+    While money is under way for one that joined, the end waits for the outcome, as for the driver's own (U15, U16):
+    it is looked at again each morning.
+    """
     if case.role is Role.GATED:
         await carry_out(work, gate_expired(work.row.state, work.at))
+        return
+    joined = await resting_collections(work, invoice)
+    if await _money_is_under_way(work.session, joined):
+        collection.end_on = local_date(work.at, case.timezone) + timedelta(days=1)
+        await settle_standing(work)
         return
     policy = case.policy
     facts = {"invoice": invoice.id, "subscription_end": policy.end_for_subscription.value}
     emit(work.session, work.row, "dunning.ended", facts, work.at, work.rules.access)
-    ended = [collection, *await resting_collections(work, invoice)]
-    for chase in ended:
+    for chase in (collection, *joined):
         chase.ended = True
         await _end_for_invoice(work, chase.invoice_id, policy.end_for_invoice)
     await work.session.flush()
     owed = (await standing_of(work)).owed
     state = work.row.state.model_copy(update={"owed": owed})
     await carry_out(work, end_of_policy(state, policy.end_for_subscription, work.at))
+
+
+async def _money_is_under_way(session: AsyncSession, chases: Sequence[Collection]) -> bool:
+    query = select(PaymentAttempt.id).where(
+        col(PaymentAttempt.invoice_id).in_([chase.invoice_id for chase in chases]),
+        col(PaymentAttempt.state).in_(UNDER_WAY_STATES),
+    )
+    return (await session.exec(query)).first() is not None
 
 
 async def _end_for_invoice(work: Work, invoice_id: str, end: EndForInvoice) -> None:

@@ -170,7 +170,13 @@ async def load_case(
         policy=version.policy,
         day0=collection.day0,
         timezone=collection.timezone,
-        attempts=tuple(as_value(attempt) for attempt in attempts if attempt.chase == invoice.chase),
+        attempts=tuple(
+            as_value(attempt).model_copy(
+                update={"is_of_earlier_payment": attempt.generation != invoice.generation}
+            )
+            for attempt in attempts
+            if attempt.chase == invoice.chase
+        ),
         done_through_day=collection.done_through_day,
         noticed_through_day=collection.noticed_through_day,
         method=method.id if method is not None and not disputed else None,
@@ -180,6 +186,7 @@ async def load_case(
         debit_on=collection.debit_on,
         turn=await turn_of(session, collection, invoice),
         country=customer.address.country if customer.address is not None else "",
+        by_transfer=row.state.terms.collection_method is CollectionMethod.TRANSFER,
         stopped=not (invoice.automatic_collecting and row.automatic_collecting),
         frozen=invoice.frozen,
         end_held=row.state.parked is not None,

@@ -15,20 +15,18 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from activities.books.applying import applied_by, apply_money
 from activities.books.config import BookRules
 from activities.books.credit_by_person import credit_by_person
-from activities.books.gate import Prepares, live_attempt
+from activities.books.gate import Prepares
 from activities.books.notices import emit
 from activities.books.rows import lock_with_subscription
 from activities.books.transitions import settle_standing, write_off
+from activities.books.waiting import WAITING, under_way, write_command
 from activities.books.work import Work
 from billing.corrections import CORRECTION, ApplyMoney, BaseCorrection, Correction, Credit, WriteOff
 from billing.errors import InvalidInput, RelanceError
-from billing.payment import AttemptState
 from billing.values import Value
-from models.tables import CommandRow, CreditNote, Invoice, InvoiceStatus, PaymentAttempt, Refund
+from models.tables import CommandRow, CreditNote, Invoice, InvoiceStatus, Refund
 
 DONE: Final = "applied"
-WAITING: Final = "waiting"
-"""Outcome of a command that is carried out once the payment under way has come to an end."""
 
 
 class NotNow(RelanceError):
@@ -182,22 +180,6 @@ def check_same(known: CommandRow, correction: BaseCorrection) -> None:
         )
 
 
-def write_command(work: Work, correction: BaseCorrection, outcome: str) -> CommandRow:
-    """The row that makes the command's id unique, with its effect (engine 14)."""
-    command = CommandRow(
-        id=correction.command_id,
-        subscription_id=work.row.id,
-        kind=correction.kind,
-        payload=correction.model_dump(mode="json"),
-        by=correction.by,
-        reason=correction.reason,
-        outcome=outcome,
-        at=work.at,
-    )
-    work.session.add(command)
-    return command
-
-
 async def outcome_of(session: AsyncSession, invoice: Invoice, command: CommandRow) -> Corrected:
     """What became of a correction, read from the rows.
 
@@ -232,12 +214,6 @@ async def outcome_of(session: AsyncSession, invoice: Invoice, command: CommandRo
         currency=invoice.currency,
         **facts,
     )
-
-
-async def under_way(session: AsyncSession, invoice: Invoice) -> PaymentAttempt | None:
-    """The attempt for which money may still move; one that is only queued is written anew when it begins."""
-    attempt = await live_attempt(session, invoice.id)
-    return attempt if attempt is not None and attempt.state is not AttemptState.QUEUED else None
 
 
 async def _carry_out(work: Work, invoice: Invoice, correction: Correction) -> None:

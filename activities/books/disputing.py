@@ -33,6 +33,7 @@ from activities.books.journal import (
 from activities.books.notices import emit
 from activities.books.numbering import wait_for_turn
 from activities.books.provider_fees import book_fee
+from activities.books.refunding import refundable
 from activities.books.reopening import reopen
 from activities.books.rows import entity_of, lock, lock_invoice, lock_with_subscription
 from activities.books.transitions import settle_standing
@@ -194,7 +195,8 @@ async def _take_back(work: Work, dispute: Dispute, attempt: PaymentAttempt, paid
         unapplied_minor=held.unapplied_minor,
         balance_minor=held.free_minor,
     )
-    if attempt.state is AttemptState.SUCCEEDED:
+    (payment,) = await refundable(session, [attempt])
+    if attempt.state is AttemptState.SUCCEEDED and payment.left_minor == 0:
         attempt.state, attempt.returned_at = AttemptState.RETURNED, work.at
     rest = loss.unapplied_minor + loss.balance_minor
     amounts = {UNAPPLIED: loss.unapplied_minor, BALANCE: loss.balance_minor, DISPUTED: -rest}

@@ -11,7 +11,15 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.amounts_asked import Joined, joined_amounts, total_asked
-from activities.books.cards import Card, allows_no_repeat, is_stopped, key_of, lock_card, tries_on
+from activities.books.cards import (
+    Card,
+    allows_no_repeat,
+    as_value,
+    is_stopped,
+    key_of,
+    lock_card,
+    tries_on,
+)
 from activities.books.config import BookRules
 from activities.books.debits import is_announced, last_kind
 from activities.books.mandates import is_direct_debit, lapse_if_unused, note_debit
@@ -21,10 +29,13 @@ from activities.gateway import METHOD_KIND, Charge, PreparedRequest
 from billing.asking import MOST_ASKED_PER_DAY
 from billing.calendar import local_date
 from billing.caps import hold_on, is_busy
+from billing.case import tried_with
 from billing.dunning import MOST_RETRIES
 from billing.payment import LIVE_STATES, AttemptState, DeclineClass, Trigger
+from billing.terms import CollectionMethod
 from models.ids import derived_id
 from models.tables import (
+    Collection,
     Customer,
     Invoice,
     InvoiceStatus,
@@ -51,6 +62,8 @@ class Refusal(StrEnum):
     NOT_OPEN = "not_open"
     FROZEN = "frozen"
     STOPPED = "stopped"
+    HELD = "held"
+    """A promise or a pause holds every automatic charge until its date (rules 25)."""
     UNDER_WAY = "under_way"
     CAP = "cap"
     CARD_BUSY = "card_busy"
@@ -107,6 +120,8 @@ async def begin_attempt(
             return await _take_up(session, gateway, row, invoice, attempt, at, state=state, rules=rules)
     waiting = _waits_for_payer(attempts) if return_url is not None else None
     refusal = _refusal(row, invoice, attempts, number, trigger, at, but=waiting)
+    if refusal is None and await _is_held(session, row, invoice, trigger, at):
+        refusal = Refusal.HELD
     if refusal is not None:
         return GateRefused(refusal)
     customer = await customer_of(session, invoice)
@@ -152,6 +167,8 @@ async def _take_up(
 ) -> PaymentAttempt | GateRefused:
     if attempt.state is AttemptState.QUEUED and state is AttemptState.STARTED:
         refusal = why_shut(row, invoice, attempt.trigger)
+        if refusal is None and await _is_held(session, row, invoice, attempt.trigger, at):
+            refusal = Refusal.HELD
         if refusal is not None:
             return GateRefused(refusal)
         method = await session.get_one(PaymentMethod, attempt.method_id)
@@ -166,6 +183,19 @@ async def _take_up(
             await _ask_for_what_is_left(session, gateway, invoice, attempt, also)
         attempt.state = AttemptState.STARTED
     return attempt
+
+
+async def _is_held(
+    session: AsyncSession, row: SubscriptionRow, invoice: Invoice, trigger: Trigger, at: datetime
+) -> bool:
+    """Whether a person said, after the charge was planned, that it is to wait (rules 25)."""
+    if not trigger.is_automatic:
+        return False
+    query = select(Collection).where(Collection.invoice_id == invoice.id, Collection.chase == invoice.chase)
+    chase = (await session.exec(query)).first()
+    dates = (chase.promise_on, chase.held_until) if chase is not None else ()
+    today = local_date(at, row.state.timezone)
+    return any(on is not None and today < on for on in dates)
 
 
 async def _taken_back(session: AsyncSession, attempt: PaymentAttempt, refusal: Refusal) -> GateRefused:
@@ -201,8 +231,12 @@ async def _card_refusal(
     hold = hold_on(tries, trigger, row.state.timezone)
     if hold is not None and hold.until > at:
         return Refusal.CAP
-    if trigger.is_repeat and await allows_no_repeat(session, card, tries):
-        return Refusal.CAP
+    if trigger.is_repeat:
+        own = [a for a in await attempts_of(session, invoice.id) if a.chase == invoice.chase]
+        # A consent that was withdrawn is the method's, also where its card has another number since.
+        of_method = tried_with(method.id, [as_value(attempt) for attempt in own])
+        if await allows_no_repeat(session, card, [*tries, *of_method]):
+            return Refusal.CAP
     return Refusal.CARD_BUSY if sends and is_busy(tries, trigger, at) else None
 
 
@@ -226,7 +260,8 @@ def why_shut(row: SubscriptionRow, invoice: Invoice, trigger: Trigger) -> Refusa
         return Refusal.NOT_OPEN
     if invoice.frozen:
         return Refusal.FROZEN
-    collects = invoice.automatic_collecting and row.automatic_collecting
+    by_charge = row.state.terms.collection_method is CollectionMethod.CHARGE
+    collects = by_charge and invoice.automatic_collecting and row.automatic_collecting
     return Refusal.STOPPED if trigger.is_automatic and not collects else None
 
 

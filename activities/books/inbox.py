@@ -27,6 +27,7 @@ from billing.payment import AttemptState
 from billing.refund import RefundState
 from models.database import Database
 from models.tables import (
+    Customer,
     IncomingEvent,
     Invoice,
     MatterKind,
@@ -219,7 +220,7 @@ async def _about_payment(
             SubscriptionRow, str((intent.get("metadata") or {}).get("subscription", ""))
         )
         if subscription is None:
-            return Errand("unmatched: no invoice and no subscription of ours")
+            return await _not_asked_for(session, event, intent, now)
         return Errand("for the subscription", subscription_id=subscription.id)
     attempts = [
         a for a in await attempts_of(session, invoice.id) if a.payment_intent in (None, intent.get("id"))
@@ -244,6 +245,36 @@ async def _unbooked(
 ) -> Errand:
     """Nothing here can book this money: a person has to see it (I1)."""
     says = f"money came for {invoice.id}, on which no charge of ours was under way"
+    await _park_payment(session, event, intent, now, says)
+    return Errand(f"unbooked: {says}")
+
+
+async def _not_asked_for(
+    session: AsyncSession, event: IncomingEvent, intent: dict[str, Any], now: datetime
+) -> Errand:
+    """A payment that began at the provider, of somebody whom we bill: a person says what it is for (rules 33).
+
+    Of somebody who has no subscription here yet it is noted only: they may still be billed by the provider itself.
+    """
+    provider_id = id_of(intent.get("customer"))
+    customer = None
+    if event.kind == "payment_intent.succeeded" and provider_id is not None:
+        query = (
+            select(Customer.id)
+            .join(SubscriptionRow, col(SubscriptionRow.customer_id) == col(Customer.id))
+            .where(Customer.provider_id == provider_id)
+        )
+        customer = (await session.exec(query.order_by(col(Customer.id)))).first()
+    if customer is None:
+        return Errand("unmatched: no invoice and no subscription of ours")
+    says = f"money came from {customer} at the provider, which nothing here asked for"
+    await _park_payment(session, event, intent, now, says)
+    return Errand(f"unmatched: {says}")
+
+
+async def _park_payment(
+    session: AsyncSession, event: IncomingEvent, intent: dict[str, Any], now: datetime, says: str
+) -> None:
     amount, currency = intent.get("amount_received"), str(intent.get("currency", "")).upper()
     await park(
         session,
@@ -256,7 +287,6 @@ async def _unbooked(
         amount_minor=from_stripe(int(amount), currency) if amount is not None else None,
         currency=currency,
     )
-    return Errand(f"unbooked: {says}")
 
 
 async def _invoice_of(session: AsyncSession, intent: dict[str, Any]) -> Invoice | None:
@@ -273,7 +303,8 @@ async def _invoice_of(session: AsyncSession, intent: dict[str, Any]) -> Invoice 
 def _is_news(event: IncomingEvent, attempts: Sequence[PaymentAttempt]) -> bool:
     """Whether the books do not hold it yet: money that is not booked, or the end of what is still open."""
     if event.kind == "payment_intent.succeeded":
-        return not any(attempt.state is AttemptState.SUCCEEDED for attempt in attempts)
+        took_money = (AttemptState.SUCCEEDED, AttemptState.RETURNED)
+        return not any(attempt.state in took_money for attempt in attempts)
     created = datetime.fromtimestamp(int(event.payload.get("created", 0)), UTC)
     # Of an earlier try on the same PaymentIntent; the provider's instants are whole seconds.
     return any(

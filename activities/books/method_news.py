@@ -12,10 +12,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import take_down
 from activities.books.gate import attempts_of
-from activities.books.methods import keep_facts, lock_owner, subscriptions_of, take_away
+from activities.books.methods import keep_facts, lock_owner, method_for, subscriptions_of, take_away
 from activities.books.rows import lock
 from activities.gateway import ProviderRefused
 from activities.stripe_reading import method_facts
+from billing.declines import is_mended_by_renewal
 from billing.payment import DeclineClass, Trigger
 from models.boundary import Wish
 from models.tables import (
@@ -72,13 +73,18 @@ async def hear_of_method(
     if event.kind == "payment_method.detached":
         await take_away(session, method, at)
         return Heard(f"detached {method.id}", await _whom_it_concerns(session, customer), at)
-    note = await _refresh(session, event, method, told, at)
+    note = await _refresh(session, event, customer, method, told, at)
     is_own_doing = event.kind.startswith("setup_intent.") or event.kind == "payment_method.attached"
     return Heard(note, () if is_own_doing else await _whom_it_concerns(session, customer), at)
 
 
 async def _refresh(
-    session: AsyncSession, event: IncomingEvent, method: PaymentMethod, told: dict[str, Any], at: datetime
+    session: AsyncSession,
+    event: IncomingEvent,
+    customer: Customer,
+    method: PaymentMethod,
+    told: dict[str, Any],
+    at: datetime,
 ) -> str:
     """An older event that arrives late says nothing any more: the provider promises no order."""
     created = datetime.fromtimestamp(int(event.payload.get("created", 0)), UTC)
@@ -91,39 +97,49 @@ async def _refresh(
     method.told_at = created
     if not keep_facts(method, facts):
         return f"refreshed {method.id}"
-    charged = await _forget_declines(session, method, command_id=f"renewed/{event.id}", at=at)
+    if method.detached_at is not None:
+        return f"renewed {method.id}, which was taken away"
+    charged = await _forget_declines(session, customer, method, command_id=f"renewed/{event.id}", at=at)
     return f"renewed {method.id}" + (f"; to be charged: {', '.join(charged)}" if charged else "")
 
 
 async def _forget_declines(
-    session: AsyncSession, method: PaymentMethod, *, command_id: str, at: datetime
+    session: AsyncSession, customer: Customer, method: PaymentMethod, *, command_id: str, at: datetime
 ) -> list[str]:
-    """What the bank said of the card before says nothing now; where it called it dead, one charge is made at once.
+    """What the bank said of the card before says nothing now; where that was the trouble, one charge is made at once.
 
-    As for a new method, but counted among the four retries: nobody asked for it. A chase that is over stays over.
+    As for a new method, but counted among the four retries: nobody asked for it. Only where it is this card that is
+    charged now. A consent that was withdrawn stays so, whatever the card's number. A chase that is over stays over.
 
     Returns:
         The invoices that are to be charged, oldest first.
     """
     charged = []
     for collection, invoice in await _chases_of(session, method.customer_id):
-        attempts = [
-            attempt
-            for attempt in await attempts_of(session, invoice.id)
-            if attempt.chase == invoice.chase and attempt.method_id == method.id
-        ]
-        if _found_it_dead(attempts):
+        made = await attempts_of(session, invoice.id)
+        attempts = [a for a in made if a.chase == invoice.chase and a.method_id == method.id]
+        was_the_trouble = _is_mended(attempts)
+        for attempt in attempts:
+            is_forgotten = not (attempt.state.is_live or _withdrew_consent(attempt))
+            attempt.card_renewed = attempt.card_renewed or is_forgotten
+        if was_the_trouble and await method_for(session, customer, invoice, made, Trigger.RENEWED) is method:
             wish = Wish(trigger=Trigger.RENEWED, command_id=f"{command_id}/{invoice.id}", as_of=at)
             take_down(collection, wish)
             charged.append(invoice.id)
-        for attempt in attempts:
-            attempt.card_renewed = attempt.card_renewed or not attempt.state.is_live
     return charged
 
 
-def _found_it_dead(attempts: Sequence[PaymentAttempt]) -> bool:
+def _is_mended(attempts: Sequence[PaymentAttempt]) -> bool:
     told = [a for a in attempts if a.decline_class is not None and not a.card_renewed]
-    return bool(told) and told[-1].decline_class is DeclineClass.NEW_PAYMENT_METHOD
+    if any(_withdrew_consent(attempt) for attempt in told):
+        return False
+    is_dead = bool(told) and told[-1].decline_class is DeclineClass.NEW_PAYMENT_METHOD
+    return is_dead and is_mended_by_renewal(told[-1].decline_code)
+
+
+def _withdrew_consent(attempt: PaymentAttempt) -> bool:
+    """Whether the payer, or the network for them, wants no repeat at all, rather than on this number or expiry."""
+    return attempt.never_again and not is_mended_by_renewal(attempt.decline_code)
 
 
 async def _chases_of(session: AsyncSession, customer_id: str) -> Sequence[tuple[Collection, Invoice]]:

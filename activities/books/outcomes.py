@@ -10,7 +10,7 @@ from activities.books.chasing import ask_others, chase_of, follow_attempt, open_
 from activities.books.config import BookRules
 from activities.books.correcting import carry_out_waiting
 from activities.books.debits import is_ordered
-from activities.books.gate import Prepares, attempts_of, is_collectable, is_payer_there, too_fine_of
+from activities.books.gate import Prepares, is_collectable, is_payer_there, too_fine_of
 from activities.books.issuing import number_invoice
 from activities.books.journal import (
     CASH,
@@ -196,9 +196,6 @@ def _keep_intent(invoice: Invoice, attempt: PaymentAttempt, outcome: Outcome) ->
 
 
 async def _write_paid(work: Work, invoice: Invoice, attempt: PaymentAttempt, outcome: Paid) -> None:
-    for other in await attempts_of(work.session, invoice.id):
-        if other.state is AttemptState.SUCCEEDED:
-            other.state = AttemptState.RETURNED  # taken back earlier; its place is free again (engine 1)
     attempt.state, attempt.charge, attempt.settled_at = AttemptState.SUCCEEDED, outcome.charge, work.at
     await _open_gate(work, invoice)
     joined = {str(one["invoice"]): int(one["amount_minor"]) for one in attempt.also}

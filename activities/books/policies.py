@@ -9,19 +9,24 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.rows import customer_of, insert_unless_there, usable_method
 from billing.dunning import DEFAULT_POLICIES, GATED, DunningPolicy
-from billing.policy_choice import Chased, MethodKind, SavedPolicy, choose_policy
+from billing.policy_choice import Chased, MethodKind, SavedPolicy, choose_policy, suits_terms
 from billing.terms import CollectionMethod
 from models.ids import derived_id
 from models.tables import DunningPolicyVersion, Invoice, InvoiceStatus, SubscriptionRow
 
 
 async def policy_for(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -> DunningPolicyVersion:
-    """The policy that an invoice begins its chase with: that of its terms, else the one that fits it best."""
+    """The policy that an invoice begins its chase with: that of its terms, else the one that fits it best.
+
+    One that charges is not taken for what is paid by transfer, whatever the terms name (rules 22).
+    """
     if invoice.gated and invoice.status is InvoiceStatus.DRAFT:
         return await _latest_of(session, GATED)
     named = row.state.terms.dunning_policy
     found = await _latest_named(session, named) if named is not None else None
-    return found or await _latest_of(session, await _chosen(session, row, invoice))
+    if found is not None and suits_terms(found.policy, row.state.terms.collection_method):
+        return found
+    return await _latest_of(session, await _chosen(session, row, invoice))
 
 
 async def _chosen(session: AsyncSession, row: SubscriptionRow, invoice: Invoice) -> DunningPolicy:

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.chasing import open_collection
 from activities.books.config import BookRules
-from activities.books.correcting import DONE, NotNow, check_same, check_taken, under_way, write_command
+from activities.books.correcting import DONE, NotNow, check_same, check_taken
 from activities.books.crediting import left_of, notes_of, take_all_back, write_credit_note
 from activities.books.document_lines import WrittenLine, lines_of, write_lines
 from activities.books.gate import Prepares
@@ -23,6 +23,7 @@ from activities.books.issuing import buyer_of, number_invoice
 from activities.books.journal import BALANCE, MOVED, RECEIVABLE, SMALL_DIFFERENCE, book
 from activities.books.rows import entity_of, get, lock, lock_with_subscription
 from activities.books.transitions import collect_invoice, settle_standing, write_off
+from activities.books.waiting import under_way, write_command
 from activities.books.work import Work
 from billing.corrections import Rectify
 from billing.errors import InvalidInput

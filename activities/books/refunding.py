@@ -27,10 +27,11 @@ from activities.books.journal import (
 )
 from activities.books.notices import AccessRules, emit
 from activities.books.rows import entity_of, lock, lock_with_subscription
+from billing.dispute import DisputeState
 from billing.payment import AttemptState
 from billing.refund import MoneySource, Refundable, RefundPart, RefundState
 from models.ids import derived_id
-from models.tables import CreditNote, Invoice, PaymentAttempt, Refund, SubscriptionRow
+from models.tables import CreditNote, Dispute, Invoice, PaymentAttempt, Refund, SubscriptionRow
 
 NOT_COUNTED = [state for state in RefundState if not state.counts]
 
@@ -85,7 +86,7 @@ async def _with_replaced(session: AsyncSession, invoice: Invoice) -> set[str]:
 
 
 async def refundable(session: AsyncSession, payments: Sequence[PaymentAttempt]) -> list[Refundable]:
-    """What can still go back on each payment; they are locked until the transaction ends.
+    """What refunds and lost disputes have left of each payment; they are locked until the transaction ends.
 
     The lock is what lets only one of two refunds at the same moment take the last of a payment.
     """
@@ -97,6 +98,10 @@ async def refundable(session: AsyncSession, payments: Sequence[PaymentAttempt]) 
             Refund.attempt_id == payment.id, col(Refund.state).not_in(NOT_COUNTED)
         )
         gone = int((await session.exec(query)).one() or 0)
+        lost = select(func.sum(Dispute.amount_minor)).where(
+            Dispute.attempt_id == payment.id, Dispute.state == DisputeState.LOST
+        )
+        gone += int((await session.exec(lost)).one() or 0)
         found.append(Refundable(attempt_id=payment.id, left_minor=max(0, payment.amount_minor - gone)))
     return found
 

@@ -33,8 +33,11 @@ from activities.books.notices import about, emit, tell_access, write_mail
 from activities.books.policies import policy_for
 from activities.books.rows import customer_of, get, invoices_of
 from activities.books.standing import method_facts, standing_of
+from activities.books.waiting import WAITING, under_way, write_command
 from activities.books.work import Work
 from billing import lifecycle
+from billing.case import UNDER_WAY_STATES
+from billing.corrections import WriteOff
 from billing.dunning import AfterCancel
 from billing.effects import (
     BillChange,
@@ -56,8 +59,10 @@ from billing.effects import (
 from billing.payment import AttemptState, Trigger
 from billing.standing import settle
 from billing.terms import CollectionMethod
+from models.ids import derived_id
 from models.tables import (
     Collection,
+    CommandRow,
     DunningPolicyVersion,
     Invoice,
     InvoiceStatus,
@@ -289,7 +294,7 @@ async def _settle_debt(work: Work) -> None:
             continue
         invoice.automatic_collecting = False
         if after is AfterCancel.WRITE_OFF:
-            write_off(work, invoice, "written off at the cancel, by the policy")
+            await _write_off_in_time(work, invoice, "written off at the cancel, by the policy")
 
 
 async def _after_cancel(work: Work, invoice: Invoice) -> AfterCancel:
@@ -315,7 +320,22 @@ async def _write_off_what_dunning_left_open(work: Work) -> None:
         )
     )
     for invoice in (await work.session.exec(query)).all():
-        write_off(work, invoice, "the dunning policy and the subscription have ended")
+        await _write_off_in_time(work, invoice, "the dunning policy and the subscription have ended")
+
+
+async def _write_off_in_time(work: Work, invoice: Invoice, why: str) -> None:
+    """Now; while a payment is under way, with its outcome, which may be that nothing is left to write off (U16).
+
+    One that waits for the payer is no reason to wait: the chase cancels it once its invoice is not open any more.
+    """
+    attempt = await under_way(work.session, invoice)
+    if attempt is None or attempt.state not in UNDER_WAY_STATES:
+        write_off(work, invoice, why)
+        return
+    command_id = derived_id("cmd", "write off", invoice.id, invoice.chase)
+    if await work.session.get(CommandRow, command_id) is None:
+        asked = WriteOff(command_id=command_id, invoice_id=invoice.id, by="policy", reason=why)
+        write_command(work, asked, WAITING)
 
 
 def write_off(work: Work, invoice: Invoice, why: str) -> None:

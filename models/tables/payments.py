@@ -32,9 +32,11 @@ class PaymentAttempt(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("invoice_id", "number"),
         Index("one_live_attempt", "invoice_id", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+        # A generation is one PaymentIntent, which can succeed once; one that is open again is paid by the next.
         Index(
             "one_succeeded_attempt",
             "invoice_id",
+            "generation",
             unique=True,
             sqlite_where=_SUCCEEDED,
             postgresql_where=_SUCCEEDED,

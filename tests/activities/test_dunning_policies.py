@@ -8,14 +8,19 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 from support import factories
+from support.disputed import Preparing
 from support.factories import NEW_YEAR, Someone
 
 from activities.books.chasing import load_case, lock_collection, open_collection
 from activities.books.config import BookRules
+from activities.books.gate import GateRefused, Refusal, begin_attempt
 from activities.books.policies import policy_for
 from billing.case import Case
+from billing.chase import Mail, StepKind
 from billing.dunning import DunningPolicy
+from billing.payment import Trigger
 from billing.policy_choice import AppliesTo, SavedPolicy
+from billing.progress import timeline
 from billing.terms import CollectionMethod
 from models.database import Database
 from models.tables import Collection, DunningPolicyVersion, Invoice, InvoiceStatus, SubscriptionRow
@@ -176,3 +181,42 @@ async def test_a_case_knows_whether_its_method_is_a_direct_debit(sqlite_database
         session.add(factories.mandate(anna.method, notice_days=5))
     case = await chase(sqlite_database, anna, invoice)
     assert (case.by_direct_debit, case.notice_days) == (True, 5)
+
+
+async def test_what_is_paid_by_transfer_is_chased_with_nothing_that_charges_whatever_the_terms_name(
+    sqlite_database: Database,
+) -> None:
+    """Terms of an earlier release may name one: then the invoice is chased as every transfer is (rules 22)."""
+    by_transfer = CollectionMethod.TRANSFER
+    anna, invoice = await owing(sqlite_database, collection_method=by_transfer, dunning_policy="monthly")
+    assert await policy_of(sqlite_database, anna, invoice) == "transfer v1"
+    ben, his = await owing(sqlite_database, dunning_policy="transfer")
+    assert await policy_of(sqlite_database, ben, his) == "monthly v1"
+
+
+async def test_no_card_is_charged_automatically_once_the_terms_are_transfer_terms(
+    sqlite_database: Database,
+) -> None:
+    """The chase began on a card: its charges stop, its mails and its end do not, and its payer may still pay."""
+    anna, invoice = await owing(sqlite_database)
+    assert (await chase(sqlite_database, anna, invoice)).policy.title == "monthly v1"
+    async with sqlite_database.write() as session:
+        row = await session.get_one(SubscriptionRow, anna.subscription.id)
+        terms = row.state.terms.model_copy(update={"collection_method": CollectionMethod.TRANSFER})
+        row.state = row.state.model_copy(update={"terms": terms})
+    case = await chase(sqlite_database, anna, invoice)
+    first = next(step for step in timeline(case, NEW_YEAR) if step.kind is not StepKind.LATE)
+    assert (first.kind, first.mail) == (StepKind.NOTICE, Mail.PAYMENT_FAILED)
+    assert StepKind.CHARGE not in [step.kind for step in timeline(case, NEW_YEAR)]
+    for trigger, answer in ((Trigger.RETRY, Refusal.STOPPED), (Trigger.CUSTOMER, None)):
+        async with sqlite_database.write() as session:
+            begun = await begin_attempt(
+                session,
+                Preparing(),
+                BookRules(),
+                invoice_id=invoice.id,
+                number=1,
+                trigger=trigger,
+                at=NEW_YEAR,
+            )
+        assert (begun.reason if isinstance(begun, GateRefused) else None) == answer

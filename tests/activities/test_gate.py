@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +8,7 @@ from support import factories
 from support.factories import NEW_YEAR, Someone
 from support.processes import PROCESSES, Crowd
 
+from activities.books.chasing import open_collection
 from activities.books.config import BookRules
 from activities.books.gate import GateRefused, Refusal, begin_attempt
 from activities.gateway import Charge, PreparedRequest
@@ -203,6 +204,34 @@ async def test_nobody_charges_an_invoice_that_is_not_to_be_paid_now(
     _, invoice = await _owing(sqlite_database, **changes)
     assert await _begin(sqlite_database, invoice, trigger=trigger) is refusal
     assert await _attempts(sqlite_database, invoice) == []
+
+
+@pytest.mark.parametrize("held_by", ["promise_on", "held_until"])
+@pytest.mark.parametrize("state", [AttemptState.QUEUED, None], ids=["queued", "planned"])
+async def test_a_promise_holds_what_was_planned_or_queued_before_it(
+    sqlite_database: Database, held_by: str, state: AttemptState | None
+) -> None:
+    """Rules 25: every charge until its date, where one is made."""
+    anna, invoice = await _owing(sqlite_database)
+    if state is not None:
+        await _begin(sqlite_database, invoice, state=state)
+    async with sqlite_database.write() as session:
+        chase = await open_collection(session, anna.subscription, invoice, NEW_YEAR)
+        setattr(chase, held_by, date(2027, 1, 3))
+    assert await _begin(sqlite_database, invoice, trigger=Trigger.RETRY) is Refusal.HELD
+    day2, day3 = (datetime(2027, 1, day, 8, tzinfo=UTC) for day in (2, 3))
+    assert await _begin(sqlite_database, invoice, trigger=Trigger.RETRY, at=day2) is Refusal.HELD
+    assert isinstance(
+        await _begin(sqlite_database, invoice, trigger=Trigger.PROMISE, at=day3), PaymentAttempt
+    )
+
+
+async def test_a_promise_does_not_hold_what_a_person_asks_for(sqlite_database: Database) -> None:
+    anna, invoice = await _owing(sqlite_database)
+    async with sqlite_database.write() as session:
+        chase = await open_collection(session, anna.subscription, invoice, NEW_YEAR)
+        chase.promise_on = date(2027, 1, 3)
+    assert isinstance(await _begin(sqlite_database, invoice, trigger=Trigger.CUSTOMER), PaymentAttempt)
 
 
 async def test_a_gated_draft_is_charged_before_it_has_a_number(sqlite_database: Database) -> None:

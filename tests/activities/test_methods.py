@@ -20,7 +20,7 @@ from activities.books.steps import take_step
 from activities.gateway import Charge, PreparedRequest
 from activities.incoming import Incoming
 from activities.stripe_requests import prepare
-from billing.case import Case, in_charge
+from billing.case import Case, in_charge, no_automatic_charge
 from billing.dispute import DisputeState
 from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.steps import StepKind
@@ -232,6 +232,59 @@ async def test_a_decline_for_another_reason_causes_no_charge(
 ) -> None:
     anna = await till(sqlite_database, answer)
     await anna.hear("payment_method.automatically_updated", exp_year=2034)
+    assert await anna.asked() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "never_again", "charges"),
+    [
+        ("invalid_account", False, True),
+        ("new_account_information_available", False, True),
+        ("invalid_account", True, True),
+        ("transaction_not_allowed", False, False),
+        ("currency_not_supported", False, False),
+        ("stop_payment_order", True, False),
+        ("revocation_of_authorization", True, False),
+        ("do_not_honor", True, False),
+    ],
+)
+async def test_a_card_with_another_number_is_tried_at_once_only_where_the_number_was_the_trouble(
+    sqlite_database: Database, code: str, *, never_again: bool, charges: bool
+) -> None:
+    """stripe B7; who told the bank to stop the payments did not mean the number."""
+    answer = {"decline_code": code, "decline_class": DeclineClass.NEW_PAYMENT_METHOD}
+    anna = await till(sqlite_database, answer | {"never_again": never_again})
+    await anna.hear(
+        "payment_method.automatically_updated", exp_year=2034, last4="9999", fingerprint="fingerprint-9999"
+    )
+    assert await anna.asked() == (["renewed"] if charges else [])
+    is_withdrawn = never_again and not charges
+    assert (no_automatic_charge(await anna.case(), Trigger.RETRY) is not None) is is_withdrawn
+    assert (await anna.begin(Trigger.RETRY) is None) is is_withdrawn
+
+
+async def test_a_renewed_card_that_is_not_charged_any_more_causes_no_charge_of_another(
+    sqlite_database: Database,
+) -> None:
+    """Its owner gave another card since, which was declined for want of money and waits for its own day."""
+    anna = await till(sqlite_database)
+    async with sqlite_database.write() as session:
+        session.add(factories.method(anna.anna.customer.id, id="pm_new", fingerprint="new", last4="1111"))
+        await session.flush()
+        customer = await session.get_one(Customer, anna.anna.customer.id)
+        customer.default_method_id = "pm_new"
+        declined = {"state": AttemptState.DECLINED, "trigger": Trigger.METHOD_REPLACED, **POOR}
+        session.add(factories.attempt(anna.anna, anna.invoice, 2, method_id="pm_new", **declined))
+    await anna.hear("payment_method.automatically_updated", exp_year=2034)
+    assert await anna.asked() == []
+
+
+async def test_a_card_that_was_taken_away_is_charged_by_no_late_news_of_it(sqlite_database: Database) -> None:
+    anna = await till(sqlite_database, **AGREED)
+    await anna.hear("payment_method.detached", event_id="evt_d", at=1_800_000_100)
+    note, _ = await anna.hear("payment_method.automatically_updated", event_id="evt_u", exp_year=2034)
+    assert anna.anna.method is not None
+    assert note == f"renewed {anna.anna.method.id}, which was taken away"
     assert await anna.asked() == []
 
 

@@ -63,6 +63,8 @@ async def _settled(
     *,
     age: timedelta = JUST_NOW,
     row: bool = True,
+    state: AttemptState = AttemptState.UNKNOWN,
+    only_look: bool = False,
     **changes: Any,  # noqa: ANN401 - of the row
 ) -> tuple[PaymentAttempt, Invoice]:
     """One attempt without an answer, and what is in the books after it was asked for.
@@ -72,6 +74,8 @@ async def _settled(
         provider: who is asked.
         age: real time since it was sent first.
         row: whether the subscription is collected automatically.
+        state: of the attempt.
+        only_look: news came by webhook.
         changes: of the invoice.
     """
     async with database.write() as session:
@@ -83,13 +87,15 @@ async def _settled(
         attempt = factories.attempt(
             anna,
             invoice,
-            state=AttemptState.UNKNOWN,
+            state=state,
             request=REQUEST.model_dump(mode="json"),
             sent_at=datetime.now(UTC) - age,
         )
         session.add(attempt)
     payments = Payments(database, provider, BookRules(), cast("Launcher", None))
-    order = ChargeOrder(invoice_id=invoice.id, number=2, trigger=Trigger.RETRY, as_of=NEW_YEAR)
+    order = ChargeOrder(invoice_id=invoice.id, number=2, trigger=Trigger.RETRY, as_of=NEW_YEAR).model_copy(
+        update={"only_look": only_look}
+    )
     try:
         await payments.settle_attempt(order)
     finally:
@@ -159,3 +165,15 @@ async def test_a_request_that_the_provider_calls_wrong_is_for_a_person(sqlite_da
     async with sqlite_database.read() as session:
         attempt = (await session.exec(select(PaymentAttempt))).one()
     assert attempt.state is AttemptState.ABANDONED
+
+
+@pytest.mark.parametrize(
+    ("only_look", "expected"), [(True, AttemptState.QUEUED), (False, AttemptState.ABANDONED)]
+)
+async def test_news_by_webhook_drops_nothing_that_was_never_sent(
+    sqlite_database: Database, *, only_look: bool, expected: AttemptState
+) -> None:
+    """What waits in the queue is still to be charged; it is dropped where the chase itself decides so."""
+    provider = Provider()
+    attempt, _ = await _settled(sqlite_database, provider, state=AttemptState.QUEUED, only_look=only_look)
+    assert (attempt.state, provider.asked) == (expected, [])

@@ -8,10 +8,20 @@ from support.adding_up import assert_adds_up
 from support.bookkeeping import Bookkeeping, signs_up
 from support.priced import plan, price
 
-from activities.books.correcting import DONE, WAITING
+from activities.books.correcting import DONE
+from activities.books.waiting import WAITING
+from billing.commands import Cancel, CreditTo, When
 from billing.corrections import Credit, PayBackAs, WriteOff
+from billing.dunning import AfterCancel
+from billing.payment import AttemptState
 from models.database import Database
-from models.tables import CommandRow, InvoiceStatus, OutgoingEvent
+from models.tables import (
+    CommandRow,
+    DunningPolicyVersion,
+    InvoiceStatus,
+    OutgoingEvent,
+    PaymentAttempt,
+)
 
 
 async def under_way(database: Database) -> tuple[Bookkeeping, str, str]:
@@ -113,3 +123,35 @@ async def test_a_write_off_that_waited_for_a_payment_has_nothing_to_write_off(
     await books.hears(attempt, "paid")
     assert await stands(books) == (InvoiceStatus.PAID, 0, [])
     assert "this one is paid" in (await outcomes(sqlite_database))["ticket 1"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [("paid", InvoiceStatus.PAID), ("declined", InvoiceStatus.UNCOLLECTIBLE)]
+)
+async def test_a_write_off_by_the_policy_at_a_cancel_waits_as_well(
+    sqlite_database: Database, answer: str, status: InvoiceStatus
+) -> None:
+    """Written off at once the customer would be told that nothing is asked for, and then be charged."""
+    books, invoice_id, attempt = await under_way(sqlite_database)
+    async with sqlite_database.write() as session:
+        for version in (await session.exec(select(DunningPolicyVersion))).all():
+            version.policy = version.policy.model_copy(update={"after_cancel": AfterCancel.WRITE_OFF})
+    assert await books.tells(Cancel(command_id="leaves", when=When.NOW, credit_to=CreditTo.NONE))
+    assert (await books.look()).issued[invoice_id].status is InvoiceStatus.OPEN
+    assert sorted((await outcomes(sqlite_database)).values()) == [DONE, WAITING]
+    await books.hears(attempt, answer)
+    assert (await books.look()).issued[invoice_id].status is status
+    assert WAITING not in (await outcomes(sqlite_database)).values()
+
+
+async def test_a_write_off_by_the_policy_does_not_wait_for_a_payer_who_may_never_come(
+    sqlite_database: Database,
+) -> None:
+    """Their bank asked them to confirm: nothing moves until they do, and the chase cancels the payment now."""
+    books, invoice_id, attempt = await under_way(sqlite_database)
+    async with sqlite_database.write() as session:
+        (await session.get_one(PaymentAttempt, attempt)).state = AttemptState.ACTION_REQUIRED
+        for version in (await session.exec(select(DunningPolicyVersion))).all():
+            version.policy = version.policy.model_copy(update={"after_cancel": AfterCancel.WRITE_OFF})
+    assert await books.tells(Cancel(command_id="leaves", when=When.NOW, credit_to=CreditTo.NONE))
+    assert (await books.look()).issued[invoice_id].status is InvoiceStatus.UNCOLLECTIBLE

@@ -779,3 +779,20 @@ def test_a_case_survives_json() -> None:
     case = gated("authentication_required")
     assert Case.model_validate_json(case.model_dump_json()) == case
     assert local_date(case.attempts[0].begun_at, case.timezone) == date(2027, 2, 1)
+
+
+def test_a_promise_drops_a_first_charge_that_is_still_queued_and_makes_its_own() -> None:
+    queued = answered(1, Trigger.FIRST, at("2027-02-01T00:30"), "unknown").model_copy(
+        update={"state": AttemptState.QUEUED}
+    )
+    case = driving("unknown").model_copy(update={"attempts": (queued,), "promise_on": date(2027, 2, 20)})
+    step = next_step(case, at("2027-02-01T00:40"))
+    assert (step.kind, step.why.because) == (StepKind.SETTLE, "never_sent")
+    closed = {
+        "state": AttemptState.ABANDONED,
+        "decline_class": DeclineClass.RETRY,
+        "settled_at": at("2027-02-01T00:40"),
+    }
+    dropped = case.model_copy(update={"attempts": (queued.model_copy(update=closed),)})
+    charge = next(s for s in timeline(dropped, at("2027-02-01T00:40")) if s.kind is StepKind.CHARGE)
+    assert (charge.trigger, charge.due) == (Trigger.PROMISE, at("2027-02-20T08:00"))

@@ -291,6 +291,14 @@ def test_an_unknown_code_is_tried_twice_in_all_and_stands_out() -> None:
             DeclineEvidence(decline_code="insufficient_funds", advice_code="do_not_try_again"),
             "insufficient_funds",
         ),
+        (
+            DeclineEvidence(decline_code="do_not_honor", network_advice_code="01", network="mastercard"),
+            "new_account_information_available",
+        ),
+        (
+            DeclineEvidence(decline_code="fraudulent", network_advice_code="01", network="mastercard"),
+            "fraudulent",
+        ),
     ],
 )
 def test_the_most_precise_reason_is_named(evidence: DeclineEvidence, code: str) -> None:

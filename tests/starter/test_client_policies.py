@@ -211,3 +211,26 @@ async def test_only_a_saved_policy_that_no_plan_names_can_be_retired(client: Rel
         await client.policies.retire("monthly")
     with pytest.raises(NotFound, match="There is no saved dunning policy none"):
         await client.policies.retire("none")
+
+
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({"collection_method": "transfer", "dunning_policy": "monthly"}, "monthly charges, and these terms"),
+        ({"collection_method": "transfer", "dunning_policy": "gentle"}, "There are: transfer"),
+        ({"dunning_policy": "transfer"}, "charges nothing, and these terms are collected by charge"),
+        ({"dunning_policy": "gated"}, "for first payments that have no invoice yet"),
+    ],
+    ids=["default on transfer", "saved on transfer", "transfer on card", "gated"],
+)
+async def test_a_plan_names_no_policy_that_is_for_another_way_to_pay(
+    client: RelanceClient, terms: dict[str, str], says: str
+) -> None:
+    """Else a card on file would be charged for what is paid by transfer (rules 22, 24)."""
+    address = Address(line1="12 rue de la Paix", postal_code="75002", city="Paris", country="FR")
+    await client.create_entity(NewEntity(name="Exemple SAS", address=address, sender="factures@example.com"))
+    await client.policies.save([gentle()])
+    pro = {"reference": "pro", "name": "Pro", "currency": "EUR", "every": "monthly", "amount": "29.00"}
+    with pytest.raises(InvalidInput, match=says) as refused:
+        await client.create_plan(NewPlan.model_validate(pro | terms))
+    assert refused.value.field == "dunning_policy"

@@ -1,0 +1,21 @@
+"""An invoice that is open again is paid by another PaymentIntent, beside the money of the first that was kept."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0023"
+down_revision = "0017"
+
+
+def upgrade() -> None:
+    op.drop_index("one_succeeded_attempt", table_name="payment_attempt")
+    op.create_index(
+        "one_succeeded_attempt",
+        "payment_attempt",
+        ["invoice_id", "generation"],
+        unique=True,
+        sqlite_where=sa.text("state = 'succeeded'"),
+        postgresql_where=sa.text("state = 'succeeded'"),
+    )
