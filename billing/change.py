@@ -12,7 +12,7 @@ from billing.agreed import terms_agreed
 from billing.calendar import Schedule, local_date
 from billing.changing import check_in_period, check_same_document, period_after_change
 from billing.commands import AddCoupon, Change, ChangePlan, ChangeQuantity, ChangeTerms, When
-from billing.discounts import MAX_DISCOUNTS, Discount
+from billing.discounts import MAX_DISCOUNTS, Discount, check_discount
 from billing.effects import BillChange, DropGatedDraft, Emit, Notify, TermsChange, Transition
 from billing.errors import InvalidInput
 from billing.refusal import PlanCurrencyMismatch, Refused, SeatsNotPriced
@@ -98,7 +98,9 @@ def _asked_for(sub: Subscription, command: AnyChange) -> tuple[Terms, Discounts]
         case ChangeQuantity(quantity=quantity):
             return with_quantity(present, quantity), discounts
         case ChangeTerms():
-            return terms_agreed(present, command.agreed), _other_discounts(discounts, command)
+            return terms_agreed(present, command.agreed), _other_discounts(
+                discounts, command, present.currency
+            )
 
 
 def _other_plan(sub: Subscription, command: ChangePlan) -> Terms:
@@ -130,13 +132,16 @@ def _kept_quantity(sub: Subscription, terms: Terms) -> int:
     return pending.quantity if pending is not None and pending.has_unit_price else sub.terms.quantity
 
 
-def _other_discounts(present: Discounts, command: ChangeTerms) -> Discounts:
+def _other_discounts(present: Discounts, command: ChangeTerms, currency: str) -> Discounts:
     removed = command.remove_discount
     if removed is not None and removed not in {discount.coupon_id for discount in present}:
         raise Refused(f"There is no discount of coupon {removed} to remove.", field="remove_discount")
     kept = tuple(discount for discount in present if discount.coupon_id != removed)
     added = command.add_discount
-    return kept if added is None else _with_discount(kept, added, field="add_discount")
+    if added is None:
+        return kept
+    check_discount(added, currency, field="add_discount")
+    return _with_discount(kept, added, field="add_discount")
 
 
 def _with_discount(present: Discounts, added: Discount, *, field: str) -> Discounts:

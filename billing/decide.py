@@ -10,6 +10,7 @@ from billing.calendar import add_months, local_date
 from billing.change import accept_change, add_coupon, check_change, check_coupon, undo_change
 from billing.commands import (
     AddCoupon,
+    BaseCommand,
     Cancel,
     ChangePlan,
     ChangeQuantity,
@@ -66,7 +67,7 @@ def accept(sub: Subscription, command: Command, at: datetime) -> Transition:
         Refused: it cannot be taken in the present state.
         InvalidInput: a value of the command itself is wrong.
     """
-    if sub.is_over:
+    if sub.is_over and not is_taken_after_the_end(sub, command):
         raise AlreadyEnded(sub)
     match command:
         case ChangePlan() | ChangeQuantity() | ChangeTerms():
@@ -85,6 +86,11 @@ def accept(sub: Subscription, command: Command, at: datetime) -> Transition:
             return _resume(sub, command, at)
         case RetryNow():
             return _retry_now(sub)
+
+
+def is_taken_after_the_end(sub: Subscription, command: BaseCommand) -> bool:
+    """Whether an ended subscription takes it: parked over its last invoice, it can be resumed (engine 11)."""
+    return isinstance(command, Resume) and sub.parked is not None
 
 
 def _accept_end(sub: Subscription, command: Cancel | Withdraw | KeepSubscription, at: datetime) -> Transition:

@@ -10,11 +10,20 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from billing.errors import InvalidInput
-from billing.money import allocate, check_unit_amount, round_half_up, to_minor
+from billing.money import (
+    allocate,
+    check_unit_amount,
+    exponent,
+    round_half_up,
+    to_exact_minor,
+    to_minor,
+)
 from billing.values import Value
 
 MAX_DISCOUNTS: Final = 5
 """Most discounts of one subscription at a time."""
+MAX_PERCENT_PLACES: Final = 6
+"""Most decimals of a percent."""
 
 
 class InvalidDiscount(InvalidInput):
@@ -48,6 +57,10 @@ class Discount(Value):
             raise InvalidDiscount(
                 f"{self.percent} % is no discount. Give more than 0 and at most 100.", field="percent"
             )
+        if self.percent is not None and -int(self.percent.as_tuple().exponent) > MAX_PERCENT_PLACES:
+            raise InvalidDiscount(
+                f"The percent has too many decimals. Give at most {MAX_PERCENT_PLACES}.", field="percent"
+            )
         if self.amount is not None and self.amount <= 0:
             raise InvalidDiscount("A discount takes something off. Give more than 0.", field="amount")
         return self
@@ -60,6 +73,24 @@ class Discount(Value):
     def once_more(self) -> Discount:
         """The same with one more billed period."""
         return self.model_copy(update={"used": self.used + 1})
+
+
+def check_discount(discount: Discount, currency: str, *, field: str) -> None:
+    """Refuse an amount that is no whole number of minor units: a part of a cent takes nothing off.
+
+    Args:
+        discount: about to be put on offer, or given.
+        currency: of its amount.
+        field: how the caller names it.
+
+    Raises:
+        InvalidDiscount: it has too many decimals.
+    """
+    amount = discount.amount
+    if amount is not None and to_exact_minor(amount, currency).denominator != 1:
+        raise InvalidDiscount(
+            f"{amount} {currency} has too many decimals. Give at most {exponent(currency)}.", field=field
+        )
 
 
 def for_next_period(discounts: Sequence[Discount]) -> tuple[Discount, ...]:

@@ -444,7 +444,7 @@ def unpark(sub: Subscription, starts: tuple[date, ...] | None) -> Transition:
 
 def park(sub: Subscription, at: datetime, *, reason: str, remedy: str) -> Transition:
     """The workflow cannot go on without a person; what had parked it before stays the reason."""
-    if sub.parked is not None or sub.is_over:
+    if sub.parked is not None or sub.is_done:
         return Transition(sub)
     parked = Parked(reason=reason, since=at, remedy=remedy)
     return Transition(sub.model_copy(update={"parked": parked}), (Emit("subscription.parked"),))

@@ -134,10 +134,18 @@ def parse_unit_amount(text: str) -> Decimal:
     Raises:
         InvalidUnitAmount: no number, or one that `check_unit_amount` refuses.
     """
-    plain = text.strip()
-    if not _PLAIN_NUMBER.fullmatch(plain):
+    number = plain_number(text.strip())
+    if number is None:
         raise InvalidUnitAmount(f"{text!r} is no unit price. Give a number such as 29.00.")
-    return check_unit_amount(Decimal(plain))
+    return check_unit_amount(number)
+
+
+def plain_number(text: str) -> Decimal | None:
+    """A number written in figures with a point as decimal mark, to the last digit; None for anything else.
+
+    Python would also read underscores, figures of other scripts, exponents and spaces.
+    """
+    return Decimal(text) if _PLAIN_NUMBER.fullmatch(text) else None
 
 
 def share_out(total: int, exact: Sequence[Fraction]) -> list[int]:

@@ -7,7 +7,7 @@ from datetime import date
 
 from billing import lifecycle
 from billing.calendar import Schedule
-from billing.effects import Issue
+from billing.effects import BillEarlyExit, Effect, Issue
 from billing.lines import Line, lines_for
 from billing.subscription import Status, Subscription
 from billing.tax import Totals, totals_by_rate
@@ -30,20 +30,29 @@ class Upcoming(Value):
 
 
 def next_issue(sub: Subscription) -> Issue | None:
-    """The invoice that the next boundary issues, found by asking what crossing it would do; None for none."""
+    """The invoice that the next boundary issues; None for none."""
+    return next((effect for effect in _at_the_boundary(sub) if isinstance(effect, Issue)), None)
+
+
+def early_exit_to_come(sub: Subscription) -> BillEarlyExit | None:
+    """What the next boundary bills for leaving within a commitment, where it is the end; None for nothing."""
+    return next((effect for effect in _at_the_boundary(sub) if isinstance(effect, BillEarlyExit)), None)
+
+
+def _at_the_boundary(sub: Subscription) -> tuple[Effect, ...]:
+    """What the next boundary does, found by asking what crossing it would do."""
     at = sub.boundary_at
     if at is None:
-        return None
+        return ()
     match sub.status:
         case Status.SCHEDULED:
-            effects = lifecycle.start(sub, gate=False).effects
+            return lifecycle.start(sub, gate=False).effects
         case Status.TRIALING:
-            effects = lifecycle.end_trial(sub, at).effects
+            return lifecycle.end_trial(sub, at).effects
         case Status.ACTIVE | Status.PAST_DUE:
-            effects = lifecycle.cross_boundary(sub, at, catch_up_limit=1).effects
+            return lifecycle.cross_boundary(sub, at, catch_up_limit=1).effects
         case _:
-            return None
-    return next((effect for effect in effects if isinstance(effect, Issue)), None)
+            return ()
 
 
 def upcoming(sub: Subscription, treatment: TaxTreatment) -> Upcoming | None:

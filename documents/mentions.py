@@ -33,7 +33,7 @@ _TAXED: Final = frozenset({"S", "Z"})
 """Categories that need no reason for the VAT that they show."""
 
 _ENTITY: Final = "relance entity update {id} --{option} ..."
-_CUSTOMER: Final = "relance tax set {id} --{option} ..."
+_CUSTOMER: Final = "relance tax set --customer {id} --{option} ..."
 
 
 class Missing(Value):
@@ -115,6 +115,17 @@ def check_mentions(
     )
     if missing:
         raise MentionsMissing(missing)
+
+
+def check_buyer_mentions(seller: Seller, buyer: Buyer, *, customer: str = "CUSTOMER") -> None:
+    """Refuse a buyer to whom no document could be issued; see `check_mentions`.
+
+    Raises:
+        MentionsMissing: names every mention that is missing.
+    """
+    missing = missing_of_buyer(seller, buyer, customer=customer)
+    if missing:
+        raise MentionsMissing(missing, told="No invoice can be issued to this customer.")
 
 
 def missing_of_seller(

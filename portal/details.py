@@ -15,9 +15,9 @@ from billing.subscription import CustomerKind
 from mails.formats import Language, country_name
 from models.parties import Address, Contact
 from models.tables import Customer
+from models.tax_identity import check_country
 from portal.visiting import Form, Visit, Visitor, page_router
 from starter.orders import CustomerChange, TaxFactsChange
-from starter.tax_identity import check_country
 
 router = page_router()
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.commands import AddCoupon
+from billing.errors import InvalidInput
 from models.boundary import Accepted
 from models.ids import derived_id, new_id
-from models.tables import Coupon
+from models.tables import Coupon, TestClock
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
 from starter.orders import NewCoupon
@@ -20,6 +22,8 @@ from starter.subscriptions import Subscriptions
 
 CONTENT: Final = ("discount", "currency", "expires_on", "max_redemptions")
 """What makes two coupons of one code the same."""
+LAST_ZONE: Final = timedelta(hours=12)
+"""How far the last zone on earth to begin a day is behind UTC."""
 
 
 class Coupons:
@@ -52,6 +56,7 @@ class Coupons:
             if any(getattr(existing, name) != getattr(row, name) for name in CONTENT):
                 raise AlreadyExists(f"There is another coupon {order.code}. Take another code.", field="code")
             return existing
+        await _check_expiry(session, row)
         session.add(row)
         await session.flush()
         return row
@@ -103,3 +108,20 @@ class Coupons:
         """
         command = AddCoupon(command_id=command_id or new_id("cmd"), by=by, code=code)
         return await Subscriptions(self._to).tell(subscription, command)
+
+
+async def _check_expiry(session: AsyncSession, coupon: Coupon) -> None:
+    """Refuse a new coupon that nobody can be given any more, wherever they live and on whichever test clock.
+
+    Raises:
+        InvalidInput: its last day is past; field `expires_on`.
+    """
+    if coupon.expires_on is None:
+        return
+    slowest = (await session.exec(select(func.min(TestClock.now)))).first()
+    now = coupon.created_at if slowest is None else min(slowest, coupon.created_at)
+    if coupon.expires_on < (now - LAST_ZONE).date():
+        raise InvalidInput(
+            f"{coupon.expires_on} is past: nobody could be given the coupon. Give a later day.",
+            field="expires_on",
+        )

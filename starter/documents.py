@@ -17,11 +17,11 @@ from documents.document import DocumentForm
 from documents.mentions import Missing, check_entity_ready, missing_of_seller
 from documents.rendering import structured_part
 from models.tables import CreditNote, Customer, Invoice, LegalEntity
+from models.tax_identity import check_seller
 from settings import Settings
 from starter.connections import Connections
 from starter.finding import find, the_entity
 from starter.orders import EntityChange
-from starter.tax_identity import check_seller
 
 
 class EntityNotLive(RelanceError):

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 from billing import bank_accounts, tax_numbers
 from billing.agreed import Agreed
 from billing.calendar import Alignment, Interval, Schedule, check_timezone
-from billing.discounts import MAX_DISCOUNTS, Discount
+from billing.discounts import MAX_DISCOUNTS, Discount, check_discount
 from billing.errors import InvalidInput
 from billing.features import Feature
 from billing.money import check_currency, check_unit_amount
@@ -23,7 +23,7 @@ from billing.terms import CollectionMethod, Terms, WithoutMethod
 from billing.values import Value
 from models.ids import check_id
 from models.parties import Address, Contact
-from starter.tax_identity import check_buyer, check_seller
+from models.tax_identity import check_buyer, check_seller
 
 Reference = Annotated[str, Field(min_length=1, max_length=100)]
 """The caller's own name for something, unique within a legal entity."""
@@ -231,13 +231,16 @@ class NewCoupon(Value):
         """
         if (self.amount is None) != (self.currency is None):
             raise InvalidInput("An amount needs its currency, and a percent has none.", field="currency")
-        return Discount(
+        discount = Discount(
             coupon_id=self.code,
             name=self.name or self.code,
             percent=self.percent,
             amount=self.amount,
             periods=self.periods,
         )
+        if self.currency is not None:
+            check_discount(discount, self.currency, field="amount")
+        return discount
 
 
 class NewCustomer(Value):

@@ -15,8 +15,16 @@ from activities.books.transitions import store
 from billing.agreed import terms_agreed
 from billing.calendar import local_date
 from billing.change import with_quantity
-from billing.commands import AddCoupon, BaseCommand, Cancel, ChangePlan, ChangeTerms, RetryNow
-from billing.discounts import Discount
+from billing.commands import (
+    AddCoupon,
+    BaseCommand,
+    Cancel,
+    ChangePlan,
+    ChangeTerms,
+    RetryNow,
+)
+from billing.decide import is_taken_after_the_end
+from billing.discounts import Discount, check_discount
 from billing.errors import InvalidInput
 from billing.payment import Trigger
 from billing.refusal import AlreadyEnded
@@ -37,6 +45,7 @@ from starter.connections import Connections
 from starter.executions import start_subscription
 from starter.finding import find, in_one_transaction, the_entity
 from starter.hints import COLLECTION, SUBSCRIPTION, tell
+from starter.invoiceable import check_can_be_billed, check_can_be_invoiced
 from starter.orders import Custom, NewSubscription
 from starter.payment_terms import check_changed_payment_terms, check_payment_terms
 from starter.policies import check_changed_policy, check_named_policy
@@ -118,7 +127,9 @@ class Subscriptions:
             raise InvalidInput(f"The plan {order.plan} is no longer on offer.", field="plan")
         terms = agreed_terms(plan.terms, order)
         await check_named_policy(session, terms)
-        check_payment_terms(terms, await entity_of(session, plan), customer)
+        entity = await entity_of(session, plan)
+        check_payment_terms(terms, entity, customer)
+        check_can_be_invoiced(entity, customer)
         row = await self._new_row(session, order, customer, terms, now)
         session.add(
             CommandRow(
@@ -161,7 +172,7 @@ class Subscriptions:
             timezone=customer.timezone,
             status=Status.SCHEDULED,
             terms=terms,
-            discounts=_given((*order.discounts, *given)),
+            discounts=_given((*order.discounts, *given), terms.currency),
             signed_up_at=now,
             starts_on=order.starts_on or today,
             early_start_requested=order.early_start_requested,
@@ -223,9 +234,10 @@ class Subscriptions:
                 command = await self._with_discount(session, row, command)
             if known is None:
                 await check_changed_payment_terms(session, row, command)
+                await check_can_be_billed(session, row, command)
         if known is not None:
             return _answered_before(row, known, command)
-        if row.state.is_over:
+        if row.state.is_over and not is_taken_after_the_end(row.state, command):
             return await self._tell_ended(row, command)
         options = {} if patience is None else {"patience": patience}
         return await send_command(
@@ -268,6 +280,7 @@ class Subscriptions:
             command = command.model_copy(update={"as_of": await self._clock_now(session, row)})
             command = await _with_terms(session, row, command, is_new=True)
             await check_changed_payment_terms(session, row, command)
+            await check_can_be_billed(session, row, command)
         if row.state.is_over:
             raise AlreadyEnded(row.state)
         await tell(await self._to.temporal(), f"{SUBSCRIPTION}{row.id}", command.kind, command)
@@ -335,15 +348,17 @@ def _subscription_id(entity_id: str, reference: str | None) -> str:
     return new_id("sub") if reference is None else derived_id("sub", entity_id, reference)
 
 
-def _given(discounts: tuple[Discount, ...]) -> tuple[Discount, ...]:
+def _given(discounts: tuple[Discount, ...], currency: str) -> tuple[Discount, ...]:
     """Each coupon once, and none that was used before.
 
     Raises:
-        InvalidInput: a coupon is named twice; field `discounts`.
+        InvalidInput: a coupon is named twice, or takes off a part of a cent; field `discounts`.
     """
     ids = [discount.coupon_id for discount in discounts]
     if len(set(ids)) < len(ids):
         raise InvalidInput("A coupon is named twice. Give each once.", field="discounts")
+    for discount in discounts:
+        check_discount(discount, currency, field="discounts")
     return tuple(discount.model_copy(update={"used": 0}) for discount in discounts)
 
 

@@ -29,10 +29,10 @@ from billing.tax_numbers import state_of_vat_number, vat_number
 from billing.taxation import LocationEvidence, TaxFacts, TaxTreatment, treatment_for
 from billing.values import Value
 from models.tables import Customer, LegalEntity, RegisterAnswer, VatCheck
+from models.tax_identity import check_buyer
 from starter.connections import Connections
 from starter.finding import find, the_entity
 from starter.orders import TaxFactsChange
-from starter.tax_identity import check_buyer
 
 
 class TaxExplained(Value):

@@ -22,7 +22,15 @@ from activities.books.document_lines import (
     lines_of,
     with_nets,
 )
-from activities.books.issuing import Claim, rated, treatment_now, write_claim
+from activities.books.issuing import (
+    Claim,
+    Sale,
+    claim_as_sold,
+    rated,
+    treatment_now,
+    treatment_with,
+    write_claim,
+)
 from activities.books.rows import customer_of
 from activities.books.work import Work
 from billing.changing import ChangeLines, change_lines, unused
@@ -71,6 +79,12 @@ class Bill:
     from_on: date
 
     @property
+    def net_minor(self) -> int:
+        """What it adds to the sales of the year."""
+        charged = 0 if self.claim is None else self.claim.taxed.totals.net_minor
+        return charged + sum(note.taxed.totals.net_minor for note in self.notes)
+
+    @property
     def is_nothing(self) -> bool:
         """Whether there is nothing to write."""
         return self.claim is None and not self.notes
@@ -101,8 +115,12 @@ async def draw_up_change(work: Work, effect: BillChange, *, but: str | None = No
     )
     given = _Given(billed, found, tuple(billed[place] for place in found.credits))
     treatment = await treatment_now(work.session, work.row, work.at, work.rules)
-    together = await _together(work, effect, given, treatment) if but is None else None
-    return together or await _apart(work, effect, given, treatment)
+    bill = await _drawn_up(work, effect, given, treatment, apart=but is not None)
+    sale = Sale(bill.net_minor, effect.change.terms.currency)
+    beyond = await treatment_with(work.session, work.row, treatment, sale, work.at, work.rules)
+    if beyond is treatment:
+        return bill
+    return await _drawn_up(work, effect, given, beyond, apart=but is not None)
 
 
 @dataclass(frozen=True)
@@ -116,6 +134,13 @@ class _Given:
     @property
     def credits(self) -> tuple[Line, ...]:
         return tuple(self.found.credits.values())
+
+
+async def _drawn_up(
+    work: Work, effect: BillChange, given: _Given, treatment: TaxTreatment, *, apart: bool
+) -> Bill:
+    together = None if apart else await _together(work, effect, given, treatment)
+    return together or await _apart(work, effect, given, treatment)
 
 
 async def _together(work: Work, effect: BillChange, given: _Given, treatment: TaxTreatment) -> Bill | None:
@@ -243,7 +268,10 @@ async def draw_up_early_exit(work: Work, effect: BillEarlyExit) -> Bill:
         currency=state.terms.currency,
         tax_included=state.terms.tax_included,
     )
-    return Bill(claim if lines else None, (), (), effect.from_day)
+    if not lines:
+        return Bill(None, (), (), effect.from_day)
+    claim = await claim_as_sold(work.session, work.row, claim, work.at, work.rules)
+    return Bill(claim, (), (), effect.from_day)
 
 
 async def can_be_gated(work: Work, bill: Bill) -> bool:

@@ -13,7 +13,7 @@ from activities.books.config import BookRules
 from activities.books.document_lines import WrittenLine, lines_of, lines_on, write_lines
 from activities.books.exchanging import freeze_credit
 from activities.books.gate import live_attempt, supersede_payment
-from activities.books.issuing import buyer_of, seller_of
+from activities.books.issuing import seller_of
 from activities.books.journal import (
     BALANCE,
     CREDIT_NOTE,
@@ -117,7 +117,7 @@ async def write_credit_note(
     at: datetime,
     rules: BookRules,
     then: PayBackAs = PayBackAs.BALANCE,
-    moves: bool = False,
+    moves_minor: int | None = None,
     by: str = "",
     tells: bool = False,
 ) -> CreditNote:
@@ -137,7 +137,8 @@ async def write_credit_note(
         at: the business instant.
         rules: the seller's.
         then: what becomes of money that was paid.
-        moves: that money pays the invoice which replaces this one instead (rectify).
+        moves_minor: at most so much of that money pays the invoice which replaces this one (rectify); None where none
+            does.
         by: who asked, for the refunds.
         tells: whether the customer gets a mail about it; an automatic credit is told in the mail of its cause.
     """
@@ -145,10 +146,12 @@ async def write_credit_note(
     entity, customer = await entity_of(session, invoice), await customer_of(session, invoice)
     amount = -credited.total_minor
     use = close_then_pay_back(amount, invoice.open_minor, await paid_and_kept(session, invoice))
+    moves = moves_minor is not None
     made_good = 0 if moves else await _already_gone_back(session, invoice, use.pays_back_minor)
     payable = use.pays_back_minor - made_good
     parts = await _refund_parts(session, invoice, payable) if then is PayBackAs.REFUND and not moves else ()
     refund_minor = sum(part.amount_minor for part in parts)
+    moved_minor = min(payable, moves_minor or 0)
     note = CreditNote(
         id=derived_id("cn", invoice.id, command_id),
         invoice_id=invoice.id,
@@ -165,14 +168,14 @@ async def write_credit_note(
         vat_minor=-credited.vat_minor,
         total_minor=amount,
         closes_minor=use.closes_minor,
-        balance_minor=0 if moves else payable - refund_minor,
+        balance_minor=payable - refund_minor - moved_minor,
         refund_minor=refund_minor,
-        moved_minor=payable if moves else 0,
+        moved_minor=moved_minor,
         made_good_minor=made_good,
         unfunded_minor=use.unfunded_minor,
         reason=reason,
         seller=seller_of(entity),
-        buyer=buyer_of(customer) if not moves else invoice.buyer,
+        buyer=invoice.buyer,
     )
     was = invoice.status
     await _close(session, invoice, use.closes_minor, reason, rules)
@@ -227,6 +230,14 @@ async def write_credit_note(
             context={"credit_note": note.id},
         )
     return note
+
+
+async def goes_to_balance(session: AsyncSession, invoice: Invoice, amount_minor: int, then: PayBackAs) -> int:
+    """What of a credit note over an amount would become the customer's balance (rules 12)."""
+    use = close_then_pay_back(amount_minor, invoice.open_minor, await paid_and_kept(session, invoice))
+    payable = use.pays_back_minor - await _already_gone_back(session, invoice, use.pays_back_minor)
+    parts = await _refund_parts(session, invoice, payable) if then is PayBackAs.REFUND else ()
+    return payable - sum(part.amount_minor for part in parts)
 
 
 async def paid_and_kept(session: AsyncSession, invoice: Invoice) -> int:

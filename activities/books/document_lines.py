@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.effects import InvoiceReason
 from billing.lines import Line
 from billing.tax import TaxedLines, TaxRate, totals_by_rate
+from billing.taxation import TaxTreatment
 from models.ids import derived_id
 from models.tables import Invoice, InvoiceLine, InvoiceStatus
 
@@ -179,6 +180,13 @@ async def add_to_draft(session: AsyncSession, draft: Invoice, more: Sequence[Rat
     draft.net_minor, draft.vat_minor = taxed.totals.net_minor, taxed.totals.vat_minor
     draft.total_minor = taxed.totals.total_minor
     await session.flush()
+
+
+async def tax_anew(session: AsyncSession, draft: Invoice, treatment: TaxTreatment) -> None:
+    """Tax what is on a draft in another way."""
+    for stored in await lines_of(session, draft.id):
+        stored.rate = treatment.rate_for(stored.line.tax_class)
+    await add_to_draft(session, draft, ())
 
 
 async def lines_on(session: AsyncSession, invoice: Invoice) -> list[InvoiceLine]:

@@ -42,6 +42,14 @@ async def last_rate(session: AsyncSession, currency: str, on: date) -> ExchangeR
     return (await session.exec(query)).first()
 
 
+async def in_eur(session: AsyncSession, amount_minor: int, currency: str, on: date) -> int:
+    """An amount in EUR cents, by the last rate of a day; 0 where none is known, which stops the issue elsewhere."""
+    if currency == EUR:
+        return amount_minor
+    rate = await last_rate(session, currency, on)
+    return 0 if rate is None else to_eur_minor(amount_minor, currency, rate.per_eur)
+
+
 async def check_rate(
     session: AsyncSession, entity: LegalEntity, invoice: Invoice, on: date, rules: BookRules
 ) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.balance import book_balance_used, set_balance_aside
 from activities.books.config import BookRules
-from activities.books.document_lines import Rated, lines_of, with_nets, write_lines
-from activities.books.exchanging import check_rate, freeze_rate
+from activities.books.document_lines import Rated, lines_of, tax_anew, with_nets, write_lines
+from activities.books.exchanging import check_rate, freeze_rate, in_eur
 from activities.books.journal import RECEIVABLE, REVENUE, VAT, book
 from activities.books.notices import about, emit, write_mail
 from activities.books.numbering import next_number, series_name
@@ -22,7 +23,8 @@ from billing.calendar import Period, local_date
 from billing.effects import InvoiceReason, Issue
 from billing.lines import Line, lines_for
 from billing.tax import TaxedLines, totals_by_rate
-from billing.taxation import TaxTreatment
+from billing.taxation import TaxTreatment, TreatmentKind
+from documents.mentions import check_buyer_mentions, check_entity_ready, missing_of_buyer
 from models.ids import derived_id
 from models.parties import Buyer, Seller
 from models.tables import (
@@ -63,6 +65,26 @@ def buyer_of(customer: Customer) -> Buyer:
         purchase_order=customer.purchase_order,
         address=customer.address,
     )
+
+
+def check_parties(entity: LegalEntity, invoice: Invoice) -> None:
+    """Refuse to issue an invoice without a mention that the law wants of its parties (rules 18).
+
+    A seller that did not go live makes drafts of a business to come: going live is refused to one that lacks a mention.
+
+    Raises:
+        MentionsMissing: names every mention that is missing, and what to run.
+    """
+    if entity.live_since is not None:
+        check_entity_ready(invoice.seller, small_business=entity.small_business, entity=entity.id)
+    check_buyer_mentions(invoice.seller, invoice.buyer, customer=invoice.customer_id)
+
+
+class Sale(NamedTuple):
+    """What a sale adds to those of the year."""
+
+    net_minor: int
+    currency: str
 
 
 @dataclass(frozen=True)
@@ -111,7 +133,26 @@ async def claim_of(
     session: AsyncSession, row: SubscriptionRow, issue: Issue, at: datetime, rules: BookRules
 ) -> Claim:
     """What the invoice of a period claims."""
-    return claimed(issue, await treatment_now(session, row, at, rules))
+    claim = claimed(issue, await treatment_now(session, row, at, rules))
+    return await claim_as_sold(session, row, claim, at, rules)
+
+
+async def claim_as_sold(
+    session: AsyncSession, row: SubscriptionRow, claim: Claim, at: datetime, rules: BookRules
+) -> Claim:
+    """The claim itself, or taxed where the buyer is: of the sale that passes the threshold (directive art. 59c)."""
+    treatment = await treatment_with(
+        session,
+        row,
+        claim.treatment,
+        Sale(claim.taxed.totals.net_minor, claim.currency),
+        at,
+        rules,
+    )
+    if treatment is claim.treatment:
+        return claim
+    lines = rated((line for line, _ in claim.lines), treatment)
+    return replace(claim, lines=lines, treatment=treatment)
 
 
 def claimed(issue: Issue, treatment: TaxTreatment) -> Claim:
@@ -138,6 +179,24 @@ async def treatment_now(
     """How what is issued at this instant is taxed: by the seller's date (rules 1)."""
     entity, customer = await entity_of(session, row), await customer_of(session, row)
     return await treatment_of(session, entity, customer, local_date(at, entity.timezone), rules)
+
+
+async def treatment_with(
+    session: AsyncSession,
+    row: SubscriptionRow,
+    treatment: TaxTreatment,
+    sale: Sale,
+    at: datetime,
+    rules: BookRules,
+) -> TaxTreatment:
+    """The treatment itself, or the one beyond the threshold if this sale passes it."""
+    if treatment.kind is not TreatmentKind.BELOW_THRESHOLD:
+        return treatment
+    entity, customer = await entity_of(session, row), await customer_of(session, row)
+    on = local_date(at, entity.timezone)
+    adding = await in_eur(session, sale.net_minor, sale.currency, on)
+    beyond = await treatment_of(session, entity, customer, on, rules, adding_eur_minor=adding)
+    return treatment if beyond.kind is TreatmentKind.BELOW_THRESHOLD else beyond
 
 
 async def write_invoice(
@@ -203,6 +262,7 @@ async def write_claim(
     )
     mark_sale(invoice, claim.treatment)
     if claim.gated:  # once it is paid, nothing may stop its issue
+        check_parties(entity, invoice)
         await check_rate(session, entity, invoice, local_date(at, entity.timezone), rules)
     session.add(invoice)
     await session.flush()
@@ -238,10 +298,32 @@ async def issue_or_drop(
     dropped draft stays as the one answer to what the period was billed (I3). A line of zero is issued as any other.
     """
     if await lines_of(session, invoice.id):
+        await _tax_as_of(session, row, invoice, at, rules)
         await number_invoice(session, row, invoice, at, rules)
     else:
         invoice.status, invoice.closed_by = InvoiceStatus.VOID, NOTHING_TO_BILL
         emit(session, row, "invoice.voided", about(invoice), at, rules.access)
+
+
+async def _tax_as_of(
+    session: AsyncSession, row: SubscriptionRow, draft: Invoice, at: datetime, rules: BookRules
+) -> None:
+    """Tax a draft by what is known at its issue, as its parties are: it may have waited for weeks."""
+    treatment = await treatment_now(session, row, at, rules)
+    sale = Sale(draft.net_minor, draft.currency)
+    treatment = await treatment_with(session, row, treatment, sale, at, rules)
+    if draft.treatment is not None and treatment.taxes_like(draft.treatment):
+        return
+    draft.treatment = treatment
+    mark_sale(draft, treatment)
+    await tax_anew(session, draft, treatment)
+
+
+def _buyer_at_issue(entity: LegalEntity, customer: Customer, invoice: Invoice) -> Buyer:
+    """The buyer as they are now; a gated draft that was paid names nobody with a mention less than it had."""
+    buyer = buyer_of(customer)
+    lacks_one = invoice.gated and missing_of_buyer(seller_of(entity), buyer)
+    return invoice.buyer if lacks_one else buyer
 
 
 async def number_invoice(
@@ -264,10 +346,14 @@ async def number_invoice(
         at: the instant of issue.
         rules: the seller's.
         buyer: as the document names the customer, where not by the customer's own data.
+
+    Raises:
+        MentionsMissing: the law wants a mention that is not there; the invoice stays as it was.
     """
     entity, customer = await entity_of(session, row), await customer_of(session, row)
-    invoice.seller, invoice.buyer = seller_of(entity), buyer or buyer_of(customer)
+    invoice.seller, invoice.buyer = seller_of(entity), buyer or _buyer_at_issue(entity, customer, invoice)
     if not invoice.gated:
+        check_parties(entity, invoice)
         await check_rate(session, entity, invoice, local_date(at, entity.timezone), rules)
         await set_balance_aside(session, customer, invoice)
     invoice.issued_at = at

@@ -8,19 +8,20 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from pydantic import AwareDatetime, Field
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.changing import Bill, draw_up_notes, write_notes
 from activities.books.document_lines import BilledLine, Rated, add_to_draft, lines_of
-from activities.books.issuing import Claim, issue_or_drop, rated, treatment_now, write_claim
+from activities.books.issuing import Claim, claim_as_sold, issue_or_drop, rated, treatment_now, write_claim
 from activities.books.work import Work
 from billing.calendar import Period, local_date
 from billing.discounts import Discount, in_this_period
 from billing.effects import InvoiceReason, TurnMeters
 from billing.errors import InvalidInput
 from billing.lines import Line, LineKind, Usage, usage_lines
-from billing.money import MAX_UNIT_PLACES
+from billing.money import MAX_AMOUNT_MINOR, MAX_UNIT_PLACES, to_exact_minor
 from billing.prices import Aggregation
 from billing.tax import totals_by_rate
 from billing.values import Value
@@ -35,11 +36,12 @@ MAX_QUANTITY: Final = Decimal(10) ** 15
 class UsageReport(Value):
     """One event, as a backend reports it."""
 
-    event_id: str
+    event_id: str = Field(min_length=1, max_length=100)
+    """The backend's own: the same event reported twice counts once."""
     meter: str
     quantity: Decimal
     """Negative corrects what was reported before; at most 12 decimals."""
-    at: datetime | None = None
+    at: AwareDatetime | None = None
     """When it was used; None is now."""
 
 
@@ -126,8 +128,9 @@ async def _record(session: AsyncSession, row: SubscriptionRow, report: UsageRepo
     stretch = await _stretch_at(session, row.id, report.meter, at)
     if await _is_known(session, event_id, report):  # whoever held the lock wrote it
         return False
-    before = Decimal(stretch.quantity)
-    stretch.quantity = _plain(_aggregated(stretch, before, report))
+    counted = _aggregated(stretch, Decimal(stretch.quantity), report)
+    _check_can_be_billed(stretch, counted, row.state.terms.currency)
+    stretch.quantity = _plain(counted)
     session.add(
         UsageEvent(
             id=event_id,
@@ -170,6 +173,16 @@ def _check(report: UsageReport, at: datetime, now: datetime) -> None:
         raise InvalidInput(f"A quantity has at most {MAX_UNIT_PLACES} decimals.", field="quantity")
     if at > now + FROM_THE_FUTURE:
         raise InvalidInput(f"{at.isoformat()} is in the future. Report what was used.", field="at")
+
+
+def _check_can_be_billed(stretch: MeterStretch, counted: Decimal, currency: str) -> None:
+    """Refuse what no invoice could bill: nothing else of the period could be billed either."""
+    amount = to_exact_minor(stretch.price.whole_amount(max(Decimal(0), counted)), currency)
+    if amount > MAX_AMOUNT_MINOR:
+        raise InvalidInput(
+            f"{counted} of {stretch.meter} at its price is more than an invoice can bill. Look at the quantity.",
+            field="quantity",
+        )
 
 
 def _aggregated(stretch: MeterStretch, before: Decimal, report: UsageReport) -> Decimal:
@@ -301,6 +314,7 @@ async def _issue_usage(work: Work, lines: tuple[Rated, ...]) -> Invoice:
         currency=terms.currency,
         tax_included=terms.tax_included,
     )
+    claim = await claim_as_sold(work.session, work.row, claim, work.at, work.rules)
     command_id = _usage_command(work)
     return await write_claim(work.session, work.row, claim, work.at, work.rules, command_id=command_id)
 

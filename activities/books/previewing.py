@@ -9,12 +9,14 @@ from decimal import Decimal
 from activities.books.balance import free_balance_seen
 from activities.books.changing import (
     Bill,
+    Note,
     can_be_gated,
     draw_up_all_back,
     draw_up_change,
     draw_up_credit,
     draw_up_early_exit,
 )
+from activities.books.crediting import goes_to_balance
 from activities.books.document_lines import Rated
 from activities.books.issuing import claim_of, claimed, treatment_now
 from activities.books.rows import customer_of
@@ -22,6 +24,7 @@ from activities.books.work import Work
 from billing import lifecycle
 from billing.calendar import local_date
 from billing.commands import Command, CreditTo
+from billing.corrections import PayBackAs
 from billing.credit import use_balance
 from billing.decide import accept
 from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue, Transition
@@ -29,7 +32,7 @@ from billing.leaving import ends_on
 from billing.subscription import Status, Subscription
 from billing.tax import TaxedLines, Totals
 from billing.taxation import TaxTreatment
-from billing.upcoming import Upcoming, next_issue, upcoming
+from billing.upcoming import Upcoming, early_exit_to_come, next_issue, upcoming
 from billing.values import Value
 
 
@@ -94,7 +97,7 @@ class Preview(Value):
     if_paid: bool = False
     """Whether it takes effect only when what it bills is paid."""
     from_balance_minor: int = 0
-    """What the customer's balance pays of it."""
+    """What the customer's balance pays of it, with what its credit notes add to that."""
     due_minor: int = 0
     """What would be charged, or asked for, now."""
     credited_minor: int = 0
@@ -102,7 +105,8 @@ class Preview(Value):
     credit_to: CreditTo | None = None
     """Where the paid part of that goes; None where nothing is credited."""
     next_invoice: Upcoming | None = None
-    """The renewal after it, once what it bills was paid; usage is not known yet."""
+    """The next invoice after it, once what it bills was paid: the renewal, usage not known yet; after a cancel at the
+    end what leaving within the commitment will cost."""
     ends_on: date | None = None
     """The first day without service, where a cancel is pending afterwards."""
 
@@ -149,15 +153,18 @@ async def preview(work: Work, command: Command) -> Preview:
         waits = any(isinstance(effect, BillChange) and effect.if_paid for effect in transition.effects)
         if_paid = waits and any([await can_be_gated(work, bill) for bill in bills])
         treatment = await treatment_now(work.session, work.row, work.at, work.rules)
-        coming = upcoming(_as_paid(transition, work.at), treatment)
+        coming = upcoming(_as_paid(transition, work.at), treatment) or await _early_exit_to_come(work)
     finally:
         work.row.state = before
+    issued = [note for bill in bills for note in bill.notes if not note.invoice.awaits_usage]
+    notes = [note.taxed.totals.total_minor for note in issued]
+    credit_to = _credit_to(transition.effects)
     claims = [bill.claim.taxed.totals.total_minor for bill in bills if bill.claim is not None]
     customer = await customer_of(work.session, work.row)
     free = await free_balance_seen(work.session, customer, before.terms.currency)
+    if not if_paid:  # else the credits come with the payment
+        free += await _becomes_balance(work, issued, credit_to)
     use = use_balance(sum(claims), free)
-    issued = (note for bill in bills for note in bill.notes if not note.invoice.awaits_usage)
-    notes = [note.taxed.totals.total_minor for note in issued]
     return Preview(
         on=local_date(work.at, before.timezone),
         status=transition.after.status,
@@ -167,7 +174,7 @@ async def preview(work: Work, command: Command) -> Preview:
         from_balance_minor=use.from_balance_minor,
         due_minor=use.to_charge_minor,
         credited_minor=-sum(notes),
-        credit_to=_credit_to(transition.effects) if notes else None,
+        credit_to=credit_to if notes else None,
         next_invoice=coming,
         ends_on=ends_on(transition.after),
     )
@@ -197,6 +204,34 @@ async def _bill(work: Work, effect: Effect) -> Bill | None:
             return Bill(claim, (), (), effect.period.start)
         case _:
             return None
+
+
+async def _becomes_balance(work: Work, notes: Sequence[Note], credit_to: CreditTo) -> int:
+    """What the credit notes add to the balance, which pays what is charged beside them."""
+    then = PayBackAs.REFUND if credit_to is CreditTo.REFUND else PayBackAs.BALANCE
+    added = [
+        await goes_to_balance(work.session, note.invoice, -note.taxed.totals.total_minor, then)
+        for note in notes
+    ]
+    return sum(added)
+
+
+async def _early_exit_to_come(work: Work) -> Upcoming | None:
+    """What the end that was asked for will bill."""
+    effect = early_exit_to_come(work.row.state)
+    if effect is None:
+        return None
+    bill = await draw_up_early_exit(work, effect)
+    if bill.claim is None:
+        return None
+    totals = bill.claim.taxed.totals
+    return Upcoming(
+        on=effect.from_day,
+        until=effect.until,
+        currency=bill.claim.currency,
+        vat_minor=totals.vat_minor,
+        total_minor=totals.total_minor,
+    )
 
 
 def _credit_to(effects: Sequence[Effect]) -> CreditTo:

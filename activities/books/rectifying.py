@@ -22,15 +22,24 @@ from activities.books.gate import Prepares
 from activities.books.issuing import buyer_of, number_invoice
 from activities.books.journal import BALANCE, MOVED, RECEIVABLE, SMALL_DIFFERENCE, book
 from activities.books.rows import entity_of, get, lock, lock_with_subscription
+from activities.books.taxing import mark_sale, treatment_of
 from activities.books.transitions import collect_invoice, settle_standing, write_off
 from activities.books.waiting import under_way, write_command
 from activities.books.work import Work
+from billing.calendar import local_date
 from billing.corrections import Rectify
 from billing.errors import InvalidInput
+from billing.exchange import to_eur_minor
+from billing.lines import Line
+from billing.subscription import CustomerKind
+from billing.tax import TaxRate, Totals, totals_by_rate
+from billing.tax_numbers import siren, vat_number
+from billing.taxation import TaxTreatment
 from billing.values import Value
 from models.ids import derived_id
 from models.parties import Address, Buyer
 from models.tables import CommandRow, CreditNote, Customer, Invoice, InvoiceStatus
+from models.tax_identity import check_buyer
 
 REASON: Final = "correction"
 """Of the new invoice; with the command's id it is part of its unique key (design 4.4)."""
@@ -68,7 +77,7 @@ async def rectify(
 
     Raises:
         NotNow: a payment is under way, a dispute is open, or a part was credited before.
-        InvalidInput: nothing changes; or the command id belongs to something else.
+        InvalidInput: nothing changes, or the data contradict each other; or the command id belongs to something else.
     """
     customer_id = (await get(session, Invoice, asked.invoice_id, field="invoice")).customer_id
     customer = await lock(
@@ -81,20 +90,22 @@ async def rectify(
         return await _answer(session, invoice, asked)
     await _check(session, invoice, asked)
     buyer = corrected_buyer(customer, asked)
+    _check_buyer(buyer, customer)
     if buyer == invoice.buyer:
         raise InvalidInput(
             "The invoice names the buyer like this already. Give what is to be corrected, such as --name.",
             field="buyer",
         )
-    if asked.update_customer:
-        for name in asked.buyer.given:
-            setattr(customer, name, getattr(buyer, name))
     work = Work(session, gateway, rules, row, at, asked.command_id)
     was = _Before.of(invoice)
     covered = [stored.covers_until for stored in await lines_of(session, invoice.id)]
-    note = await _take_back(work, invoice, asked)
-    new = await _write_new(work, invoice, buyer, note, covered)
+    taxed = await _taxed(work, invoice, customer, buyer)
+    note = await _take_back(work, invoice, asked, taxed.totals.total_minor)
+    new = await _write_new(work, invoice, buyer, note, taxed, covered)
     await _go_on(work, invoice, new, was)
+    if asked.update_customer:
+        for name in asked.buyer.given:
+            setattr(customer, name, getattr(buyer, name))
     write_command(work, asked, DONE)
     await settle_standing(work)
     return await _answer(session, invoice, asked)
@@ -119,11 +130,30 @@ class _Before(Value):
 
 
 def corrected_buyer(customer: Customer, asked: Rectify) -> Buyer:
-    """The buyer as the new invoice names it: the customer's own data, and what is corrected beside them."""
+    """The buyer as the new invoice names it: the customer's own data, and what is corrected beside them.
+
+    Raises:
+        InvalidInput: a number cannot be one; `field` names it.
+    """
     given = asked.buyer.given
     if "address" in given:
         given["address"] = Address.model_validate(given["address"])
+    for name, normal in (("vat_number", vat_number), ("siren", siren)):
+        if name in given:
+            given[name] = normal(given[name])
     return Buyer.model_validate({**dict(buyer_of(customer)), **given})
+
+
+def _check_buyer(buyer: Buyer, customer: Customer) -> None:
+    """Refuse a buyer that cannot be, as for a customer (rules 18)."""
+    kind = CustomerKind(buyer.kind)
+    if buyer.vat_number and kind is CustomerKind.CONSUMER:
+        raise InvalidInput(
+            "A consumer has no VAT number. If they are a business, say so first, and then rectify: "
+            f"relance tax set --customer {customer.id} --kind business",
+            field="vat_number",
+        )
+    check_buyer(kind, vat_number=buyer.vat_number, siren=buyer.siren, address=buyer.address)
 
 
 async def _check(session: AsyncSession, invoice: Invoice, asked: Rectify) -> None:
@@ -140,7 +170,44 @@ async def _check(session: AsyncSession, invoice: Invoice, asked: Rectify) -> Non
         )
 
 
-async def _take_back(work: Work, invoice: Invoice, asked: Rectify) -> CreditNote:
+class _Taxed(Value):
+    """What the new invoice bills."""
+
+    treatment: TaxTreatment | None
+    lines: tuple[tuple[Line, TaxRate, int], ...]
+    """With the net of each."""
+    totals: Totals
+
+
+async def _taxed(work: Work, old: Invoice, customer: Customer, buyer: Buyer) -> _Taxed:
+    """The lines of the old invoice, taxed as they were, or by the corrected data where those decide otherwise.
+
+    The question is the same for both, on the day of the old invoice: what else changed since then, a rate or the
+    threshold, does not count.
+    """
+    billed = await lines_of(work.session, old.id)
+    was = await _treatment(work, old, customer, old.buyer)
+    treatment = await _treatment(work, old, customer, buyer)
+    if treatment.taxes_like(was):
+        lines = tuple((stored.line, stored.rate, stored.net_minor) for stored in billed)
+        return _Taxed(treatment=old.treatment, lines=lines, totals=old.totals)
+    rates = [treatment.rate_for(stored.line.tax_class) for stored in billed]
+    amounts = [(stored.line.amount_minor, rate) for stored, rate in zip(billed, rates, strict=True)]
+    taxed = totals_by_rate(amounts, tax_included=old.tax_included)
+    found = zip([stored.line for stored in billed], rates, taxed.net_minor, strict=True)
+    return _Taxed(treatment=treatment, lines=tuple(found), totals=taxed.totals)
+
+
+async def _treatment(work: Work, old: Invoice, customer: Customer, buyer: Buyer) -> TaxTreatment:
+    """How the sale is taxed if the customer is this buyer."""
+    given = {name: getattr(customer, name) for name in Customer.model_fields}
+    facts = {name: getattr(buyer, name) for name in ("kind", "vat_number", "siren", "address")}
+    entity = await entity_of(work.session, old)
+    on = old.issued_on or local_date(work.at, entity.timezone)
+    return await treatment_of(work.session, entity, Customer(**given | facts), on, work.rules)
+
+
+async def _take_back(work: Work, invoice: Invoice, asked: Rectify, new_total_minor: int) -> CreditNote:
     credited, lines = await take_all_back(work.session, invoice)
     return await write_credit_note(
         work.session,
@@ -152,17 +219,17 @@ async def _take_back(work: Work, invoice: Invoice, asked: Rectify) -> CreditNote
         reason=asked.reason or "the buyer's data were corrected",
         at=work.at,
         rules=work.rules,
-        moves=True,
+        moves_minor=new_total_minor,
         by=asked.by,
         tells=True,
     )
 
 
 async def _write_new(
-    work: Work, old: Invoice, buyer: Buyer, note: CreditNote, covered: Sequence[date | None]
+    work: Work, old: Invoice, buyer: Buyer, note: CreditNote, taxed: _Taxed, covered: Sequence[date | None]
 ) -> Invoice:
-    billed = await lines_of(work.session, old.id)
-    small = min(old.small_difference_minor, note.unfunded_minor)
+    total_minor = taxed.totals.total_minor
+    small = min(old.small_difference_minor, note.unfunded_minor, total_minor - note.moved_minor)
     taken_over = {name: getattr(old, name) for name in Invoice.model_fields if name not in _ITS_OWN}
     new = Invoice(
         **taken_over,
@@ -174,14 +241,15 @@ async def _write_new(
         small_difference_minor=small,
     )
     new.in_arrears = False
+    _tax(new, taxed)
     work.session.add(new)
     await work.session.flush()
-    lines = [WrittenLine(stored.line, stored.rate, stored.net_minor) for stored in billed]
+    lines = [WrittenLine(*line) for line in taxed.lines]
     write_lines(work.session, document_id=new.id, invoice_id=new.id, lines=lines)
     await work.session.flush()
     for stored, before in zip(await lines_of(work.session, new.id), covered, strict=True):
         stored.covers_until = before
-    await number_invoice(work.session, work.row, new, work.at, work.rules, buyer=buyer)
+    # First, so that the balance which numbering sets aside is without what moves.
     book(
         work.session,
         await entity_of(work.session, new),
@@ -193,10 +261,23 @@ async def _write_new(
             RECEIVABLE: -note.moved_minor - small,
         },
         at=work.at,
-        on=new.issued_on,
+        on=note.issued_on,
     )
+    await number_invoice(work.session, work.row, new, work.at, work.rules, buyer=buyer)
     new.balance_minor += min(old.balance_minor, note.moved_minor)
     return new
+
+
+def _tax(new: Invoice, taxed: _Taxed) -> None:
+    """Write what it bills, where that is not what the old one billed."""
+    if taxed.treatment is None or taxed.treatment == new.treatment:
+        return
+    new.treatment, new.totals = taxed.treatment, taxed.totals
+    new.net_minor, new.vat_minor = taxed.totals.net_minor, taxed.totals.vat_minor
+    new.total_minor = taxed.totals.total_minor
+    mark_sale(new, taxed.treatment)
+    if new.exchange_rate is not None:
+        new.vat_eur_minor = to_eur_minor(new.vat_minor, new.currency, new.exchange_rate)
 
 
 async def _go_on(work: Work, old: Invoice, new: Invoice, was: _Before) -> None:

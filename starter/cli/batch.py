@@ -55,6 +55,8 @@ def object_in(text: bytes, *, example: str) -> dict[str, object]:
         request = json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError):
         raise InvalidInput("The line is not JSON. Write one JSON object on each line.") from None
+    except ArithmeticError:
+        raise InvalidInput("A number in the line is too large or too small to be read.") from None
     if not isinstance(request, dict):
         raise InvalidInput(f"The line is not a JSON object. Write {example}.")
     return request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from billing.calendar import Alignment, Interval, Schedule
 from billing.errors import InvalidInput
-from billing.money import exponent
+from billing.money import exponent, plain_number
 from billing.prices import Price, PricingModel
 from billing.quote import Quote, quote_cancel, quote_change
 from billing.tax import TaxRate
@@ -26,6 +26,7 @@ from starter.cli.inputs import read_date
 app = typer.Typer(invoke_without_command=True)
 
 MOST_TAX_PERCENT = 100
+MOST_TAX_PLACES = 6
 _EXAMPLE = (
     '{"currency": "EUR", "every": "1month", "anchor": "2027-04-01", "tax_percent": 20, '
     '"old": {"unit_amount": 2900}, "new": {"unit_amount": 7900}, "change_on": "2027-04-16"}'
@@ -75,8 +76,7 @@ class Side(Value):
 
     def terms(self, role: str, request: QuoteRequest) -> Terms:
         """Terms with this one price; an error names the key that is wrong."""
-        decimals = self.unit_amount_decimal is not None
-        minor = self.unit_amount_decimal if self.unit_amount_decimal is not None else self.unit_amount
+        minor = self.unit_amount_decimal if self.unit_amount_decimal is not None else self.unit_amount or 0
         try:
             return Terms(
                 plan_id=role,
@@ -88,17 +88,22 @@ class Side(Value):
                     Price(
                         id=role,
                         model=PricingModel.PER_UNIT,
-                        unit_amount=Decimal(minor or 0).scaleb(-exponent(request.currency)),
+                        unit_amount=_exact_major(Decimal(minor), request.currency),
                     ),
                 ),
                 quantity=self.quantity,
             )
         except InvalidInput as refused:
-            if refused.field == "unit_amount" and decimals:
-                refused.field = "unit_amount_decimal"
-            if refused.field in Side.model_fields:
-                refused.field = f"{role}.{refused.field}"
+            refused.field = self._key_of(refused.field, role)
             raise
+
+    def _key_of(self, field: str | None, role: str) -> str | None:
+        """The key of the request that gave a field of the terms its value."""
+        if field == "unit_amount" and self.unit_amount_decimal is not None:
+            return f"{role}.unit_amount_decimal"
+        if field == "every" and self.every is None:
+            return field
+        return f"{role}.{field}" if field in Side.model_fields else field
 
 
 class QuoteRequest(Value):
@@ -154,6 +159,10 @@ class QuoteRequest(Value):
         percent = _decimal(value, field="tax_percent", kinds=(str, int, Decimal))
         if not 0 <= percent <= MOST_TAX_PERCENT:
             raise InvalidInput(f"{percent} % is no tax. Give 0 to {MOST_TAX_PERCENT}.", field="tax_percent")
+        if -int(percent.as_tuple().exponent) > MOST_TAX_PLACES:
+            raise InvalidInput(
+                f"{percent} % has too many decimals. Give at most {MOST_TAX_PLACES}.", field="tax_percent"
+            )
         return percent
 
     @field_validator("old", "new", mode="before")
@@ -210,13 +219,16 @@ def _interval(value: object) -> Interval:
 def _decimal(value: object, *, field: str, kinds: tuple[type, ...]) -> Decimal:
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise InvalidInput(f'{field} must be a number, as a string such as "5.5".', field=field)
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
+    number = plain_number(value) if isinstance(value, str) else Decimal(str(value))
+    if number is None:
         raise InvalidInput(f'{value!r} is no number. Give one such as "5.5".', field=field)
     return number
+
+
+def _exact_major(minor: Decimal, currency: str) -> Decimal:
+    """Minor units in major ones, with every digit: whether there are too many is looked at afterwards."""
+    sign, digits, power = minor.as_tuple()
+    return Decimal((sign, digits, int(power) - exponent(currency)))
 
 
 def _answer(given: dict[str, object]) -> Quote:

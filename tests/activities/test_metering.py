@@ -5,18 +5,23 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import pytest
+from pydantic import ValidationError
 from sqlmodel import col, select
 from support import factories
+from support.bookkeeping import signs_up
 from support.metered import BASE, CALLS
+from support.priced import plan
 
 from activities.books.config import BookRules
 from activities.books.issuing import write_invoice
-from activities.books.metering import close_usage
+from activities.books.metering import UsageReport, close_usage
 from activities.books.steps import apply_command
 from activities.books.transitions import collect_invoice
 from activities.books.work import Work
 from activities.stripe_gateway import StripeGateway
 from billing.commands import Cancel, When
+from billing.errors import InvalidInput
 from models.boundary import CommandOrder
 from models.database import Database
 from models.tables import (
@@ -104,3 +109,35 @@ async def test_a_period_that_costs_zero_is_still_an_invoice(database: Database) 
         issue = factories.issue(factories.JANUARY, terms=terms)
         invoice = await write_invoice(session, anna.subscription, issue, CLOSES, BookRules())
         assert (invoice.number, invoice.status) == ("F-000001", InvoiceStatus.PAID)
+
+
+DEAR = CALLS.model_copy(update={"unit_amount": Decimal(999_999_999)})
+
+
+async def test_usage_that_no_invoice_could_bill_is_refused_when_it_is_reported(
+    sqlite_database: Database,
+) -> None:
+    """10,000 at 999,999,999.00 each are 9,999,999,990,000.00; with one more, above 10,000,000,000,000.00."""
+    books = await signs_up(sqlite_database, plan(DEAR))
+    await books.uses("10000", event_id="a")
+    with pytest.raises(InvalidInput, match="more than an invoice can bill") as refused:
+        await books.uses("1", event_id="b")
+    assert refused.value.field == "quantity"
+    await books.uses("-1", event_id="c")
+    await books.uses("1", event_id="d")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"event_id": ""}, "event_id"),
+        ({"event_id": "x" * 101}, "event_id"),
+        ({"at": datetime(2027, 1, 4)}, "at"),  # noqa: DTZ001 - one without a zone is what is refused
+    ],
+    ids=["no id", "long id", "no zone"],
+)
+def test_a_report_that_cannot_be_names_its_field(wrong: dict[str, object], field: str) -> None:
+    given = {"event_id": "a", "meter": "calls", "quantity": "1"}
+    with pytest.raises(ValidationError) as refused:
+        UsageReport.model_validate(given | wrong)
+    assert refused.value.errors()[0]["loc"] == (field,)

@@ -47,6 +47,7 @@ async def test_prices_are_shown_with_tax_to_whoever_pays_it_and_cannot_deduct_it
     async with sqlite_database.write() as session:
         anna = await factories.someone(session)
         anna.customer.kind, anna.customer.address = kind.value, address
+        anna.customer.siren = "" if kind is CustomerKind.CONSUMER else "552100554"
         invoice = await write_invoice(
             session, anna.subscription, factories.issue(terms=WITH_TAX), NEW_YEAR, BookRules()
         )

@@ -77,16 +77,16 @@ def test_a_short_demo_ends_by_itself_and_the_books_agree(tmp_path: Path) -> None
     assert process.returncode == 0, said
     lines = [line.rstrip() for line in said.splitlines()]
     assert [line for line in lines if line.startswith("2027-")] == [
-        "2027-02-01  Northwind Robotics    signs up for pro-monthly, invoice 58.80, paid 58.80, active",
+        "2027-02-01  Northwind Robotics    signs up for pro-monthly, invoice 49.00, paid 49.00, active",
         "2027-02-15  Librairie du Canal    signs up for pro-bimonthly, invoice 114.00, paid 114.00, active",
-        "2027-03-01  Northwind Robotics    invoice 58.80, declined: insufficient funds, past_due, mail payment_failed",
+        "2027-03-01  Northwind Robotics    invoice 49.00, declined: insufficient funds, past_due, mail payment_failed",
         "2027-03-02  Northwind Robotics    declined: insufficient funds",
-        "2027-03-04  Northwind Robotics    paid 58.80, active",
+        "2027-03-04  Northwind Robotics    paid 49.00, active",
     ]
     summed = [line.split() for line in lines]
-    assert ["404.40", "404.40", "0.00", "0.00", "0.00", "0.00"] in summed
-    assert ["the", "first", "charge", "4", "345.60", "EUR"] in summed
-    assert ["retry", "2", "1", "58.80", "EUR"] in summed
+    assert ["375.00", "375.00", "0.00", "0.00", "0.00", "0.00"] in summed
+    assert ["the", "first", "charge", "4", "326.00", "EUR"] in summed
+    assert ["retry", "2", "1", "49.00", "EUR"] in summed
     assert "Nobody was lost to a failed payment." in lines
     assert "  They agree, to the cent." in lines
     portals = [line.partition(": ")[0].strip() for line in lines if "/portal/open/" in line]

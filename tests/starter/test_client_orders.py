@@ -16,7 +16,7 @@ from models.parties import Address, Contact
 from models.tables import Customer, LegalEntity, PaymentMethod, Plan
 from settings import Settings, SettingsProblem
 from starter.client import RelanceClient
-from starter.orders import NewCustomer, NewEntity, NewPlan
+from starter.orders import NewCoupon, NewCustomer, NewEntity, NewPlan
 from starter.problems import AlreadyExists, MethodRefused
 
 PARIS = Address(line1="12 rue de la Paix", postal_code="75002", city="Paris", country="FR")
@@ -194,3 +194,31 @@ async def test_what_is_not_named_well_is_not_found(client: RelanceClient) -> Non
     assert refusal.value.code == "not_found"
     with pytest.raises(RelanceError, match="There is no subscription nothing"):
         await client.show("nothing")
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"amount": "0.001", "currency": "EUR"}, "amount"),
+        ({"amount": "5.5", "currency": "JPY"}, "amount"),
+        ({"percent": "33.3333333"}, "percent"),
+        ({"percent": "20", "expires_on": "2020-01-01"}, "expires_on"),
+    ],
+    ids=["part of a cent", "part of a yen", "seven decimals", "past"],
+)
+async def test_a_coupon_that_takes_nothing_off_anybody_is_refused(
+    client: RelanceClient, given: dict[str, str], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await client.coupons.create(NewCoupon.model_validate({"code": "SPRING", **given}))
+    assert refused.value.field == field
+    assert await client.coupons.list() == []
+
+
+async def test_a_coupon_with_cents_and_a_day_to_come_is_put_on_offer(client: RelanceClient) -> None:
+    for code, given in (
+        ("CENT", {"amount": "0.01", "currency": "EUR", "expires_on": "9999-12-31"}),
+        ("THIRD", {"percent": "33.333333"}),
+    ):
+        await client.coupons.create(NewCoupon.model_validate({"code": code, **given}))
+    assert {coupon.reference for coupon in await client.coupons.list()} == {"CENT", "THIRD"}

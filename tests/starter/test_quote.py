@@ -129,6 +129,15 @@ def test_what_is_the_same_on_both_sides_is_shown_and_nets_to_nothing(ask: Ask) -
         ({"tax_percent": 130}, "tax_percent"),
         ({"tax_percent": "much"}, "tax_percent"),
         ({"tax_percent": True}, "tax_percent"),
+        ({"tax_percent": "1_0"}, "tax_percent"),
+        ({"tax_percent": "5.5000001"}, "tax_percent"),
+        ({"old": {"unit_amount_decimal": "1_000"}}, "old.unit_amount_decimal"),
+        ({"old": {"unit_amount_decimal": "\uff11\uff12"}}, "old.unit_amount_decimal"),
+        ({"old": {"unit_amount_decimal": " 1000 "}}, "old.unit_amount_decimal"),
+        ({"old": {"unit_amount_decimal": "1e3"}}, "old.unit_amount_decimal"),
+        ({"old": {"unit_amount_decimal": f"2900.{'0' * 31}1"}}, "old.unit_amount_decimal"),
+        ({"every": "5month", "alignment": "calendar"}, "every"),
+        ({"alignment": "calendar", "new": {"unit_amount": 1, "every": "5month"}}, "new.every"),
     ],
 )
 def test_bad_input_names_its_field_and_the_next_line_is_answered(
@@ -148,6 +157,20 @@ def test_what_is_no_object_is_refused(ask: Ask) -> None:
     assert status == 1
     assert [set(answer) for answer in answers[:4]] == [{"error"}] * 4
     assert answers[4]["total"] == 3000
+
+
+def test_a_number_that_no_decimal_holds_does_not_end_the_batch(ask: Ask) -> None:
+    huge = json.dumps(P1).replace('"tax_percent": 20', '"tax_percent": 1e99999999999999999999')
+    status, (bad, good), _ = ask(huge, P1)
+    assert (status, bad["error"]["field"]) == (1, None)
+    assert bad["error"]["message"] == "A number in the line is too large or too small to be read."
+    assert good["total"] == 3000
+
+
+def test_decimals_are_counted_to_the_last_figure(ask: Ask) -> None:
+    """Of EUR, ten places of a minor unit: 0.0000000001 cents of 2,900.0000000001."""
+    _, (answer,), _ = ask(P1 | {"old": {"unit_amount_decimal": "2900.0000000001"}})
+    assert [line["amount"] for line in answer["lines"]] == [-1450, 3950]
 
 
 def test_one_bad_request_is_an_error_on_standard_error(ask: Ask) -> None:

@@ -19,13 +19,17 @@ from activities.books.config import BookRules
 from activities.books.correcting import NotNow, begin_correction
 from activities.books.exchanging import load_rates
 from activities.books.gate import GateRefused, begin_attempt
+from activities.books.metering import UsageReport, record_usage
 from activities.books.outcomes import record_outcome
+from activities.books.previewing import Preview, preview
+from activities.books.rectifying import Rectified, rectify
 from activities.books.refunding import record_refund
 from activities.books.steps import apply_command, take_step
+from activities.books.work import Work
 from activities.gateway import Charge, PreparedRequest
 from activities.stripe_requests import prepare
 from billing.commands import Command
-from billing.corrections import Correction
+from billing.corrections import Correction, NewBuyer, Rectify
 from billing.effects import TermsChange
 from billing.errors import InvalidInput
 from billing.exchange import DayRate
@@ -38,6 +42,7 @@ from models.boundary import CommandOrder, StepOrder
 from models.database import Database
 from models.tables import (
     CreditNote,
+    Customer,
     Invoice,
     InvoiceLine,
     PaymentAttempt,
@@ -158,6 +163,39 @@ class Bookkeeping:
         except (NotNow, InvalidInput):
             return False
         return True
+
+    async def knows(self, **facts: object) -> None:
+        """What the seller knows of the customer from now on."""
+        async with self._write() as session:
+            customer = await session.get_one(Customer, self.customer_id)
+            for name, value in facts.items():
+                setattr(customer, name, value)
+
+    async def uses(
+        self, quantity: str, meter: str = "calls", *, event_id: str, at: datetime | None = None
+    ) -> None:
+        """A backend reports what was used."""
+        async with self._write() as session:
+            row = await session.get_one(SubscriptionRow, self.subscription_id)
+            report = UsageReport(event_id=event_id, meter=meter, quantity=Decimal(quantity), at=at)
+            await record_usage(session, row, [report], self.at)
+
+    async def previews(self, command: Command) -> Preview:
+        """What a command would bill."""
+        async with self.database.read() as session:
+            row = await session.get_one(SubscriptionRow, self.subscription_id)
+            return await preview(Work(session, Preparing(), RULES, row, self.at, command.command_id), command)
+
+    async def rectifies(self, invoice_id: str, **buyer: object) -> Rectified:
+        """Replace an invoice by one with corrected data of the buyer, and keep them."""
+        asked = Rectify(
+            command_id="right",
+            invoice_id=invoice_id,
+            buyer=NewBuyer.model_validate(buyer),
+            update_customer=True,
+        )
+        async with self._write() as session:
+            return await rectify(session, Preparing(), RULES, asked, at=self.at)
 
     async def passes(self, days: int) -> None:
         """Let days pass; what the subscription does by itself is left to `takes_step`."""

@@ -69,6 +69,11 @@ from worker import build_workers
 PARIS = ZoneInfo("Europe/Paris")
 SETTLE_SECONDS = 100.0
 RESTS_IN_A_ROW = 2
+COMPANY: dict[str, Any] = {
+    "siren": "987654324",
+    "address": Address(line1="20 quai de Valmy", postal_code="75010", city="Paris", country="FR"),
+}
+"""What the law wants of a buyer in France who is no consumer."""
 AN_IBAN = "AT611904300234573201"
 STRIDE = timedelta(days=20)
 """How far the time-skipping server is sent at once: a call to it ends after half a minute, wherever it is by then."""
@@ -364,6 +369,7 @@ class Life(ABC):
             NewCustomer(
                 reference=reference,
                 kind=kind,
+                **({} if kind is CustomerKind.CONSUMER else COMPANY),
                 name=reference.title(),
                 contacts=(Contact(email=f"{reference}@example.com"),),
                 clock=self.clock_id,
