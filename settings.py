@@ -282,6 +282,10 @@ class Settings(BaseSettings):
     private_webhook_addresses: bool = False
     """Whether events may be sent to this machine and its private network. The sandbox allows it."""
 
+    webhook_log_days: int = Field(default=30, ge=0, le=3660)
+    """Days for which the log of deliveries to webhook endpoints is kept; 0 is for ever. What is still to be sent, or
+    was given up, stays in it."""
+
     sandbox: Path | None = None
     """Folder of the running sandbox that this configuration belongs to. The sandbox sets it, nobody else."""
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from sqlmodel import col, select
 
 from activities.books import lanes
+from activities.books.delivery_log import AT_ONCE, forget_tries
 from activities.books.lanes import Claim, Due
 from activities.books.publishing import is_any_unpublished, publish
 from activities.books.rows import lock
@@ -39,6 +40,7 @@ SIDE_BY_SIDE: Final = 4
 IN_A_ROW: Final = 50
 """Events of one subscription that are sent before others have their turn."""
 LOOK_SECONDS: Final = 0.5
+FORGET_EVERY: Final = timedelta(hours=1)
 LINGER_SECONDS: Final = 2.0
 """How long what is under way is waited for at the end of a round."""
 
@@ -52,12 +54,14 @@ class DeliveryRules:
         mail_from: the sender of the mail to an endpoint's owner.
         allow_private: whether events may be sent to this machine and its network.
         in_sandbox: marks mails as tests.
+        log_kept_for: how long tries are kept in the log; None is for ever.
     """
 
     secret_key: str
     mail_from: str | None = None
     allow_private: bool = False
     in_sandbox: bool = False
+    log_kept_for: timedelta | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> DeliveryRules:
@@ -71,6 +75,7 @@ class DeliveryRules:
             mail_from=settings.mail_from,
             allow_private=settings.private_webhook_addresses,
             in_sandbox=settings.sandbox is not None,
+            log_kept_for=timedelta(days=settings.webhook_log_days) if settings.webhook_log_days else None,
         )
 
 
@@ -104,6 +109,7 @@ class Deliveries:
         self._paces: dict[str, Pace] = {}
         self._mails = Pace()
         self._serving: dict[str, asyncio.Task[int]] = {}
+        self._forgot_at: datetime | None = None
 
     async def publish(self) -> int:
         """Give what is committed its place among all events.
@@ -128,6 +134,28 @@ class Deliveries:
         done = await asyncio.gather(*(self._serve(endpoint_id) for endpoint_id in behind))
         await self._tell_owners()
         return sum(done)
+
+    async def forget(self) -> int:
+        """Let go of what the log has kept for long enough.
+
+        Returns:
+            How many tries.
+        """
+        if self._rules.log_kept_for is None:
+            return 0
+        before, done = self._now() - self._rules.log_kept_for, 0
+        while True:
+            async with self._database.write() as session:
+                forgotten = await forget_tries(session, before=before)
+            done += forgotten
+            if forgotten < AT_ONCE:
+                return done
+
+    async def _forget_now_and_then(self) -> None:
+        now = self._now()
+        if self._forgot_at is None or now - self._forgot_at >= FORGET_EVERY:
+            self._forgot_at = now
+            await self.forget()
 
     @asynccontextmanager
     async def meanwhile(self) -> AsyncIterator[None]:
@@ -155,6 +183,7 @@ class Deliveries:
                     if endpoint_id not in self._serving:
                         self._begin_to_serve(endpoint_id, stop)
                 await self._tell_owners()
+                await self._forget_now_and_then()
             except Exception:  # the database is away; mails go on, and so does this
                 logger.exception("Events could not be looked for; trying again.")
             if not published:

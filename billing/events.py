@@ -152,6 +152,10 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
         says="Another plan or quantity is planned for the period's end.", data={"to": "Max"}
     ),
     "subscription.change_undone": EventKind(says="A planned change is taken back."),
+    "subscription.change_waiting": EventKind(
+        says="A change was asked for that is made when what it bills is paid.",
+        data={"to": "Max", "invoice": _INVOICE["invoice"], "command": "cmd_6b3n0z8w1t5m8c1x7q2k9d4v"},
+    ),
     "subscription.change_dropped": EventKind(
         says="A change that waited for its payment was not paid, and is not made.",
         data={"invoice": _INVOICE["invoice"]},
@@ -164,6 +168,14 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
         says="A fixed term will renew; the customer may still leave.", data={"renews_on": "2028-01-31"}
     ),
     "subscription.coupon_added": EventKind(says="A coupon was added.", data={"coupon": "cpn_spring"}),
+    "subscription.command_refused": EventKind(
+        says="A command that had been accepted could not be carried out when its turn came; nothing was changed.",
+        data={
+            "command": "cmd_6b3n0z8w1t5m8c1x7q2k9d4v",
+            "kind": "change_plan",
+            "reason": "It is canceled already.",
+        },
+    ),
     "subscription.parked": EventKind(says="It waits for a person; service goes on."),
     "subscription.unparked": EventKind(says="A person let it go on."),
     # What is billed
@@ -227,6 +239,15 @@ CATALOGUE: Final[Mapping[str, EventKind]] = {
         says="A transfer that was recorded by mistake is undone.", data={**_INVOICE, **_TRANSFER}
     ),
     "payment_method.replaced": EventKind(says="The customer gave another payment method.", data=_METHOD),
+    "payment_method.backup_set": EventKind(
+        says="The customer agreed that another card stands in where the one that is charged is dead.",
+        data=_METHOD,
+    ),
+    "payment_method.backup_dropped": EventKind(says="Nothing stands in any more.", data=_METHOD),
+    "payment_method.removed": EventKind(
+        says="A payment method was taken away; a backup may have taken its place.",
+        data={**_METHOD, "takes_over": None},
+    ),
     "payment_method.expiring": EventKind(
         says="The card expires soon, or before a charge that is known.", data={"expires_on": "2027-03-31"}
     ),

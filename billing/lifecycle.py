@@ -427,7 +427,8 @@ def _as_active(sub: Subscription) -> Subscription:
 
 def unpark(sub: Subscription, starts: tuple[date, ...] | None) -> Transition:
     """A person resumes a parked subscription; drafts of missed periods are issued or dropped (rules 4)."""
-    after = sub.model_copy(update={"parked": None})
+    told = sub.parked.access_until if sub.parked is not None else None
+    after = sub.model_copy(update={"parked": None, "access_told_until": told})
     return Transition(after, (DecideDrafts(starts), Emit("subscription.unparked")))
 
 

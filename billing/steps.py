@@ -29,13 +29,19 @@ class StepKind(StrEnum):
     GIVE_UP = "give_up"
     NOTIFY = "notify"
     CLOSE_USAGE = "close_usage"
+    MOVE_ACCESS_ON = "move_access_on"
     WAIT = "wait"
     """Nothing by itself: somebody else has to move."""
 
     @property
     def closes_run(self) -> bool:
         """Whether the workflow continues as new after it: one run is one billing period."""
-        return self not in (StepKind.NOTIFY, StepKind.CLOSE_USAGE, StepKind.WAIT)
+        return self not in (
+            StepKind.NOTIFY,
+            StepKind.CLOSE_USAGE,
+            StepKind.MOVE_ACCESS_ON,
+            StepKind.WAIT,
+        )
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,11 @@ class Step:
         """What identifies a notice among those of its period."""
         return f"{self.notice}:{self.occurrence}"
 
+    @property
+    def for_people(self) -> Step:
+        """Whoever reads what comes next of a parked subscription wants to know for what it waits."""
+        return Step(StepKind.WAIT, None, self.why) if self.kind is StepKind.MOVE_ACCESS_ON else self
+
 
 def next_step(subscription: Subscription, now: datetime) -> Step:
     """The first step that is due, or the reason for which there is none.
@@ -77,7 +88,7 @@ def next_step(subscription: Subscription, now: datetime) -> Step:
 
 def _steps(sub: Subscription, now: datetime) -> list[Step]:
     if sub.parked is not None:
-        return []
+        return [Step(StepKind.MOVE_ACCESS_ON, sub.access_moves_on_at, _waits_for(sub))]
     return [*_usage_step(sub), *_steps_by_status(sub, now)]
 
 

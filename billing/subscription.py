@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field, model_validator
 
@@ -14,6 +15,10 @@ from billing.discounts import MAX_DISCOUNTS, Discount
 from billing.terms import Terms
 from billing.upgrade import SCHEMA_NUMBER, upgraded
 from billing.values import Value
+
+TOLD_AHEAD: Final = timedelta(days=1)
+"""How long before `access_until` passes a parked subscription tells a later one: deliveries take their time."""
+MOVED_ON_BY: Final = timedelta(days=7)
 
 
 class Status(StrEnum):
@@ -55,6 +60,8 @@ class Parked(Value):
     reason: str
     since: datetime
     remedy: str
+    access_until: datetime | None = None
+    """Until when backends were told to let the customer in; moved on before it has passed (U14)."""
 
 
 class Subscription(Value):
@@ -119,6 +126,8 @@ class Subscription(Value):
     """After how many days unpaid it is cancelled; 0 is never (U10)."""
     policy_ends_at: datetime | None = None
     """While past due: when the policy takes the service away, if it does."""
+    access_told_until: datetime | None = None
+    """What backends were told while it was parked: it holds until what fell due meanwhile is done (U14)."""
     ended_at: datetime | None = None
     end_reason: str | None = None
     open_invoices: tuple[str, ...] = ()
@@ -240,10 +249,19 @@ class Subscription(Value):
         if until is None:
             day = self.boundary_on or self.starts_on
             until = starts_at(day, self.timezone) + window + grace
-        if self.parked is not None:
-            while until <= at:
-                until += timedelta(days=7)
+            if until <= at and self.access_told_until is not None:
+                until = max(until, self.access_told_until)
+        if self.parked is not None and self.status is not Status.PAUSED:
+            while until - TOLD_AHEAD <= at:
+                until += MOVED_ON_BY
         return until
+
+    @property
+    def access_moves_on_at(self) -> datetime | None:
+        """When a parked subscription tells backends of a later `access_until`; the paid time of a pause just ends."""
+        if self.parked is None or self.parked.access_until is None or self.status is Status.PAUSED:
+            return None
+        return self.parked.access_until - TOLD_AHEAD
 
     def _decided_end(self) -> datetime | None:
         if self.status is Status.PAUSED:

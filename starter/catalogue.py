@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.books.rows import lock
 from activities.books.taxing import check_taxable
 from models.ids import derived_id, new_id
 from models.tables import LegalEntity, Plan
 from starter.connections import Connections
 from starter.finding import find, in_one_transaction, the_entity, with_reference
-from starter.orders import NewEntity, NewPlan
+from starter.orders import NewEntity, NewPlan, PlanChange
 from starter.policies import check_named_policy
-from starter.problems import AlreadyExists
+from starter.problems import AlreadyExists, FixedSinceStart
+
+OTHER_PLAN: Final = (
+    "Offer the new one under another reference, archive this, and move those who have it by a change "
+    "(POST /v1/subscriptions/{subscription}/change) or all at once (relance plan migrate)."
+)
+"""How a plan's terms are changed."""
+_ASKED_AS: Final = {"plan_name": "name", "interval": "every", "payment_terms_days": "payment_terms"} | {
+    "payment_terms_month_end": "payment_terms"
+}
+"""What an order calls some of the terms."""
 
 
 class Catalogue:
@@ -55,7 +67,8 @@ class Catalogue:
         """Put plans on offer, all or none. One that is there already with the same content stays as it is.
 
         Raises:
-            InvalidInput: a plan cannot be billed, or its id or reference is taken by another one.
+            InvalidInput: a plan cannot be billed, or its id is taken by another one.
+            FixedSinceStart: one of its reference is there with other terms; field names the first that differs.
         """
         for order in orders:
             order.terms(order.id or "plan_new")
@@ -74,13 +87,9 @@ class Catalogue:
             found = await with_reference(session, Plan, order.reference, entity_id=entity.id)
             existing = found[0] if found else None
         if existing is not None:
-            same = order.terms(existing.id) == existing.terms and order.name == existing.name
-            if not same or order.reference != existing.reference:
-                raise AlreadyExists(
-                    f"There is another plan {order.reference or plan_id}. A plan does not change: offer the new "
-                    "one under another reference and archive the old one.",
-                    field="reference" if order.reference else "id",
-                )
+            if order.reference != existing.reference:
+                raise AlreadyExists(f"There is another plan {plan_id}. Take another id.", field="id")
+            _check_same(existing, order)
             return existing
         await check_named_policy(session, terms)
         row = Plan(
@@ -114,6 +123,22 @@ class Catalogue:
         async with self._to.database.read() as session:
             return await find(session, Plan, key, field="plan")
 
+    async def update_plan(self, key: str, change: PlanChange) -> Plan:
+        """Change what a plan has beside its terms.
+
+        Raises:
+            NotFound: there is no such plan.
+        """
+        async with self._to.database.write() as session:
+            found = await find(session, Plan, key, field="plan")
+            plan = await lock(session, Plan, found.id, field="plan")
+            if change.custom is not None:
+                plan.custom = change.custom
+            if change.archived is not None:
+                now = await self._to.now(session, None)
+                plan.archived_at = (plan.archived_at or now) if change.archived else None
+            return plan
+
     async def archive_plan(self, key: str, *, entity: str | None = None) -> Plan:
         """Take a plan off the offer. Subscriptions that have it keep it.
 
@@ -124,6 +149,30 @@ class Catalogue:
             plan = await find(session, Plan, key, field="plan", entity_id=entity)
             plan.archived_at = plan.archived_at or await self._to.now(session, None)
             return plan
+
+
+def _check_same(plan: Plan, order: NewPlan) -> None:
+    """Metadata and whether it is on offer are changed by `update_plan`; the rest never."""
+    wanted = order.terms(plan.id)
+    fields = [
+        name for name in type(wanted).model_fields if getattr(wanted, name) != getattr(plan.terms, name)
+    ]
+    if not fields:
+        return
+    different = list(dict.fromkeys(_asked_as(name, order) for name in fields))
+    raise FixedSinceStart(
+        f"There is another plan {plan.reference or plan.id}: its {', '.join(different)} "
+        f"{'is' if len(different) == 1 else 'are'} not the same, and a plan's terms do not change.",
+        field=different[0],
+        remedy=OTHER_PLAN,
+    )
+
+
+def _asked_as(name: str, order: NewPlan) -> str:
+    """What an order calls one of the terms."""
+    if name == "prices" and order.amount is not None:
+        return "amount"
+    return _ASKED_AS.get(name, name)
 
 
 def _plan_id(entity_id: str, reference: str | None) -> str:

@@ -49,7 +49,16 @@ from starter.imports import Imports
 from starter.late_payments import LatePayments
 from starter.listing import Listing
 from starter.mandates import MandateGiven, Mandates
-from starter.orders import CustomerChange, NewCustomer, NewEntity, NewPlan, NewSubscription
+from starter.orders import (
+    Custom,
+    CustomerChange,
+    NewCustomer,
+    NewEntity,
+    NewPlan,
+    NewSubscription,
+    PlanChange,
+)
+from starter.outcomes import Outcomes
 from starter.overview import Overview
 from starter.payment_methods import MethodSet, PaymentMethods
 from starter.payments import Payments
@@ -84,20 +93,20 @@ if TYPE_CHECKING:
 class RelanceClient(Commands):
     """Everything that a backend, the command line, the API and the portal ask of Relance.
 
-    Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give
-    your own to be able to repeat it after a lost answer. What concerns one thing alone is an attribute: VAT in
-    `taxes`, files of documents and what the law wants on them in `documents`, credits and other corrections of
-    issued invoices in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used
-    in `usage`, what a customer may use in `entitlements`, other prices for those who have a plan in
-    `plan_migrations`, what a person decides about a chase in `steering`, dunning policies in `policies`, figures in
-    `reports`, keys to the HTTP API in `api_keys`, lists by the page in `listing`, which payment method is charged
-    and which stands in for it in `methods`, SEPA mandates in `mandates`, money that is held, goes back or is
-    disputed in `payments`, bank transfers in `transfers`, what late payment costs in `late_payments`, what comes
-    from another billing system in `imports`, what happened in `events`, and where that is sent in
-    `webhook_endpoints`, the provider's own page on which a customer saves a payment method in `hosted_pages`, ways
-    into the portal in `portal_sessions`, ways to sign up in `signup_sessions` and what is done on their page in
-    `signups`, what a customer has to hear about payments that failed in `troubles`,
-    ending a contract without signing in in `terminations`.
+    Things are named by our id or by the caller's reference. A command without `command_id` gets a new one: give your
+    own to be able to repeat it after a lost answer. What concerns one thing alone is an attribute: VAT in `taxes`,
+    files of documents and what the law wants on them in `documents`, credits and other corrections of issued invoices
+    in `corrections`, the books as files in `books`, discounts on offer in `coupons`, what was used in `usage`, what
+    became of a command in `outcomes`, what a customer may use in `entitlements`, other prices for those who have a
+    plan in `plan_migrations`, what a person decides about a chase in `steering`, dunning policies in `policies`,
+    figures in `reports`, keys to the HTTP API in `api_keys`, lists by the page in `listing`, which payment method is
+    charged and which stands in for it in `methods`, SEPA mandates in `mandates`, money that is held, goes back or is
+    disputed in `payments`, bank transfers in `transfers`, what late payment costs in `late_payments`, what comes from
+    another billing system in `imports`, what happened in `events`, and where that is sent in `webhook_endpoints`, the
+    provider's own page on which a customer saves a payment method in `hosted_pages`, ways into the portal in
+    `portal_sessions`, ways to sign up in `signup_sessions` and what is done on their page in `signups`, what a
+    customer has to hear about payments that failed in `troubles`, ending a contract without signing in in
+    `terminations`.
     """
 
     def __init__(
@@ -124,6 +133,7 @@ class RelanceClient(Commands):
         super().__init__(Subscriptions(self.connections), Previews(self.connections))
         self._reading = Reading(self.connections)
         self._clocks = Clocks(self.connections)
+        self.outcomes = Outcomes(self.connections)
         self.taxes = Taxes(self.connections)
         self.documents = Documents(self.connections)
         self.corrections = Corrections(self.connections)
@@ -200,6 +210,10 @@ class RelanceClient(Commands):
         """A plan; see `Catalogue.find_plan`."""
         return await self._catalogue.find_plan(plan)
 
+    async def update_plan(self, plan: str, change: PlanChange) -> Plan:
+        """Change what a plan has beside its terms; see `Catalogue.update_plan`."""
+        return await self._catalogue.update_plan(plan, change)
+
     async def archive_plan(self, plan: str) -> Plan:
         """Take a plan off the offer; see `Catalogue.archive_plan`."""
         return await self._catalogue.archive_plan(plan)
@@ -253,9 +267,13 @@ class RelanceClient(Commands):
 
     # Subscriptions; what is asked of a running one is in `Commands`
 
-    async def start_subscription(self, order: NewSubscription) -> Started:
+    async def start_subscription(self, order: NewSubscription, *, or_describe: bool = False) -> Started:
         """Start a subscription; the same id or reference twice is one; see `Subscriptions.start`."""
-        return await self._subscriptions.start(order)
+        return await self._subscriptions.start(order, or_describe=or_describe)
+
+    async def describe_subscription(self, subscription: str, custom: Custom) -> SubscriptionRow:
+        """Other metadata; see `Subscriptions.describe`."""
+        return await self._subscriptions.describe(subscription, custom)
 
     async def settle_payment(
         self,

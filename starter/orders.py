@@ -197,6 +197,14 @@ class NewPlan(Value):
         return Price(id="base", model=model, unit_amount=self.amount or Decimal(0))
 
 
+class PlanChange(Value):
+    """What is new about a plan beside its terms, which never change. None leaves it as it is."""
+
+    custom: Custom | None = None
+    archived: bool | None = None
+    """Whether it is off the offer; subscriptions that have it keep it."""
+
+
 class NewCoupon(Value):
     """A coupon to put on offer."""
 

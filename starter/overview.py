@@ -361,7 +361,7 @@ async def _ahead(
     now: datetime,
 ) -> tuple[AheadView, ...]:
     sub = row.state
-    own = next_step(sub, now)
+    own = next_step(sub, now).for_people
     steps = [_ahead_view(own.kind.value, own.due, own.why, sub.timezone, None)]
     for invoice in reversed(invoices):
         collection = await session.get(Collection, collection_key(invoice))

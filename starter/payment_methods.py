@@ -12,11 +12,12 @@ from activities.books.chase_steps import open_collections_of
 from activities.books.mandates import is_direct_debit
 from activities.books.method_saving import charge_from_now_on, charged_for, known_method, save_method
 from activities.books.methods import (
-    forget_backup,
+    drop_as_backup,
     is_kept,
     lock_owner,
     method_of,
     subscriptions_of,
+    take_as_backup,
     take_away,
 )
 from activities.gateway import SetupFacts
@@ -215,20 +216,28 @@ class PaymentMethods:
                 raise InvalidInput(
                     "This is the default method. Make another one the default first.", field="payment_method"
                 )
-            locked.backup_method_id, locked.backup_agreed_at, locked.backup_agreed_by = row.id, now, by
+            await take_as_backup(session, locked, row, now, by=by)
             chases = await open_collections_of(session, owner.id)
         await self._tell(owner.id, tuple(chase.invoice_id for chase in chases), now)
         return _as_set(locked, row, ())
 
-    async def drop_backup(self, customer: str) -> None:
+    async def drop_backup(self, customer: str, method: str | None = None) -> None:
         """Nothing stands in for the default method any more. What was agreed to is forgotten with it.
 
+        Args:
+            customer: by id or reference.
+            method: which it is; where another one is the backup by now, nothing happens.
+
         Raises:
-            NotFound: there is no such customer.
+            NotFound: there is no such customer or method.
         """
         owner = await self._owner(customer)
         async with self._to.database.write() as session:
-            forget_backup(await lock_owner(session, owner.id))
+            locked = await lock_owner(session, owner.id)
+            key = method or locked.backup_method_id
+            if key is not None:
+                row = await method_of(session, locked, key)
+                await drop_as_backup(session, locked, row, await self._to.now(session, owner.clock_id))
 
     async def remove(self, customer: str, method: str) -> MethodRemoved:
         """Take a payment method away, here and at the provider. Removed already, nothing happens.

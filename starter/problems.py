@@ -37,6 +37,24 @@ class AlreadyExists(InvalidInput):
     """An id or reference is taken, by something that was asked for with other content."""
 
 
+class FixedSinceStart(AlreadyExists):
+    """What was asked for is there, and what differs about it is not changed by asking for it again.
+
+    Attributes:
+        remedy: the call or command that does change it.
+    """
+
+    def __init__(self, message: str, *, field: str, remedy: str) -> None:
+        super().__init__(message, field=field)
+        self.remedy = remedy
+
+    @property
+    @override
+    def code(self) -> str:
+        """That of everything that is there already."""
+        return "already_exists"
+
+
 class MethodRefused(RelanceError):
     """The bank does not let this payment method be saved. The one before stays.
 

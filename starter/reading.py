@@ -351,7 +351,7 @@ async def _first_payment(session: AsyncSession, row: SubscriptionRow) -> FirstPa
         return FirstPayment(outcome=FirstOutcome.NOT_DUE)
     attempts = select(PaymentAttempt).where(PaymentAttempt.invoice_id == invoice.id)
     newest = (await session.exec(attempts.order_by(col(PaymentAttempt.number).desc()).limit(1))).first()
-    outcome = _first_outcome(invoice, newest)
+    outcome = payment_outcome(invoice, newest)
     if outcome is None:
         return None
     declined = newest if outcome is FirstOutcome.DECLINED else None
@@ -365,7 +365,7 @@ async def _first_payment(session: AsyncSession, row: SubscriptionRow) -> FirstPa
     )
 
 
-def _first_outcome(invoice: Invoice, newest: PaymentAttempt | None) -> FirstOutcome | None:
+def payment_outcome(invoice: Invoice, newest: PaymentAttempt | None) -> FirstOutcome | None:
     """None while it is still being tried for the first time."""
     if invoice.status is InvoiceStatus.PAID:
         return FirstOutcome.PAID

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from activities.books.issuing import seller_of
 from activities.books.rows import get, lock
 from activities.books.signing_up import complete_signup
 from activities.gateway import ProviderRefused
@@ -20,7 +21,8 @@ from billing.errors import InvalidInput
 from billing.payment import Declined
 from billing.subscription import CustomerKind
 from billing.values import Value
-from models.parties import Address, Contact
+from documents.mentions import missing_of_buyer
+from models.parties import Address, Buyer, Contact
 from models.signup import SignupConsent
 from models.tables import LegalEntity, SignupSession, SubscriptionRow, TestClock
 from models.tax_identity import check_buyer, check_country
@@ -85,6 +87,7 @@ class Signups:
         """
         order = _customer(row, fields, language)
         order.check()
+        await self._check_mentions(row, order)
         reply = await self._asked(row, order.vat_number)
         fields = {**fields, "vat_number": order.vat_number, "siren": order.siren}
 
@@ -93,6 +96,20 @@ class Signups:
             written.language = language
 
         return await self._write(row.id, keep)
+
+    async def _check_mentions(self, row: SignupSession, order: NewCustomer) -> None:
+        """Ask now for what the law wants on the buyer's invoices (rules 18): the order would be refused for it."""
+        async with self._to.database.read() as session:
+            seller = await get(session, LegalEntity, row.entity_id, field="entity")
+        buyer = Buyer(
+            name=order.name,
+            kind=order.kind,
+            vat_number=order.vat_number,
+            siren=order.siren,
+            address=order.address,
+        )
+        for missing in missing_of_buyer(seller_of(seller), buyer):
+            raise InvalidInput(f"{missing.what}.", field=missing.field.rpartition(".")[2])
 
     async def speak(self, row: SignupSession, language: str) -> SignupSession:
         """Go on in another language."""

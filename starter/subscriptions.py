@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.coupons import redeem_at_start, with_coupon
-from activities.books.rows import entity_of
+from activities.books.rows import entity_of, lock
 from activities.books.standing import method_facts
 from activities.books.transitions import store
 from billing.agreed import terms_agreed
@@ -44,17 +44,16 @@ from settings import Settings
 from starter.chargeable import check_chargeable, was_tried
 from starter.connections import Connections
 from starter.executions import start_subscription
-from starter.finding import find, in_one_transaction, the_entity, with_reference
+from starter.finding import find, in_one_transaction, the_entity
 from starter.hints import COLLECTION, SUBSCRIPTION, tell
 from starter.invoiceable import check_can_be_billed, check_can_be_invoiced
-from starter.orders import NewSubscription
+from starter.orders import Custom, NewSubscription
 from starter.payment_terms import check_changed_payment_terms, check_payment_terms
 from starter.policies import check_changed_policy, check_named_policy
-from starter.problems import AlreadyExists, CommandRefused
+from starter.problems import CommandRefused
 from starter.sending import send_command
+from starter.started_as import START, check_same, existing_of, start_id
 
-START: Final = "start"
-"""Kind of the row that keeps what a start asked for, so that a second one can be compared with it."""
 APPLIED: Final = "applied"
 
 Asked = TypeVar("Asked", bound=BaseCommand)
@@ -74,11 +73,17 @@ class Subscriptions:
     def __init__(self, to: Connections) -> None:
         self._to = to
 
-    async def start(self, order: NewSubscription) -> Started:
+    async def start(self, order: NewSubscription, *, or_describe: bool = False) -> Started:
         """Start a subscription: its row first, then its workflow. Asked twice, it is one.
+
+        Args:
+            order: what it starts with.
+            or_describe: bring the metadata of one that is there to those of the order. Plan and quantity may then
+                also be what it has by now.
 
         Raises:
             InvalidInput: a value is wrong, or id or reference are taken by another subscription.
+            FixedSinceStart: it was started with other content; `field` names the first that differs.
             NotFound: no such customer or plan.
             TemporalUnreachable: nothing was written, or, past the row, asking again starts the workflow.
         """
@@ -87,7 +92,7 @@ class Subscriptions:
         temporal = await self._to.temporal()
 
         async def write(session: AsyncSession) -> tuple[SubscriptionRow, datetime, bool]:
-            return await self._write(session, order)
+            return await self._write(session, order, or_describe=or_describe)
 
         row, now, is_new = await in_one_transaction(self._to.database, write)
         if not row.state.is_over:
@@ -101,7 +106,7 @@ class Subscriptions:
         return Started(subscription_id=row.id, is_new=is_new, subscription=row.state)
 
     async def _write(
-        self, session: AsyncSession, order: NewSubscription
+        self, session: AsyncSession, order: NewSubscription, *, or_describe: bool
     ) -> tuple[SubscriptionRow, datetime, bool]:
         entity_id = (await the_entity(session, order.entity)).id if order.entity is not None else None
         customer = await find(session, Customer, order.customer, field="customer", entity_id=entity_id)
@@ -112,9 +117,12 @@ class Subscriptions:
             "customer": customer.id,
             "plan": plan.id,
         }
-        existing = await _existing(session, order, customer.entity_id)
+        existing = await existing_of(session, order, customer.entity_id)
         if existing is not None:
-            await _check_same(session, existing, asked)
+            await check_same(session, existing, asked, or_describe=or_describe)
+            if or_describe and existing.custom != order.custom:
+                existing = await lock(session, SubscriptionRow, existing.id, field="subscription")
+                existing.custom = order.custom
             return existing, now, False
         if plan.archived_at is not None:
             raise InvalidInput(f"The plan {order.plan} is no longer on offer.", field="plan")
@@ -126,7 +134,7 @@ class Subscriptions:
         row = await self._new_row(session, order, customer, terms, now)
         session.add(
             CommandRow(
-                id=_start_id(row.id),
+                id=start_id(row.id),
                 subscription_id=row.id,
                 kind=START,
                 payload=asked,
@@ -183,6 +191,18 @@ class Subscriptions:
         store(session, row, now, self._to.rules)
         session.add(row)
         return row
+
+    async def describe(self, key: str, custom: Custom) -> SubscriptionRow:
+        """Put other metadata in place of those that a subscription has, also of one that has ended.
+
+        Raises:
+            NotFound: there is no such subscription.
+        """
+        async with self._to.database.write() as session:
+            found = await find(session, SubscriptionRow, key, field="subscription")
+            row = await lock(session, SubscriptionRow, found.id, field="subscription")
+            row.custom = custom
+            return row
 
     async def tell(self, key: str, command: Asked, *, patience: float | None = None) -> Accepted:
         """Ask a subscription by an Update and wait for its answer. The same command id is carried out once.
@@ -347,10 +367,6 @@ def offset_seconds(subscription_id: str, *, window_minutes: int) -> int:
     return int.from_bytes(digest[:8]) % (window_minutes * 60)
 
 
-def _start_id(subscription_id: str) -> str:
-    return f"start/{subscription_id}"
-
-
 def _subscription_id(entity_id: str, reference: str | None) -> str:
     return new_id("sub") if reference is None else derived_id("sub", entity_id, reference)
 
@@ -367,28 +383,6 @@ def _given(discounts: tuple[Discount, ...], currency: str) -> tuple[Discount, ..
     for discount in discounts:
         check_discount(discount, currency, field="discounts")
     return tuple(discount.model_copy(update={"used": 0}) for discount in discounts)
-
-
-async def _existing(session: AsyncSession, order: NewSubscription, entity_id: str) -> SubscriptionRow | None:
-    existing = await session.get(SubscriptionRow, order.id) if order.id is not None else None
-    if existing is None and order.reference is not None:
-        found = await with_reference(session, SubscriptionRow, order.reference, entity_id=entity_id)
-        existing = found[0] if found else None
-    return existing
-
-
-async def _check_same(session: AsyncSession, row: SubscriptionRow, asked: dict[str, Any]) -> None:
-    record = await session.get(CommandRow, _start_id(row.id))
-    plain = NewSubscription(customer=row.customer_id, plan=row.plan_id).model_dump(mode="json")
-    # What an earlier release did not ask for yet has its default in its record.
-    before = plain | ({} if record is None else record.payload)
-    different = sorted(name for name in asked if asked[name] != before.get(name))
-    if different:
-        raise AlreadyExists(
-            f"Subscription {row.reference or row.id} was started with another {', '.join(different)}. Use another "
-            "id and reference for another subscription.",
-            field=different[0],
-        )
 
 
 async def _with_terms(session: AsyncSession, row: SubscriptionRow, command: Asked, *, is_new: bool) -> Asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Final
@@ -11,14 +12,14 @@ from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.addresses import resolve
-from activities.books.lanes import disable
-from activities.books.publishing import rewind, wait_for_turn
+from activities.books.lanes import LONGEST_DETAIL, disable
+from activities.books.publishing import rewind, skip_to_present, wait_for_turn
 from activities.books.rows import get, lock
-from activities.webhooks import Secrets
+from activities.webhooks import Delivered, NotDelivered, Postman, Posts, Secrets, signed_headers
 from billing.errors import InvalidInput
-from billing.events import check_types
+from billing.events import Event, check_types
 from billing.values import Value
-from models.ids import check_id, event_id, new_id
+from models.ids import check_id, derived_id, event_id, new_id
 from models.tables import (
     DeliveryOutcome,
     DisabledBecause,
@@ -37,6 +38,14 @@ from starter.problems import AlreadyExists
 MOST_HOURS: Final = 7 * 24
 """For which the secret before a rotation goes on being valid."""
 _AT_ONCE: Final = 1000
+_TESTS: Final = dict.fromkeys(Event.model_fields) | {
+    "type": "endpoint.test",
+    "version": 1,
+    "sequence": 0,
+    "entitled": False,
+    "reason": "a test",
+}
+"""What a test has in common with every other: the members of an event, about nobody."""
 _TRY: Final = "whd_"
 
 
@@ -61,6 +70,17 @@ class NewEndpoint(Value):
     description: str = Field(default="", max_length=200)
     locale: str = Field(default="en", max_length=20)
     """Of the owner: `fr`, or `en`, which all others read too."""
+
+
+class EndpointChange(Value):
+    """What is new about an endpoint. None leaves it as it is."""
+
+    url: str | None = None
+    owner: Annotated[str, Field(max_length=200), AfterValidator(_mail_address)] | None = None
+    types: tuple[str, ...] | None = None
+    """Empty is all."""
+    description: str | None = Field(default=None, max_length=200)
+    locale: str | None = Field(default=None, max_length=20)
 
 
 class Endpoint(Value):
@@ -89,6 +109,19 @@ class EndpointSecret(Value):
     secret: str
     """For the receiver's library of Standard Webhooks: `whsec_...`."""
     previous_until: datetime | None
+
+
+class Tested(Value):
+    """What came of a delivery that was made to see whether it arrives."""
+
+    endpoint: str
+    event: str
+    """Its id, as in the header `webhook-id`."""
+    delivered: bool
+    status_code: int | None
+    took_ms: int
+    detail: str
+    """Why it was not taken."""
 
 
 class Delivery(Value):
@@ -147,6 +180,71 @@ class WebhookEndpoints:
         """
         async with self._to.database.read() as session:
             return await _as_it_stands(session, await get(session, WebhookEndpoint, key, field="endpoint"))
+
+    async def change(self, key: str, change: EndpointChange) -> Endpoint:
+        """Change where events are sent, which, or to whom we write about it.
+
+        At another address, what had failed is tried at once, and for three days again. Other types are sent from now
+        on; of a subscription of which something waits, from there on.
+
+        Raises:
+            NotFound: there is no such endpoint.
+            InvalidInput: the address is no https address, or a type is unknown.
+            AddressRefused: it does not resolve, or leads to a private network.
+        """
+        if change.url is not None:
+            await resolve(change.url, allow_private=self._to.settings.private_webhook_addresses)
+        given = change.model_dump(exclude_none=True, exclude={"types"})
+        types = None if change.types is None else list(check_types(change.types))
+        async with self._to.database.write() as session:
+            await wait_for_turn(session)
+            row = await lock(session, WebhookEndpoint, key, field="endpoint")
+            if types is not None and types != row.types:
+                await skip_to_present(session, row)
+                row.types = types
+            if change.url not in (None, row.url):
+                row.failing_since = None
+                await _try_afresh(session, row)
+            for name, value in given.items():
+                setattr(row, name, value)
+            return await _as_it_stands(session, row)
+
+    async def test(self, key: str, *, test_id: str | None = None, posts: Posts | None = None) -> Tested:
+        """Send something now, signed as events are, and say what the endpoint made of it; also while it is disabled.
+
+        It is of the type `endpoint.test`, which no endpoint has to ask for, is about no subscription, has no place
+        among the events and is not in the log.
+
+        Args:
+            key: the endpoint.
+            test_id: of this one.
+            posts: sends it; by HTTP where none is given.
+
+        Raises:
+            NotFound: there is no such endpoint.
+            SettingsProblem: there is no `SECRET_KEY`.
+        """
+        async with self._to.database.read() as session:
+            row = await get(session, WebhookEndpoint, key, field="endpoint")
+            now = await self._to.now(session, None)
+            known = Secrets(self._to.settings.reveal("secret_key", to="sign events"))
+            twice = row.previous_until is not None and row.previous_until > now
+            generations = (row.generation, row.generation - 1)[: 1 + twice]
+        event = derived_id("evt_test", test_id or new_id("cmd"))
+        body = json.dumps(_TESTS | {"id": event, "timestamp": now.isoformat(), "data": {"endpoint": row.id}})
+        headers = signed_headers(
+            event, body, secrets=[known.of(row.id, number) for number in generations], at=now
+        )
+        posts = posts or Postman(allow_private=self._to.settings.private_webhook_addresses)
+        outcome = await posts.post(row.url, body, headers)
+        return Tested(
+            endpoint=row.id,
+            event=event,
+            delivered=isinstance(outcome, Delivered),
+            status_code=outcome.status_code,
+            took_ms=outcome.took_ms,
+            detail=outcome.detail[:LONGEST_DETAIL] if isinstance(outcome, NotDelivered) else "",
+        )
 
     async def secret(self, key: str) -> EndpointSecret:
         """What deliveries of an endpoint are signed with.
@@ -219,10 +317,8 @@ class WebhookEndpoints:
             if row.state is EndpointState.DISABLED:
                 row.state, row.disabled_at, row.disabled_because = EndpointState.ENABLED, None, None
                 row.failing_since, row.owner_told = None, True
-                afresh = {"leased_until": None, "tries": 0, "failing_since": None}
                 skipped = {"delivered_through": EventLane.wanted_through} if skip_missed else {}
-                lanes = update(EventLane).where(col(EventLane.endpoint_id) == row.id)
-                await session.exec(lanes.values(**afresh, **skipped))
+                await _try_afresh(session, row, **skipped)
             return await _as_it_stands(session, row)
 
     async def replay(self, key: str, *, after: int | str = 0, subscription: str | None = None) -> Endpoint:
@@ -285,6 +381,12 @@ class WebhookEndpoints:
             if before is not None:
                 query = query.where(col(EventDelivery.id) < _number_of(before))
             return [_delivery(tried, event) for tried, event in (await session.exec(query)).all()]
+
+
+async def _try_afresh(session: AsyncSession, row: WebhookEndpoint, **others: object) -> None:
+    afresh = {"leased_until": None, "tries": 0, "failing_since": None}
+    lanes = update(EventLane).where(col(EventLane.endpoint_id) == row.id)
+    await session.exec(lanes.values(**afresh, **others))
 
 
 async def _as_it_stands(session: AsyncSession, row: WebhookEndpoint) -> Endpoint:

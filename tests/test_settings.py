@@ -33,6 +33,7 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
     assert settings.catch_up_limit == 2
     assert settings.gated_hours == 23
     assert settings.access_grace_hours == 24
+    assert settings.webhook_log_days == 30
     assert settings.unpaid_cancel_days == 90
     assert settings.usage_wait_hours == 24
     assert settings.minimum_charge_minor["EUR"] == 50

@@ -82,7 +82,8 @@ def collection_details(report: CaseReport | None) -> str:
 
 def subscription_step(step: Step) -> PlannedStep:
     """A step of a subscription, for people."""
-    return PlannedStep(what=step.kind.value, due=step.due, why=step.why)
+    shown = step.for_people
+    return PlannedStep(what=shown.kind.value, due=shown.due, why=shown.why)
 
 
 def chase_step(step: NextStep) -> PlannedStep:

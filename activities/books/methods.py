@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.cards import Card, as_value, is_stopped
+from activities.books.notices import tell_all
 from activities.books.rows import NotFound, is_in_dispute, lock, method_on_file
 from activities.gateway import MethodFacts
 from billing.case import gives_way
@@ -117,10 +119,18 @@ def keep_facts(method: PaymentMethod, facts: MethodFacts) -> bool:
 async def take_away(session: AsyncSession, method: PaymentMethod, at: datetime) -> Taken:
     """A method was detached: it is never charged again, and the backup takes its place as the default.
 
-    A backup that is taken away is none any more; another one needs to be agreed to.
+    A backup that is taken away is none any more; another one needs to be agreed to. It is told once.
     """
-    method.detached_at = method.detached_at or at
     customer = await lock_owner(session, method.customer_id)
+    is_news, method.detached_at = method.detached_at is None, method.detached_at or at
+    taken = await _give_way(session, customer, method)
+    if is_news:
+        facts = {**facts_of(method), "takes_over": taken.takes_over}
+        await tell_all(session, customer.id, "payment_method.removed", facts, at)
+    return taken
+
+
+async def _give_way(session: AsyncSession, customer: Customer, method: PaymentMethod) -> Taken:
     if customer.backup_method_id == method.id:
         forget_backup(customer)
     if customer.default_method_id != method.id:
@@ -130,6 +140,30 @@ async def take_away(session: AsyncSession, method: PaymentMethod, at: datetime) 
     if heir is not None:
         forget_backup(customer)
     return Taken(was_default=True, takes_over=heir.id if heir is not None else None)
+
+
+def facts_of(method: PaymentMethod) -> dict[str, Any]:
+    """What every event about a payment method says of it."""
+    return {"payment_method": method.id, "kind": method.kind}
+
+
+async def take_as_backup(
+    session: AsyncSession, customer: Customer, method: PaymentMethod, at: datetime, *, by: str
+) -> None:
+    """A card stands in from now on, as the customer agreed; told once."""
+    is_news = customer.backup_method_id != method.id
+    customer.backup_method_id, customer.backup_agreed_at, customer.backup_agreed_by = method.id, at, by
+    if is_news:
+        await tell_all(session, customer.id, "payment_method.backup_set", facts_of(method), at)
+
+
+async def drop_as_backup(
+    session: AsyncSession, customer: Customer, method: PaymentMethod, at: datetime
+) -> None:
+    """A card stands in no more; where it did not, nothing happens."""
+    if customer.backup_method_id == method.id:
+        forget_backup(customer)
+        await tell_all(session, customer.id, "payment_method.backup_dropped", facts_of(method), at)
 
 
 def forget_backup(customer: Customer) -> None:

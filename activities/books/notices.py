@@ -73,14 +73,19 @@ def emit(
     name: str,
     data: dict[str, Any],
     at: datetime,
-    rules: AccessRules,
+    rules: AccessRules | None,
 ) -> None:
     """Append an event of the catalogue with the subscription's next number.
 
-    The lock of the row keeps the numbers without gap. What leaves of `data` is what the catalogue names.
+    The lock of the row keeps the numbers without gap. What leaves of `data` is what the catalogue names. Without rules
+    it says of the access what was told last: for facts that cannot change it.
     """
     row.event_seq += 1
     state = row.state
+    entitled, until = row.entitled, row.access_until
+    if rules is not None:
+        entitled = state.entitled_at(at)
+        until = state.access_until(at, window=rules.window, grace=rules.grace)
     session.add(
         OutgoingEvent(
             subscription_id=row.id,
@@ -89,9 +94,9 @@ def emit(
             data=data,
             status=state.status.value,
             plan_id=state.terms.plan_id,
-            entitled=state.entitled_at(at),
+            entitled=entitled,
             reason=state.entitlement_reason,
-            access_until=state.access_until(at, window=rules.window, grace=rules.grace),
+            access_until=until,
             at=at,
         )
     )
@@ -111,7 +116,12 @@ def tell_access(session: AsyncSession, row: SubscriptionRow, at: datetime, rules
 
 
 async def tell_all(
-    session: AsyncSession, customer_id: str, name: str, data: dict[str, Any], at: datetime, rules: AccessRules
+    session: AsyncSession,
+    customer_id: str,
+    name: str,
+    data: dict[str, Any],
+    at: datetime,
+    rules: AccessRules | None = None,
 ) -> None:
     """Tell a fact about a customer to each subscription that is not over; their rows are locked by the caller."""
     query = select(SubscriptionRow).where(SubscriptionRow.customer_id == customer_id)

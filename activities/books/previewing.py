@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from activities.books.balance import free_balance_seen
@@ -21,12 +21,13 @@ from activities.books.document_lines import Rated
 from activities.books.issuing import claim_of, claimed, treatment_now
 from activities.books.rows import customer_of
 from activities.books.work import Work
+from billing import lifecycle
 from billing.calendar import local_date
 from billing.commands import Command, CreditTo
 from billing.corrections import PayBackAs
 from billing.credit import use_balance
 from billing.decide import accept
-from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue
+from billing.effects import BillChange, BillEarlyExit, CreditUnused, Effect, GiveAllBack, Issue, Transition
 from billing.leaving import ends_on
 from billing.subscription import Status, Subscription
 from billing.tax import TaxedLines, Totals
@@ -104,8 +105,8 @@ class Preview(Value):
     credit_to: CreditTo | None = None
     """Where the paid part of that goes; None where nothing is credited."""
     next_invoice: Upcoming | None = None
-    """The next invoice after it: the renewal, usage not known yet; after a cancel at the end what leaving within the
-    commitment will cost."""
+    """The next invoice after it, once what it bills was paid: the renewal, usage not known yet; after a cancel at the
+    end what leaving within the commitment will cost."""
     ends_on: date | None = None
     """The first day without service, where a cancel is pending afterwards."""
 
@@ -152,7 +153,7 @@ async def preview(work: Work, command: Command) -> Preview:
         waits = any(isinstance(effect, BillChange) and effect.if_paid for effect in transition.effects)
         if_paid = waits and any([await can_be_gated(work, bill) for bill in bills])
         treatment = await treatment_now(work.session, work.row, work.at, work.rules)
-        coming = upcoming(transition.after, treatment) or await _early_exit_to_come(work)
+        coming = upcoming(_as_paid(transition, work.at), treatment) or await _early_exit_to_come(work)
     finally:
         work.row.state = before
     issued = [note for bill in bills for note in bill.notes if not note.invoice.awaits_usage]
@@ -177,6 +178,15 @@ async def preview(work: Work, command: Command) -> Preview:
         next_invoice=coming,
         ends_on=ends_on(transition.after),
     )
+
+
+def _as_paid(transition: Transition, at: datetime) -> Subscription:
+    """The subscription once what is billed was paid: only then does a change that waits for it hold."""
+    sub = transition.after
+    for effect in transition.effects:
+        if isinstance(effect, BillChange) and effect.if_paid:
+            sub = lifecycle.apply_change(sub, effect.change, at).after
+    return sub
 
 
 async def _bill(work: Work, effect: Effect) -> Bill | None:

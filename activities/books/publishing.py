@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
-from sqlmodel import case, col, func, select
+from sqlmodel import case, col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.events import is_wanted
@@ -80,6 +80,36 @@ async def want(session: AsyncSession, endpoint: WebhookEndpoint, events: Iterabl
                 index_elements=["endpoint_id", "subscription_id"], set_={"wanted_through": farther}
             )
         )
+
+
+async def skip_to_present(session: AsyncSession, endpoint: WebhookEndpoint) -> None:
+    """Have an endpoint that is to want other types want them from now on, where nothing waits for it.
+
+    Where something does, all that it wants by then is sent from there on.
+
+    Args:
+        session: after `wait_for_turn`.
+        endpoint: before its types are changed.
+    """
+    latest = (
+        select(func.max(OutgoingEvent.sequence))
+        .where(
+            col(OutgoingEvent.subscription_id) == col(EventLane.subscription_id),
+            col(OutgoingEvent.cursor).is_not(None),
+        )
+        .correlate(EventLane)
+        .scalar_subquery()
+    )
+    is_behind = col(EventLane.delivered_through) < col(EventLane.wanted_through)
+    here = func.coalesce(latest, col(EventLane.wanted_through))
+    await session.exec(
+        update(EventLane)
+        .where(col(EventLane.endpoint_id) == endpoint.id)
+        .values(
+            delivered_through=case((is_behind, col(EventLane.delivered_through)), else_=here),
+            wanted_through=here,
+        )
+    )
 
 
 async def rewind(session: AsyncSession, endpoint: WebhookEndpoint, events: Sequence[OutgoingEvent]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,6 +17,7 @@ from billing.case import Role, ends_at
 from billing.dunning import EndForSubscription
 from billing.payment import AttemptState, Trigger
 from billing.standing import Standing
+from billing.subscription import MOVED_ON_BY
 from models.boundary import ChargeOrder, Duties
 from models.tables import (
     Collection,
@@ -26,6 +28,10 @@ from models.tables import (
     PaymentState,
     SubscriptionRow,
 )
+
+_ANSWERED_LATER: Final = (AttemptState.PROCESSING, AttemptState.UNKNOWN)
+_ASKED_AGAIN_WITHIN: Final = timedelta(days=4)
+"""How far apart two looks at the same attempt are at most (`billing.chase`), and some more."""
 
 
 async def standing_of(work: Work) -> Standing:
@@ -70,7 +76,11 @@ def _is_processing(invoice: Invoice) -> bool:
 
 
 async def _policy_end(work: Work) -> datetime | None:
-    """When the driving collection will take the service away, if its policy does."""
+    """When the driving collection will take the service away, if its policy does.
+
+    While a payment is under way the end waits for it, and is told a week later each time (U15): the provider is asked
+    how it stands more often than that.
+    """
     query = select(Collection).where(
         Collection.subscription_id == work.row.id,
         Collection.role == Role.DRIVING.value,
@@ -81,8 +91,14 @@ async def _policy_end(work: Work) -> datetime | None:
     for collection in (await work.session.exec(query)).all():
         invoice = await get(work.session, Invoice, collection.invoice_id, field="invoice")
         case = await load_case(work.session, work.row, invoice, collection, work.rules)
-        if case.policy.end_for_subscription is not EndForSubscription.KEEP:
-            ends.append(ends_at(case, work.at))
+        live = case.live_attempt
+        if case.policy.end_for_subscription is EndForSubscription.KEEP:
+            continue
+        end = ends_at(case, work.at)
+        if live is not None and live.state in _ANSWERED_LATER:
+            while end - _ASKED_AGAIN_WITHIN <= work.at:
+                end += MOVED_ON_BY
+        ends.append(end)
     return min(ends, default=None)
 
 

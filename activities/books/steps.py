@@ -17,7 +17,8 @@ from activities.books.config import BookRules
 from activities.books.coupons import redeem_later, with_coupon
 from activities.books.gate import Prepares, live_attempt
 from activities.books.issuing import claim_of
-from activities.books.notices import tell_all
+from activities.books.methods import facts_of
+from activities.books.notices import emit, tell_all
 from activities.books.rows import customer_of, get, invoices_of, lock_subscription, lock_with_subscription
 from activities.books.standing import duties_of, method_facts, running_chases
 from activities.books.transitions import carry_out, settle_standing
@@ -108,8 +109,8 @@ async def _transition(work: Work, step: Step) -> Transition:
             return lifecycle.close_usage(sub)
         case StepKind.NOTIFY:
             return lifecycle.mark_notified(sub, step)
-        case StepKind.WAIT:
-            return Transition(sub)
+        case StepKind.MOVE_ACCESS_ON | StepKind.WAIT:
+            return Transition(sub)  # storing it tells until when to let the customer in
 
 
 async def _is_gated(work: Work) -> bool:
@@ -153,6 +154,8 @@ async def apply_command(
             await redeem_later(work, command)
     except (Refused, InvalidInput) as refusal:
         outcome = refusal.message
+        facts = {"command": command.command_id, "kind": command.kind, "reason": outcome}
+        emit(session, row, "subscription.command_refused", facts, order.as_of, rules.access)
     else:
         await carry_out(work, transition)
     session.add(
@@ -269,8 +272,7 @@ async def bring_back(
     """
     customer = await get(session, Customer, customer_id, field="customer")
     method = await get(session, PaymentMethod, customer.default_method_id or "", field="payment method")
-    facts = {"payment_method": method.id, "kind": method.kind}
-    await tell_all(session, customer_id, "payment_method.replaced", facts, at, rules.access)
+    await tell_all(session, customer_id, "payment_method.replaced", facts_of(method), at, rules.access)
     query = select(SubscriptionRow.id).where(
         SubscriptionRow.customer_id == customer_id, SubscriptionRow.status == Status.UNPAID.value
     )

@@ -107,6 +107,9 @@ def store(session: AsyncSession, row: SubscriptionRow, at: datetime, rules: Book
     row.plan_id = state.terms.plan_id
     row.entitled = state.entitled_at(at)
     row.access_until = state.access_until(at, window=rules.access.window, grace=rules.access.grace)
+    if state.parked is not None:
+        told = state.parked.model_copy(update={"access_until": row.access_until})
+        row.state = state = state.model_copy(update={"parked": told})
     row.next_billing_at = state.next_billing_at
     digest = hashlib.sha256(state.model_dump_json().encode()).hexdigest()[:16]
     if digest != row.digest:
@@ -232,6 +235,12 @@ async def _bill_change(work: Work, effect: BillChange) -> None:
     if gated:
         work.row.conditional = effect.change
         work.row.state = work.row.state.model_copy(update={"gated_invoice": invoice.id})
+        facts = {
+            "to": effect.change.terms.plan_name,
+            "invoice": invoice.id,
+            "command": effect.change.command_id,
+        }
+        emit(work.session, work.row, "subscription.change_waiting", facts, work.at, work.rules.access)
     await collect_invoice(work, invoice)
 
 

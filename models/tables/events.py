@@ -109,7 +109,7 @@ class EventDelivery(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True, sa_type=BIG_KEY)
     endpoint_id: str = Field(foreign_key="webhook_endpoint.id")
     event_id: int = Field(foreign_key="outgoing_event.id", sa_type=BIG_KEY, index=True)
-    at: datetime = instant(nullable=False)
+    at: datetime = instant(nullable=False, index=True)
     outcome: DeliveryOutcome = one_of(DeliveryOutcome)
     status_code: int | None = None
     took_ms: int

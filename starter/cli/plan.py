@@ -136,6 +136,20 @@ def archive(
         output.say(f"The plan {row.reference or row.id} is no longer on offer.")
 
 
+@app.command()
+def restore(
+    plan: Annotated[str, typer.Argument(help="Id or reference.")], *, as_json: output.JsonFlag = False
+) -> None:
+    """Put a plan that was archived back on offer."""
+    from starter.orders import PlanChange
+
+    row = with_client(lambda client: client.update_plan(plan, PlanChange(archived=False)))
+    if as_json:
+        output.show_json(_facts(row))
+    else:
+        output.say(f"The plan {row.reference or row.id} is on offer again.")
+
+
 def _read(file: Path) -> dict[str, Any]:
     """A file with a [[plan]] at least, and nothing that would be passed over in silence."""
     try:

@@ -78,6 +78,38 @@ def list_endpoints(*, as_json: output.JsonFlag = False) -> None:
 
 
 @app.command()
+def update(
+    key: Key,
+    *,
+    url: Annotated[str | None, typer.Option(help="https, and not of a private network.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Mail address of whoever looks after it.")] = None,
+    types: Types = None,
+    all_types: Annotated[bool, typer.Option("--all-types", help="Every type of event.")] = False,
+    description: Annotated[str | None, typer.Option()] = None,
+    locale: Annotated[str | None, typer.Option(help="Of the owner: fr, or en.")] = None,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Change where events are sent, which, or who is told when it is disabled. What is not named stays."""
+    from starter.webhook_endpoints import EndpointChange
+
+    wanted = tuple(types) if types else () if all_types else None
+    change = EndpointChange(url=url, owner=owner, types=wanted, description=description, locale=locale)
+    _say(with_client(lambda client: client.webhook_endpoints.change(key, change)), as_json=as_json)
+
+
+@app.command("test")
+def send_test(key: Key, *, as_json: output.JsonFlag = False) -> None:
+    """Send a test now, signed as events are, and say what the endpoint made of it."""
+    done = with_client(lambda client: client.webhook_endpoints.test(key))
+    if as_json:
+        output.show_json(done)
+    elif done.delivered:
+        output.say(f"{done.endpoint} took the test {done.event} within {done.took_ms} ms.")
+    else:
+        output.say(f"{done.endpoint} did not take it: {done.detail}")
+
+
+@app.command()
 def secret(key: Key, *, as_json: output.JsonFlag = False) -> None:
     """Print the secret by which deliveries are checked."""
     known = with_client(lambda client: client.webhook_endpoints.secret(key))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,13 +15,15 @@ from starter.http.problems import MEDIA_TYPE
 VERSION: Final = "1"
 PATH: Final = "/openapi.json"
 _API: Final = "/v1/"
+_LIST_OF: Final = re.compile(r"Page(?:_(\w+?)_(?=\W)|\[(\w+)\])")
+"""What the schemas of lists are called: `CustomerList` reads better in a generated client than `Page_Customer_`."""
 _DESCRIPTION: Final = """
 Start subscriptions, steer them, and ask what a customer may use.
 
 * **Keys.** Each call carries a key: `Authorization: Bearer rlk_test_...`. Keys are made by `relance api-key create`,
   for one mode and with scopes: `read`, `write`, `support`, `admin`.
 * **References.** Wherever an id is taken, your own reference is too, as `ref:acme`. `PUT` by reference creates what is
-  not there yet.
+  not there yet, and updates what describes it; `PATCH` changes a part.
 * **Safe to repeat.** Send an `Idempotency-Key` of your own with what changes something. For 24 hours the same call gets
   the same answer, whatever happened to the first one.
 * **Amounts** end in `_minor` and are whole minor units: 4900 is EUR 49.00. Unit prices are decimals in major units.
@@ -40,6 +44,7 @@ _TAGS: Final = (
     ("Payments", "Transfers, lost answers, refunds."),
     ("Events", "Whatever happened, in order, to be polled."),
     ("Webhook endpoints", "Where events are sent."),
+    ("Portal", "Ways into the customer's own space."),
     ("Test clocks", "A year in seconds."),
     ("Health", "Whether the process works."),
 )
@@ -104,7 +109,7 @@ def add_openapi(app: FastAPI) -> None:
 
 def document(app: FastAPI) -> dict[str, Any]:
     """The document of the application's routes."""
-    made = get_openapi(
+    generated = get_openapi(
         title="Relance",
         version=VERSION,
         summary="Automatic billing and dunning for SaaS subscriptions.",
@@ -113,9 +118,11 @@ def document(app: FastAPI) -> dict[str, Any]:
         separate_input_output_schemas=False,
         tags=[{"name": name, "description": said} for name, said in _TAGS],
     )
+    text = _LIST_OF.sub(lambda found: f"{found[1] or found[2]}List", json.dumps(generated))
+    made: dict[str, Any] = json.loads(text)
     schemas = made["components"]["schemas"]
-    for generated in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(generated, None)
+    for theirs in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(theirs, None)
     schemas["Problem"] = _PROBLEM
     for path, methods in made["paths"].items():
         for method, operation in methods.items():

@@ -36,6 +36,7 @@ from starter.problems import (
     AlreadyExists,
     ClockStuck,
     CommandRefused,
+    FixedSinceStart,
     MethodRefused,
     NotRunning,
     NoWorker,
@@ -185,19 +186,29 @@ def _ours(error: RelanceError) -> JSONResponse:
         error.message,
         code=error.code,
         field=error.field,
-        remedy=kind.remedy,
+        remedy=error.remedy if isinstance(error, FixedSinceStart) else kind.remedy,
         decline_code=error.decline_code if isinstance(error, MethodRefused) else None,
     )
 
 
+_IN_PLAIN_WORDS: Final = {
+    "missing": "It is needed.",
+    "extra_forbidden": "There is no such member here. Look at the API document for those that there are.",
+}
+"""What pydantic says too shortly."""
+
+
 def _invalid(error: RequestValidationError) -> JSONResponse:
     errors = [
-        FieldError(".".join(str(part) for part in each["loc"][1:]) or None, f"{each['msg']}.")
+        FieldError(
+            ".".join(str(part) for part in each["loc"][1:]) or None,
+            _IN_PLAIN_WORDS.get(each["type"], f"{each['msg']}."),
+        )
         for each in error.errors()
     ]
     return problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
-        errors[0].message,
+        f"{errors[0].field}: {errors[0].message}" if errors[0].field else errors[0].message,
         code="invalid_input",
         field=errors[0].field,
         remedy="Correct it and send it again; the Idempotency-Key may stay.",

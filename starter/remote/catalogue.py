@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starter.remote.transport import Transport, at
-from starter.resources.catalogue import Coupon, NewCoupon, NewPlan, Plan, PlanContent
+from starter.resources.catalogue import Coupon, NewCoupon, NewPlan, Plan, PlanContent, PlanUpdate
 from starter.resources.common import Page
 from starter.resources.invoices import AdvanceTestClock, NewTestClock, TestClock
 from starter.resources.subscriptions import ReportUsage, Usage, UsageEvent, UsageReported
@@ -22,9 +22,14 @@ class Plans:
         return await self._through.send(Plan, "POST", "/v1/plans", body, idempotency_key=idempotency_key)
 
     async def put(self, plan: str, body: PlanContent, *, idempotency_key: str | None = None) -> Plan:
-        """Put the plan with this reference on offer, unless it is."""
+        """Put the plan with this reference on offer, or bring its metadata to those sent."""
         path = at("plans", plan)
         return await self._through.send(Plan, "PUT", path, body, idempotency_key=idempotency_key)
+
+    async def update(self, plan: str, body: PlanUpdate, *, idempotency_key: str | None = None) -> Plan:
+        """Change the metadata of a plan, or whether it is on offer."""
+        path = at("plans", plan)
+        return await self._through.send(Plan, "PATCH", path, body, idempotency_key=idempotency_key)
 
     async def get(self, plan: str) -> Plan:
         """Look a plan up."""

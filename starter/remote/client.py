@@ -13,7 +13,7 @@ from starter.remote.events import Events, WebhookEndpoints
 from starter.remote.invoices import Invoices, Payments, Refunds
 from starter.remote.portal import PortalSessions
 from starter.remote.signup import SignupSessions
-from starter.remote.subscriptions import Subscriptions
+from starter.remote.subscriptions import Commands, Subscriptions
 from starter.remote.transport import TIMEOUT_SECONDS, TRIES, Transport
 
 
@@ -55,6 +55,7 @@ class RelanceHttp:
         self.plans = Plans(through)
         self.coupons = Coupons(through)
         self.subscriptions = Subscriptions(through)
+        self.commands = Commands(through)
         self.usage = Usages(through)
         self.invoices = Invoices(through)
         self.payments = Payments(through)

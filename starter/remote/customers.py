@@ -123,6 +123,13 @@ class PaymentMethods:
             SavedPaymentMethod, "POST", path, body, idempotency_key=idempotency_key
         )
 
+    async def drop_backup(
+        self, customer: str, payment_method: str, *, idempotency_key: str | None = None
+    ) -> PaymentMethod:
+        """Let this card stand in no more."""
+        path, body = at("payment_methods", payment_method, "drop-backup"), OfCustomer(customer=customer)
+        return await self._through.send(PaymentMethod, "POST", path, body, idempotency_key=idempotency_key)
+
     async def detach(
         self, customer: str, payment_method: str, *, idempotency_key: str | None = None
     ) -> RemovedPaymentMethod:

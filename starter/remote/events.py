@@ -14,7 +14,9 @@ from starter.resources.events import (
     RotateSecret,
     WebhookDelivery,
     WebhookEndpoint,
+    WebhookEndpointUpdate,
     WebhookSecret,
+    WebhookTest,
 )
 
 
@@ -79,6 +81,18 @@ class WebhookEndpoints:
         return await self._through.get(
             Page[WebhookEndpoint], "/v1/webhook_endpoints", limit=limit, starting_after=starting_after
         )
+
+    async def update(
+        self, webhook_endpoint: str, body: WebhookEndpointUpdate, *, idempotency_key: str | None = None
+    ) -> WebhookEndpoint:
+        """Change where events are sent, which, or who is written to."""
+        path = at("webhook_endpoints", webhook_endpoint)
+        return await self._through.send(WebhookEndpoint, "PATCH", path, body, idempotency_key=idempotency_key)
+
+    async def test(self, webhook_endpoint: str, *, idempotency_key: str | None = None) -> WebhookTest:
+        """Send a test now, and say what the endpoint made of it."""
+        path = at("webhook_endpoints", webhook_endpoint, "test")
+        return await self._through.send(WebhookTest, "POST", path, idempotency_key=idempotency_key)
 
     async def secret(self, webhook_endpoint: str) -> WebhookSecret:
         """What deliveries are signed with."""

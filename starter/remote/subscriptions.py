@@ -11,6 +11,7 @@ from starter.resources.common import Page
 from starter.resources.subscriptions import (
     Cancel,
     Change,
+    CommandStatus,
     GiveCoupon,
     NewSubscription,
     Pause,
@@ -18,6 +19,7 @@ from starter.resources.subscriptions import (
     Resume,
     Subscription,
     SubscriptionContent,
+    SubscriptionUpdate,
     Withdraw,
 )
 
@@ -37,9 +39,16 @@ class Subscriptions:
     async def put(
         self, subscription: str, body: SubscriptionContent, *, idempotency_key: str | None = None
     ) -> Subscription:
-        """Start the subscription with this reference, unless it was started."""
+        """Start the subscription with this reference, or bring its metadata to those sent."""
         path = at("subscriptions", subscription)
         return await self._through.send(Subscription, "PUT", path, body, idempotency_key=idempotency_key)
+
+    async def update(
+        self, subscription: str, body: SubscriptionUpdate, *, idempotency_key: str | None = None
+    ) -> Subscription:
+        """Change the metadata of a subscription."""
+        path = at("subscriptions", subscription)
+        return await self._through.send(Subscription, "PATCH", path, body, idempotency_key=idempotency_key)
 
     async def get(self, subscription: str) -> Subscription:
         """How a subscription stands, and what happens next."""
@@ -125,3 +134,14 @@ class Subscriptions:
     ) -> Subscription:
         path = at("subscriptions", subscription, verb)
         return await self._through.send(Subscription, "POST", path, body, idempotency_key=idempotency_key)
+
+
+class Commands:
+    """`/v1/commands`."""
+
+    def __init__(self, through: Transport) -> None:
+        self._through = through
+
+    async def get(self, command: str) -> CommandStatus:
+        """What became of a command that was accepted."""
+        return await self._through.get(CommandStatus, at("commands", command))

@@ -65,6 +65,17 @@ class PlanContent(Body):
     metadata: Metadata = Field(default_factory=dict)
 
 
+class PlanUpdate(Body):
+    """What is new about a plan beside its terms, which never change. What is not sent stays."""
+
+    model_config = example(metadata={"tier": "2"}, archived=False)
+
+    metadata: Metadata | None = None
+    """In place of what there is; `{}` takes all of it away."""
+    archived: bool | None = None
+    """Whether it is off the offer; `false` puts it back on."""
+
+
 class NewPlan(PlanContent):
     """A plan to put on offer."""
 
@@ -96,6 +107,8 @@ class Plan(Resource):
 
 class NewCoupon(Body):
     """A coupon to put on offer."""
+
+    model_config = example(code="WELCOME20", percent="20", periods=3)
 
     code: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,40}$", examples=["WELCOME20"])]
     """What a customer types."""

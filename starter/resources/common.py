@@ -41,6 +41,8 @@ class Resource(BaseModel):
 class Page(Resource, Generic[Item]):
     """A part of a list, newest first."""
 
+    model_config = ConfigDict(json_schema_extra={"description": "A part of a list."})
+
     object: Literal["list"] = "list"
     data: tuple[Item, ...]
     has_more: bool

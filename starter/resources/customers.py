@@ -85,6 +85,8 @@ class NewCustomer(CustomerContent):
 class CustomerUpdate(Body):
     """What is new about a customer. What is not sent stays."""
 
+    model_config = example(contacts=[{"email": "new@acme.example"}], metadata={"crm": "1234"})
+
     kind: CustomerKind | None = None
     name: Name | None = None
     contacts: Contacts | None = None
@@ -211,6 +213,8 @@ class RevokeMandate(Body):
 class NewPaymentMethod(Body):
     """A payment method that the customer gave, to be charged from now on."""
 
+    model_config = example(customer="ref:acme", token="pm_card_visa")  # noqa: S106 - a name of Stripe's
+
     customer: Key
     token: Annotated[
         str, Field(min_length=1, max_length=100, pattern="^[A-Za-z0-9_]+$", examples=["pm_card_visa"])
@@ -230,6 +234,8 @@ class OfCustomer(Body):
 
 class BackupMethod(OfCustomer):
     """A card that stands in where the default method is dead or needs the customer."""
+
+    model_config = example(customer="ref:acme", agreed=True)
 
     agreed: bool
     """The customer agreed that it is charged without being asked."""
@@ -312,6 +318,8 @@ class Balances(Resource):
 
 class GiveBack(Body):
     """Money that is held for a customer, to be sent back on their payments."""
+
+    model_config = example(amount_minor=1200, reason="asked by phone")
 
     source: MoneySource = MoneySource.UNAPPLIED
     amount_minor: MinorUnits | None = None

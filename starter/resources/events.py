@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from models.deliveries import DeliveryOutcome, DisabledBecause, EndpointState
-from starter.resources.common import Body, Resource
+from starter.resources.common import Body, Resource, example
 
 Types = Annotated[
     tuple[Annotated[str, Field(max_length=60)], ...],
@@ -57,6 +57,10 @@ class Event(Resource):
 class NewWebhookEndpoint(Body):
     """An address of yours that is told what happens."""
 
+    model_config = example(
+        url="https://example.com/relance-events", owner="dev@example.com", types=["access.*"]
+    )
+
     url: Annotated[str, Field(max_length=2000, examples=["https://example.com/relance-events"])]
     """Over https, and public."""
     owner: Annotated[str, Field(max_length=200, examples=["dev@example.com"])]
@@ -65,6 +69,34 @@ class NewWebhookEndpoint(Body):
     description: Annotated[str, Field(max_length=200)] = ""
     locale: Annotated[str, Field(max_length=20, examples=["en"])] = "en"
     """Of the owner: `fr`, or `en`, which all others read too."""
+
+
+class WebhookEndpointUpdate(Body):
+    """What is new about an endpoint. What is not sent stays."""
+
+    model_config = example(types=["access.*", "invoice.paid"])
+
+    url: Annotated[str, Field(max_length=2000)] | None = None
+    """What had failed is tried there at once."""
+    owner: Annotated[str, Field(max_length=200)] | None = None
+    types: Types | None = None
+    """In place of those that it has, from now on; `[]` is all."""
+    description: Annotated[str, Field(max_length=200)] | None = None
+    locale: Annotated[str, Field(max_length=20)] | None = None
+
+
+class WebhookTest(Resource):
+    """What an endpoint made of a delivery that was made to see whether it arrives."""
+
+    object: Literal["webhook_test"] = "webhook_test"
+    endpoint: str
+    event: str
+    """Its id, as in the header `webhook-id`; its type is `endpoint.test`, it is about no subscription."""
+    delivered: bool
+    status_code: int | None
+    took_ms: int
+    detail: str
+    """Why it was not taken, with the beginning of the answer."""
 
 
 class WebhookEndpoint(Resource):
@@ -100,6 +132,8 @@ class WebhookSecret(Resource):
 class RotateSecret(Body):
     """Another secret."""
 
+    model_config = example(keep_hours=24)
+
     keep_hours: Annotated[int, Field(ge=0, le=168)] = 24
     """For how long the one before is used as well; 0 where others know it."""
 
@@ -107,12 +141,16 @@ class RotateSecret(Body):
 class EnableEndpoint(Body):
     """Send again."""
 
+    model_config = example(skip_missed=False)
+
     skip_missed: bool = False
     """Leave out what happened meanwhile."""
 
 
 class Replay(Body):
     """Send again what was sent before."""
+
+    model_config = example(after="evt_sub_4q8m1v5c3b6n0z2w4t7k2d9x_7")
 
     after: Place = "0"
     subscription: Annotated[str, Field(min_length=1, max_length=110)] | None = None

@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from models.parties import Address
-from starter.resources.common import Body, CurrencyCode, Day, Instant, Key, MinorUnits, Reason, Resource
+from starter.resources.common import (
+    Body,
+    CurrencyCode,
+    Day,
+    Instant,
+    Key,
+    MinorUnits,
+    Reason,
+    Resource,
+    example,
+)
 
 InvoiceKey = Annotated[
     str,
@@ -90,6 +100,8 @@ class LineToCredit(Body):
 class Credit(Body):
     """A credit note: over an amount, over lines, or over all that is left. It closes what is open first."""
 
+    model_config = example(amount_minor=1200, reason="two days without service")
+
     amount_minor: MinorUnits | None = None
     """Tax included."""
     lines: Annotated[tuple[LineToCredit, ...], Field(max_length=100)] = ()
@@ -133,6 +145,8 @@ class BuyerData(Body):
 
 class Rectify(Body):
     """Replace an invoice by one with the buyer's corrected data; what was paid moves over."""
+
+    model_config = example(buyer={"name": "Acme SAS"}, reason="asked by phone")
 
     buyer: BuyerData = BuyerData()
     """Beside what the customer's own data say now."""
@@ -199,6 +213,8 @@ class Chase(Resource):
 class RecordPayment(Body):
     """A transfer that arrived."""
 
+    model_config = example(invoices=["F2027-000131"], amount_minor=5880, received_on="2027-02-15")
+
     invoices: Annotated[tuple[InvoiceKey, ...], Field(max_length=100)] = ()
     """What it pays, the oldest first; all of one customer."""
     customer: Key | None = None
@@ -234,6 +250,10 @@ class Payment(Resource):
 
 class Settle(Body):
     """A payment that has had no answer, as a person found it at Stripe. Stripe is asked whether it is so."""
+
+    model_config = example(
+        invoice="F2027-000131", payment_intent="pi_3PqZ2b", reason="found in the dashboard"
+    )
 
     invoice: InvoiceKey
     payment_intent: Annotated[str, Field(pattern="^pi_[A-Za-z0-9_]{1,90}$")] | None = None
@@ -274,6 +294,8 @@ class NewTestClock(Body):
 
 class AdvanceTestClock(Body):
     """Where to."""
+
+    model_config = example(to="2027-03-01T12:00:00Z")
 
     to: Instant
     """At most 366 days ahead."""

@@ -55,6 +55,15 @@ class SubscriptionContent(Body):
     """Answer when the first payment has an outcome, and say which."""
 
 
+class SubscriptionUpdate(Body):
+    """What is new about a subscription beside what it bills: that is changed by `change`, which says when and how."""
+
+    model_config = example(metadata={"crm": "1234"})
+
+    metadata: Metadata
+    """In place of what there is; `{}` takes all of it away."""
+
+
 class NewSubscription(SubscriptionContent):
     """A subscription to start."""
 
@@ -63,7 +72,7 @@ class NewSubscription(SubscriptionContent):
 
 
 class FirstPayment(Resource):
-    """What came of the first payment."""
+    """What came of the payment that something waits for: the first one of a subscription, or that of a change."""
 
     outcome: Literal[
         "paid", "processing", "action_required", "declined", "no_method", "not_due", "over", "pending"
@@ -74,6 +83,27 @@ class FirstPayment(Resource):
     """Where to send the customer to confirm, to pay, or to give another payment method."""
     decline_code: str | None
     decline_reason: str
+    amount_minor: int | None = None
+    """What is to be paid, after the balance; where it is not paid yet."""
+    currency: str | None = None
+    expires_at: datetime | None = None
+    """When it is given up, unless it is paid."""
+
+
+class PendingChange(Resource):
+    """A change that has not taken effect."""
+
+    takes_effect: Literal["period_end", "when_paid"]
+    on: date | None
+    """First day of the new terms; None where that is the day of the payment."""
+    plan: str | None
+    """What it has then; None for a moment after `change`, until it is drawn up."""
+    plan_name: str | None
+    quantity: int | None
+    command: str | None
+    """Id of the command that asked for it, where it waits for its payment."""
+    payment: FirstPayment | None
+    """How that payment stands; not paid by `expires_at`, the change is dropped."""
 
 
 class Next(Resource):
@@ -129,6 +159,8 @@ class Subscription(Resource):
     pause_at_period_end: bool
     pending_plan: str | None
     """That it has from the next period on."""
+    pending_change: PendingChange | None
+    """At the period's end, or when it is paid."""
     discounts: tuple[GivenDiscount, ...]
     has_payment_method: bool
     open_invoices: tuple[str, ...]
@@ -147,9 +179,10 @@ class Subscription(Resource):
     as_of: datetime
     """The instant for which the source says so; of the books, when they last changed."""
     first_payment: FirstPayment | None = None
-    """Of a creation that waited for it."""
+    """Of a creation that waited for it, and while it is `incomplete`."""
     command: str | None = None
-    """Id of the command that was just accepted; the subscription is then shown as it will be."""
+    """Id of the command that was just accepted; the subscription is then shown as it will be. What became of it is
+    at `/v1/commands/{command}`."""
 
 
 class Change(Body):
@@ -174,6 +207,28 @@ class Change(Body):
     """Only with `now` and another rhythm: count the new periods from the old anchor."""
     previewed_on: Day | None = None
     """`on` of the preview that this follows; on another day it is refused."""
+    wait_for_payment: bool = False
+    """Only with `if_paid`, and of no meaning to a preview: answer when its payment has an outcome. The plan is then
+    the new one, or `pending_change` says what the payment waits for."""
+
+
+class CommandStatus(Resource):
+    """What became of a command to a subscription."""
+
+    id: str
+    object: Literal["command"] = "command"
+    subscription: str
+    kind: Annotated[str, Field(examples=["change_plan"])]
+    state: Literal["accepted", "waits_for_payment", "applied", "dropped", "refused"]
+    """`accepted`: its turn comes. `dropped`: a change whose payment did not come in time, or that was taken back.
+    `refused`: when its turn came it could not be carried out any more, and nothing was changed."""
+    reason: str
+    """Why it was refused."""
+    by: str
+    """Name of the key, or who asked."""
+    at: datetime
+    payment: FirstPayment | None
+    """That a change waits for."""
 
 
 class Cancel(Body):
@@ -193,6 +248,8 @@ class Cancel(Body):
 class Pause(Body):
     """A pause."""
 
+    model_config = example(when="period_end")
+
     when: When = When.PERIOD_END
     credit: bool = False
     """Only with `now`: credit the unused days and end access at once."""
@@ -201,6 +258,8 @@ class Pause(Body):
 
 class Resume(Body):
     """Back from a pause, from unpaid, or from parked."""
+
+    model_config = example(issue=["2027-02-28"])
 
     issue: Annotated[tuple[Day, ...], Field(max_length=120)] | None = None
     """After a long downtime, the starts of the missed periods to issue; all, if not given."""
@@ -248,6 +307,19 @@ class PreviewDocument(Resource):
     total_minor: int
 
 
+class Renewal(Resource):
+    """The renewal that follows; usage is not known yet and not in it."""
+
+    on: date
+    """First day of its period, on which it is issued."""
+    until: date
+    """Exclusive."""
+    currency: str
+    vat_minor: int
+    total_minor: int
+    """With tax."""
+
+
 class Preview(Resource):
     """What a change would do, if it were asked for on this day."""
 
@@ -263,6 +335,8 @@ class Preview(Resource):
     """What would be charged, or asked for, now."""
     credited_minor: int
     credit_to: CreditTo | None
+    next_invoice: Renewal | None
+    """The renewal after it; of a change conditional on its payment, once that was paid."""
     ends_on: date | None
     """First day without service, where a cancel is pending."""
 
@@ -281,6 +355,10 @@ class UsageEvent(Body):
 
 class ReportUsage(Body):
     """What one subscription used."""
+
+    model_config = example(
+        subscription="ref:acme", events=[{"id": "call-7f3a", "meter": "api_calls", "quantity": "12"}]
+    )
 
     subscription: Key
     events: Annotated[tuple[UsageEvent, ...], Field(min_length=1, max_length=1000)]

@@ -43,6 +43,7 @@ from models.tables import (
     JournalLine,
     MandateRow,
     Message,
+    OutgoingEvent,
     PaymentAttempt,
     SubscriptionRow,
 )
@@ -194,6 +195,56 @@ async def test_while_it_is_under_way_nothing_is_owed_and_a_failure_is_told_with_
     )
     assert (seen.step.kind, seen.step.due) == (StepKind.CHARGE, datetime(2027, 4, 9, 7, 0, tzinfo=UTC))
     assert await debited.begin(2, Trigger.RETRY, failed_at) == GateRefused(Refusal.NOT_ANNOUNCED)
+
+
+async def test_u15_the_end_of_the_service_is_not_decided_while_a_debit_is_under_way(
+    sqlite_database: Database,
+) -> None:
+    """Who reads only events would hold the customer out on the policy's last day, whose end waits for the bank."""
+    debited = await issued(sqlite_database)
+    await debited.look(ISSUED)
+    first = await debited.begin(1, Trigger.FIRST, MORNING)
+    assert isinstance(first, PaymentAttempt)
+    await debited.hears(first, Processing(payment_intent="pi_1"), MORNING)
+    failed_at, repeated_at = datetime(2027, 4, 2, 9, 30, tzinfo=UTC), datetime(2027, 4, 9, 7, 0, tzinfo=UTC)
+    no = Declined(payment_intent="pi_1", code="insufficient_funds", decline_class=DeclineClass.RETRY_LATER)
+    await debited.hears(first, no, failed_at)
+    await debited.look(failed_at)
+    second = await debited.begin(2, Trigger.RETRY, repeated_at)
+    assert isinstance(second, PaymentAttempt)
+    await debited.hears(second, Processing(payment_intent="pi_1"), repeated_at)
+    for day in (12, 22, 24):  # asked again and again, and still no word
+        await debited.hears(
+            second, Processing(payment_intent="pi_1"), datetime(2027, 4, day, 9, 30, tzinfo=UTC)
+        )
+    failed_again_at = datetime(2027, 4, 28, 9, 30, tzinfo=UTC)
+    await debited.hears(second, no, failed_again_at)
+    await debited.look(failed_again_at)
+    own = await debited.begin(3, Trigger.CUSTOMER, datetime(2027, 5, 4, 9, 30, tzinfo=UTC))
+    assert isinstance(own, PaymentAttempt)
+    for day in (4, 6, 8):
+        await debited.hears(own, Processing(payment_intent="pi_1"), datetime(2027, 5, day, 9, 30, tzinfo=UTC))
+    await debited.hears(own, no, datetime(2027, 5, 9, 9, 30, tzinfo=UTC))
+    async with sqlite_database.read() as session:
+        query = select(OutgoingEvent).order_by(col(OutgoingEvent.sequence))
+        events = (await session.exec(query)).all()
+    told = [f"{e.at:%m-%d} {e.name} {e.access_until:%m-%d %H:%M}" for e in events if e.status == "past_due"]
+    assert told == [
+        "04-02 subscription.past_due 04-26 07:00",
+        "04-02 access.changed 04-26 07:00",
+        "04-02 dunning.step 04-26 07:00",
+        "04-09 payment.processing 04-26 07:00",
+        "04-22 access.changed 04-29 07:00",
+        "04-24 access.changed 05-01 07:00",
+        "04-28 payment.failed 05-01 07:00",
+        "04-28 access.changed 05-05 07:00",
+        "04-28 dunning.step 05-05 07:00",
+        "05-04 payment.processing 05-05 07:00",
+        "05-04 access.changed 05-12 07:00",
+        "05-08 access.changed 05-19 07:00",
+        "05-09 payment.failed 05-19 07:00",
+        "05-09 access.changed 05-05 07:00",
+    ]
 
 
 async def test_a_sign_up_is_debited_at_once_and_begins_with_the_banks_order(

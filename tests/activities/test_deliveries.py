@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -32,7 +32,7 @@ from models.tables import DeliveryOutcome, DisabledBecause, EndpointState, Webho
 from settings import Settings
 from starter.connections import Connections
 from starter.event_symptoms import silent_endpoints
-from starter.webhook_endpoints import NewEndpoint, WebhookEndpoints
+from starter.webhook_endpoints import EndpointChange, NewEndpoint, WebhookEndpoints
 
 
 @dataclass
@@ -257,6 +257,114 @@ async def test_a_rotated_secret_is_valid_beside_the_one_before(wire: Wire) -> No
     await happens(wire.database, wire.people[0], "invoice.issued")
     assert await wire.deliver() == 0
     assert (await wire.log())[-1] == ("invoice.issued", DeliveryOutcome.FAILED, 400)
+
+
+async def test_an_endpoint_moves_and_what_had_failed_is_tried_there_at_once(
+    wire: Wire, tmp_path: Path
+) -> None:
+    wire.backend.refuses["*"] = 500
+    await happens(wire.database, wire.people[0], "invoice.issued", "invoice.paid")
+    assert await wire.deliver() == 0
+    other = Backend(tmp_path / "other", wire.backend.secrets)
+    with serving(other.app()) as base:
+        changed = await wire.doors.change(
+            wire.endpoint.id, EndpointChange(url=f"{base}/events", description="moved")
+        )
+        assert (changed.url, changed.description, changed.failing_since, changed.behind) == (
+            f"{base}/events",
+            "moved",
+            None,
+            1,
+        )
+        assert await wire.deliver() == 2
+    assert [told["sequence"] for told in other.received] == [1, 2]
+    assert wire.heard() == []
+    with pytest.raises(InvalidInput) as refusal:
+        await wire.doors.change(wire.endpoint.id, EndpointChange(url="ftp://example.com/"))
+    assert refusal.value.field == "url"
+    assert (await wire.doors.find(wire.endpoint.id)).url == changed.url
+
+
+async def test_other_types_are_sent_from_now_on(wire: Wire) -> None:
+    anna, bruno = wire.people
+    key = wire.endpoint.id
+    await wire.doors.change(key, EndpointChange(types=("access.*",)))
+    await happens(wire.database, anna, "access.granted", "invoice.issued", "invoice.paid")
+    await happens(wire.database, bruno, "invoice.issued")
+    assert await wire.deliver() == 1
+    wire.backend.refuses[bruno] = 500
+    await happens(wire.database, bruno, "access.granted", "invoice.paid")
+    assert await wire.deliver() == 0
+    await wire.doors.change(key, EndpointChange(types=()))
+    await happens(wire.database, anna, "access.changed")
+    assert await wire.deliver() == 1
+    assert wire.heard(0) == [1, 4]  # not the invoice, which was wanted by nobody
+    wire.backend.refuses.clear()
+    await time_passes(wire.database, timedelta(seconds=5))
+    assert await wire.deliver() == 2
+    assert wire.heard(1) == [2, 3]  # it waited, and so did what came after it
+    with pytest.raises(InvalidInput) as refusal:
+        await wire.doors.change(key, EndpointChange(types=("invoice.payed",)))
+    assert refusal.value.field == "types"
+
+
+async def test_a_test_is_signed_and_is_no_event(wire: Wire) -> None:
+    await wire.doors.disable(wire.endpoint.id)
+    done = await wire.doors.test(wire.endpoint.id, test_id="cmd_1")
+    assert (done.delivered, done.status_code, done.detail) == (True, 204, "")
+    (told,) = wire.backend.received
+    assert (told["id"], told["type"], told["subscription"]) == (done.event, "endpoint.test", None)
+    assert (told["entitled"], told["sequence"], told["data"]) == (False, 0, {"endpoint": wire.endpoint.id})
+    before = list(wire.backend.secrets)
+    await wire.doors.rotate_secret(wire.endpoint.id)
+    assert (await wire.doors.test(wire.endpoint.id)).delivered  # by the secret before as well
+    wire.backend.secrets[:] = ["whsec_" + before[0][6:][::-1]]
+    refused = await wire.doors.test(wire.endpoint.id)
+    assert (refused.delivered, refused.status_code) == (False, 400)
+    assert refused.detail == "answered 400: bad signature"
+    assert await wire.log() == []
+
+
+async def test_the_log_lets_go_of_what_was_taken_and_of_nothing_that_is_owed(wire: Wire) -> None:
+    anna, bruno = wire.people
+    rules = replace(RULES, log_kept_for=timedelta(days=30))
+    await happens(wire.database, anna, "invoice.issued")
+    wire.backend.refuses[anna] = 500
+    await wire.deliver()
+    wire.backend.refuses = {bruno: 500}
+    await time_passes(wire.database, timedelta(seconds=5))
+    await happens(wire.database, bruno, "invoice.paid")
+    await wire.deliver()
+    assert sorted(await wire.log()) == [
+        ("invoice.issued", DeliveryOutcome.DELIVERED, 204),
+        ("invoice.issued", DeliveryOutcome.FAILED, 500),
+        ("invoice.paid", DeliveryOutcome.FAILED, 500),
+    ]
+
+    def in_days(days: int) -> Deliveries:
+        later = datetime.now(UTC) + timedelta(days=days)
+        return Deliveries(wire.database, wire.mail, rules, now=lambda: later)
+
+    assert await in_days(29).forget() == 0
+    await wire.doors.replay(wire.endpoint.id, subscription=anna)
+    assert await in_days(31).forget() == 0  # it is sent once more
+    assert await wire.deliver() == 1
+    assert await Deliveries(wire.database, wire.mail, RULES).forget() == 0
+    assert await in_days(31).forget() == 3
+    assert await wire.log() == [("invoice.paid", DeliveryOutcome.FAILED, 500)]
+
+
+async def test_the_log_is_looked_through_while_the_outbox_runs(wire: Wire, mailbox: Mailbox) -> None:
+    await happens(wire.database, wire.people[0], "invoice.issued")
+    assert await wire.deliver() == 1
+    later = datetime.now(UTC) + timedelta(days=31)
+    rules = replace(RULES, log_kept_for=timedelta(days=30))
+    deliveries = Deliveries(wire.database, mailer_of(mailbox), rules, now=lambda: later)
+    async with deliveries.meanwhile():
+        ends = asyncio.get_running_loop().time() + 20
+        while await wire.log():
+            assert asyncio.get_running_loop().time() < ends
+            await asyncio.sleep(0.05)
 
 
 async def test_a_secret_that_others_know_ends_at_once(wire: Wire) -> None:

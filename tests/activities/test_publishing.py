@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlmodel import select
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,11 +19,14 @@ from support.factories import Someone
 from support.processes import PROCESSES, Crowd
 from support.serving import serving
 
+from activities.books.delivery_log import forget_tries
 from activities.books.notices import emit
+from activities.books.publishing import skip_to_present
 from activities.books.rows import NotFound, lock_subscription
 from activities.deliveries import Deliveries
 from billing.errors import InvalidInput
 from models.database import Database
+from models.tables import DeliveryOutcome, EventDelivery, EventLane, OutgoingEvent
 from settings import Settings
 from starter.connections import Connections
 from starter.events import Events
@@ -80,6 +86,40 @@ async def test_a_fact_that_was_rolled_back_was_none(database: Database) -> None:
     assert await Deliveries(database, NoMail(), RULES).publish() == 2
     told = (await events_of(database).list()).events
     assert [(e.type, e.sequence) for e in told] == [("invoice.issued", 1), ("payment.failed", 2)]
+
+
+async def test_lanes_come_to_the_present_and_the_log_forgets_on_either_database(database: Database) -> None:
+    """What SQL alone decides: with other types nothing old is sent, and of the log goes what was taken long ago."""
+    anna, bruno = await two_people(database)
+    row = await endpoint(database, "https://example.com/", types=["access.*"])
+    for person in (anna, bruno):
+        await happens(database, person.subscription.id, "access.granted", "invoice.issued", "invoice.paid")
+    await Deliveries(database, NoMail(), RULES).publish()
+    async with database.write() as session:
+        lanes = {lane.subscription_id: lane for lane in (await session.exec(select(EventLane))).all()}
+        lanes[anna.subscription.id].delivered_through = 1  # bruno's is still to be sent
+        for event in (await session.exec(select(OutgoingEvent))).all():
+            if event.sequence == 1 and event.id is not None:
+                failed: dict[str, Any] = {
+                    "endpoint_id": row.id,
+                    "event_id": event.id,
+                    "took_ms": 1,
+                    "at": NOON,
+                }
+                session.add(EventDelivery(outcome=DeliveryOutcome.FAILED, **failed))
+                session.add(EventDelivery(outcome=DeliveryOutcome.GIVEN_UP, **failed))
+    async with database.write() as session:
+        await skip_to_present(session, row)
+    async with database.read() as session:
+        lanes = {lane.subscription_id: lane for lane in (await session.exec(select(EventLane))).all()}
+    stands = [(lane.delivered_through, lane.wanted_through) for lane in lanes.values()]
+    assert sorted(stands) == [(0, 3), (3, 3)]
+    assert lanes[anna.subscription.id].delivered_through == 3
+    async with database.write() as session:
+        assert await forget_tries(session, before=NOON) == 0
+        assert await forget_tries(session, before=NOON + timedelta(seconds=1)) == 1
+        left = (await session.exec(select(EventDelivery.outcome, EventDelivery.event_id))).all()
+    assert sorted(str(outcome) for outcome, _ in left) == ["failed", "given_up", "given_up"]
 
 
 async def test_pages_are_read_by_cursor_by_event_by_subscription_and_by_type(

@@ -72,3 +72,12 @@ def test_u14_access_moves_on_by_weeks_while_parked() -> None:
     sub = a_subscription(parked=PARKED)
     assert access(sub) == DAY_OF_GRACE
     assert access(sub, datetime(2041, 7, 20, 10, 0, tzinfo=UTC)) == "2041-07-23 02:00"
+    before_it_passes = datetime(2041, 7, 1, 2, 0, tzinfo=UTC)
+    assert access(sub, before_it_passes - timedelta(minutes=1)) == DAY_OF_GRACE
+    assert access(sub, before_it_passes) == "2041-07-09 02:00"
+
+
+def test_u14_the_paid_time_of_a_pause_ends_also_while_parked() -> None:
+    sub = in_paid_time(parked=PARKED.model_copy(update={"access_until": NOW}))
+    assert access(sub) == access(sub, datetime(2041, 6, 30, 21, 0, tzinfo=UTC)) == "2041-06-30 22:00"
+    assert sub.access_moves_on_at is None

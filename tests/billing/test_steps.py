@@ -23,6 +23,7 @@ from billing.steps import StepKind, next_step, notice_window
 from billing.subscription import CustomerKind, Parked, Status, Subscription
 
 AT_THE_END = MIDNIGHT_1_JULY
+JULY = datetime(2041, 7, 2, 2, 0, tzinfo=UTC)
 PARKED = Parked(reason="The books are closed.", since=NOW, remedy="Open them.")
 
 
@@ -76,6 +77,10 @@ def planned(sub: Subscription, now: datetime = NOW) -> str:
         (a_subscription(Status.CANCELED), "wait: the subscription has ended"),
         (a_subscription(Status.INCOMPLETE_EXPIRED), "wait: the first payment never came"),
         (a_subscription(parked=PARKED), "wait: parked: The books are closed. Open them."),
+        (
+            a_subscription(parked=PARKED.model_copy(update={"access_until": JULY})),
+            "move_access_on at 2041-07-01 02:00: parked: The books are closed. Open them.",
+        ),
     ],
 )
 def test_what_comes_next(sub: Subscription, expected: str) -> None:

@@ -214,6 +214,7 @@ async def test_a_company_elsewhere_in_the_union_pays_no_vat(
     for wrong, says in (
         ({"vat_number": "DE136695977"}, "Ce numéro de TVA n’est pas juste"),
         ({"kind": "consumer"}, "Un numéro de TVA va avec une entreprise."),
+        ({"country": "FR", "postal_code": "75002", "vat_number": ""}, "Le SIREN manque ou n’est pas juste."),
         ({"email": "nowhere"}, "Indiquez l’adresse à laquelle vous recevez vos mails"),
         ({"name": ""}, "Indiquez un nom."),
         ({"city": ""}, "Indiquez une ville."),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from support.serving import serving
 from settings import Settings
 from starter.api import create_app
 from starter.api_keys import Scope
+from starter.resources.common import Body
 
 ROOT = Path(__file__).parents[2]
 NOT_IN_THE_STORY = {"POST /v1/payments/settle", "POST /v1/invoices/{invoice}/pay"}
@@ -63,6 +66,36 @@ def test_what_changes_something_needs_more_than_a_key_for_reading() -> None:
             assert ("read" in scopes) == open_to_readers, operation["operationId"]
             names = [parameter["name"] for parameter in operation.get("parameters", ())]
             assert ("Idempotency-Key" in names) == (method != "get"), operation["operationId"]
+
+
+def test_every_example_of_a_body_is_one_and_its_names_read_well() -> None:
+    app = create_app(Settings(secret_key=KEY, stripe_webhook_secret=("whsec_1",)))
+    bodies = {cls.__name__: cls for cls in every_body(Body)}
+    document = app.openapi()
+    tags = {tag["name"] for tag in document["tags"]}
+    shown = 0
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert set(operation.get("tags", ())) <= tags, operation["operationId"]
+            sent = operation.get("requestBody", {"content": {}})["content"].get("application/json")
+            if sent is None:
+                continue
+            name = sent["schema"]["$ref"].rpartition("/")[2]
+            schema = document["components"]["schemas"][name]
+            examples = schema.get("examples", ())
+            described = [member for member in schema["properties"].values() if "examples" in member]
+            assert examples or len(described) == len(schema["properties"]), f"{name} shows nothing"
+            for example in examples:
+                bodies[name].model_validate_json(json.dumps(example))
+                shown += 1
+    assert shown > 20
+    assert [name for name in document["components"]["schemas"] if "_" in name] == []
+
+
+def every_body(cls: type[Body]) -> Iterator[type[Body]]:
+    for one in cls.__subclasses__():
+        yield one
+        yield from every_body(one)
 
 
 def test_the_python_client_needs_neither_database_nor_temporal() -> None:

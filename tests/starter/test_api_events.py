@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import httpx
 import pytest
 from sqlmodel import select
@@ -13,9 +15,16 @@ from activities.deliveries import Deliveries, DeliveryRules
 from models.tables import ApiCall, WebhookEndpoint
 from starter.api_keys import Scope
 from starter.remote import ApiProblem, RelanceHttp
-from starter.resources.events import EnableEndpoint, NewWebhookEndpoint, Replay, RotateSecret
+from starter.resources.events import (
+    EnableEndpoint,
+    NewWebhookEndpoint,
+    Replay,
+    RotateSecret,
+    WebhookEndpointUpdate,
+)
 
 NOWHERE = "http://127.0.0.1:9/events"
+BEFORE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def test_a_backend_follows_and_steers_its_endpoint(world: ClockedLife, api: Api) -> None:
@@ -46,6 +55,15 @@ async def test_a_backend_follows_and_steers_its_endpoint(world: ClockedLife, api
         again = await relance.webhook_endpoints.deliveries(endpoint.id, starting_after=tried.id)
         assert (again.data, again.has_more) == ((), False)
 
+        changed = await relance.webhook_endpoints.update(
+            endpoint.id, WebhookEndpointUpdate(types=("access.*",), owner="ops@example.com")
+        )
+        assert (changed.types, changed.owner, changed.url) == (("access.*",), "ops@example.com", NOWHERE)
+        tested = await relance.webhook_endpoints.test(endpoint.id)
+        assert (tested.delivered, tested.status_code) == (False, None)
+        assert (
+            await relance.webhook_endpoints.update(endpoint.id, WebhookEndpointUpdate(types=()))
+        ).types == ()
         secret = (await relance.webhook_endpoints.secret(endpoint.id)).secret
         rotated = await relance.webhook_endpoints.rotate_secret(endpoint.id, RotateSecret())
         assert rotated.previous_secret_until is not None
@@ -73,9 +91,11 @@ async def test_who_may_only_read_hears_and_sets_nothing(world: ClockedLife, api:
                 await http.get(f"/v1/webhook_endpoints/{key}/secret"),
                 await http.post(f"/v1/webhook_endpoints/{key}/rotate-secret", json={}),
                 await http.post(f"/v1/webhook_endpoints/{key}/disable"),
+                await http.patch(f"/v1/webhook_endpoints/{key}", json={"types": []}),
+                await http.post(f"/v1/webhook_endpoints/{key}/test"),
                 await http.post(f"/v1/webhook_endpoints/{key}/replay", json={}),
             ]
-            assert [answer.status_code for answer in refused] == [403] * 5
+            assert [answer.status_code for answer in refused] == [403] * 7
     for path in ("/v1/events", f"/v1/webhook_endpoints/{key}/secret"):
         async with api.with_key("rlk_test_nobody") as http:
             assert (await http.get(path)).status_code == 401
@@ -89,11 +109,19 @@ INWARDS = (
 async def test_no_endpoint_leads_inwards(world: ClockedLife) -> None:
     settings = api_settings(world.settings, str(world.database.engine.url))
     closed = settings.model_copy(update={"private_webhook_addresses": False})
+    async with world.database.write() as session:
+        there = WebhookEndpoint(
+            id="we_1", url="https://example.com/", owner="dev@example.com", locale="en", created_at=BEFORE
+        )
+        session.add(there)
     async with opened(closed, world.client) as api, api.with_key(await api.key(Scope.ADMIN)) as http:
         for host in INWARDS:
             for scheme in ("https", "http"):
                 body = {"url": f"{scheme}://{host}/latest/meta-data", "owner": "dev@example.com"}
                 answer = await http.post("/v1/webhook_endpoints", json=body)
                 assert (answer.status_code, answer.json()["field"]) == (422, "url"), body
+                moved = await http.patch("/v1/webhook_endpoints/we_1", json={"url": body["url"]})
+                assert (moved.status_code, moved.json()["field"]) == (422, "url"), body
     async with world.database.read() as session:
-        assert (await session.exec(select(WebhookEndpoint))).all() == []
+        (row,) = (await session.exec(select(WebhookEndpoint))).all()
+        assert row.url == "https://example.com/"

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def block(language: str) -> str:
 async def address(world: ClockedLife) -> AsyncIterator[dict[str, str]]:
     """The API on a port, a plan as the page has it, and a key with the scope that the page makes."""
     await world.offers("pro-monthly")
+    await world.offers("pro-annual", every="1year", amount=Decimal("490.00"))
     configured = api_settings(world.settings, str(world.database.engine.url))
     async with opened(configured, world.client) as api:
         key = await api.key(Scope.WRITE)
@@ -49,6 +51,7 @@ async def test_curl(address: dict[str, str]) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     assert '"outcome":"paid"' in run.stdout
     assert '"entitled":true' in run.stdout
+    assert '"every":"1year"' in run.stdout
     assert '"cancel_at_period_end":true' in run.stdout
 
 

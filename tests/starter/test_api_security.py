@@ -102,6 +102,15 @@ async def test_one_customers_method_is_not_anothers(world: ClockedLife, admin: h
         for name in ("acme", "mallory")
     }
     assert owners == {"acme": ["4242"], "mallory": []}
+    (method,) = (await admin.get("/v1/payment_methods", params={"customer": "ref:acme"})).json()["data"]
+    for verb in ("make-default", "make-backup", "drop-backup", "detach"):
+        theirs = {"customer": "ref:mallory"} | ({"agreed": True} if verb == "make-backup" else {})
+        for key in (method["id"], method["provider_id"]):
+            refused = await admin.post(f"/v1/payment_methods/{key}/{verb}", json=theirs)
+            assert (refused.status_code, refused.json()["code"]) == (404, "not_found"), verb
+    assert (await admin.get("/v1/payment_methods", params={"customer": "ref:acme"})).json()["data"] == [
+        method
+    ]
 
 
 async def test_invoices_of_two_customers_are_not_paid_by_one_transfer(

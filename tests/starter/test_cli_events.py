@@ -75,6 +75,11 @@ def test_an_endpoint_is_made_once_rotated_disabled_and_enabled(relance: Terminal
     assert answered(relance, "webhook-endpoint", "secret", "we_mine")["secret"] == rotated["secret"]
     assert relance.json("webhook-endpoint", "rotate-secret", "we_mine")[0] == 1
 
+    update = ("webhook-endpoint", "update", "we_mine")
+    changed = answered(relance, *update, "--type", "access.*", "--description", "ours")
+    assert (changed["types"], changed["description"], changed["url"]) == (["access.*"], "ours", URL)
+    assert answered(relance, *update, "--all-types")["types"] == []
+    assert not answered(relance, "webhook-endpoint", "test", "we_mine")["delivered"]
     assert answered(relance, "webhook-endpoint", "disable", "we_mine")["disabled_because"] == "person"
     assert (
         answered(relance, "webhook-endpoint", "replay", "we_mine", "--after", f"evt_{anna}_2")["behind"] == 1

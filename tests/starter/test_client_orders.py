@@ -80,7 +80,7 @@ async def test_a_plan_is_made_once_and_never_changed(client: RelanceClient, data
     assert await count(database, Plan) == 1
     with pytest.raises(AlreadyExists, match="There is another plan pro") as refusal:
         await client.create_plan(plan(amount="30.00"))
-    assert refusal.value.field == "reference"
+    assert refusal.value.field == "amount"
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,7 @@ def _offer(tell: Told) -> str:
     tell("POST /v1/plans", metered)
     plan: str = tell("POST /v1/plans", {**price, "name": "Old"})["id"]
     tell("POST /v1/plans/{plan}/archive", plan=plan)
+    tell("PATCH /v1/plans/{plan}", {"metadata": {"tier": "2"}}, plan="ref:gold")
     tell("GET /v1/plans", query={"archived": "true", "limit": 2})
     tell("POST /v1/coupons", {"code": "WELCOME20", "percent": "20", "periods": 3})
     tell("POST /v1/coupons", {"code": "OLD", "amount": "5", "currency": "EUR"})
@@ -176,6 +177,7 @@ def _sign_up(tell: Told, clock: str, cards: dict[str, str]) -> str:
         {**whose, "agreed": True},
         payment_method=method,
     )
+    tell("POST /v1/payment_methods/{payment_method}/drop-backup", whose, payment_method=method)
     tell("POST /v1/payment_methods/{payment_method}/make-default", whose, payment_method=method)
     tell("POST /v1/payment_methods/{payment_method}/make-default", whose, **good)
     tell("POST /v1/payment_methods/{payment_method}/detach", whose, payment_method=method)
@@ -210,12 +212,14 @@ def _steer(tell: Told) -> str:
     tell("POST /v1/subscriptions/{subscription}/change", {"plan": "ref:calls"}, **acme)
     tell("POST /v1/subscriptions/{subscription}/undo-change", **acme)
     for body in ({}, {"on": "2041-12-10", "reason": "moves abroad"}):
-        tell("POST /v1/subscriptions/{subscription}/cancel", body, **acme)
+        asked = tell("POST /v1/subscriptions/{subscription}/cancel", body, **acme)["command"]
+        tell("GET /v1/commands/{command}", command=asked)
         tell("POST /v1/subscriptions/{subscription}/reactivate", **acme)
     tell("POST /v1/subscriptions/{subscription}/coupons", {"code": "WELCOME20"}, **acme)
     tell("POST /v1/subscriptions/{subscription}/pause", {"when": "now"}, subscription="ref:paused")
     tell("POST /v1/subscriptions/{subscription}/resume", {}, subscription="ref:paused")
     tell("POST /v1/subscriptions/{subscription}/withdraw", {}, subscription="ref:regret")
+    tell("PATCH /v1/subscriptions/{subscription}", {"metadata": {"crm": "7"}}, **acme)
     tell("GET /v1/subscriptions", query={"customer": "ref:acme", "plan": "ref:gold", "status": "active"})
     tell("GET /v1/subscriptions/{subscription}/overview", **acme)
     events = [{"id": "e1", "meter": "calls", "quantity": "250"}]
@@ -272,6 +276,9 @@ def _follow(tell: Told) -> tuple[str, str]:
     it: dict[str, Any] = {"webhook_endpoint": endpoint}
     tell("GET /v1/webhook_endpoints")
     tell("GET /v1/webhook_endpoints/{webhook_endpoint}", **it)
+    wanted = {"types": ["invoice.*", "access.*"]}
+    tell("PATCH /v1/webhook_endpoints/{webhook_endpoint}", wanted, **it)
+    assert not tell("POST /v1/webhook_endpoints/{webhook_endpoint}/test", **it)["delivered"]
     before = tell("GET /v1/webhook_endpoints/{webhook_endpoint}/secret", **it)["secret"]
     tell("POST /v1/webhook_endpoints/{webhook_endpoint}/rotate-secret", {}, **it)
     assert tell("GET /v1/webhook_endpoints/{webhook_endpoint}/secret", **it)["secret"] != before

@@ -16,7 +16,7 @@ from temporalio.common import RawValue
 
 from billing.commands import Cancel, ChangePlan, When
 from billing.payment import AttemptState
-from models.tables import PaymentAttempt, SubscriptionRow
+from models.tables import OutgoingEvent, PaymentAttempt, SubscriptionRow
 from starter.orders import NewSubscription
 from starter.problems import AlreadyExists, CommandRefused
 
@@ -228,6 +228,10 @@ async def test_bad_signals_are_counted_and_the_subscription_lives_on(life: Begin
         assert state.bad_signals == 5
         assert state.last_bad_signal.startswith("payment_settled: ")
         assert state.last_refusal == "There is no plan plan_nowhere on offer."
+        async with world.database.read() as session:
+            query = select(OutgoingEvent).where(OutgoingEvent.name == "subscription.command_refused")
+            told = [event.data for event in (await session.exec(query)).all()]
+        assert told == [{"command": "b", "kind": "change_plan", "reason": state.last_refusal}]
         await world.until("2041-06-02")
         assert await anna.diary() == [*joined("2041-05-01", "58.80"), *renewed("2041-06-01", "58.80")]
 

@@ -2,11 +2,13 @@
 
 import pytest
 from fakes import FakeStripe
+from sqlmodel import col, select
 from support.diaries import joined, renewed
-from support.life import Begins
+from support.life import Begins, Life
 
 from activities.books import steps
 from billing.commands import Cancel, Resume
+from models.tables import OutgoingEvent
 
 
 async def broken(*_: object) -> None:
@@ -131,3 +133,37 @@ async def test_a_charge_that_the_provider_calls_wrong_parks_and_loses_no_invoice
             "2041-03-01 resumed from parked",
             *renewed("2041-03-31", "58.80"),
         ]
+
+
+@pytest.mark.parametrize("life", ["clocked"], indirect=True)
+async def test_u14_whoever_reads_only_events_lets_the_customer_in_for_as_long_as_it_is_parked(
+    life: Begins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each later instant is told a day before the one that was told last has passed."""
+    async with life("2041-01-31") as world:
+        anna = await world.signs_up()
+        with monkeypatch.context() as fault:
+            fault.setattr(steps, "take_step", broken)
+            await world.until("2041-02-28")
+        state = await anna.state()
+        assert (state.next.what, state.next.due) == ("wait", None)
+        assert state.next.why.startswith("parked: LookupError")
+        await world.until("2041-03-21")
+        await anna.tells(Resume(command_id="mended"))
+        await world.until("2041-03-22")
+        assert await told_of_access(world) == [
+            "2041-01-31 09:00 access.granted 2041-02-28 23:00",
+            "2041-02-27 23:00 access.changed 2041-03-07 23:00",
+            "2041-03-06 23:00 access.changed 2041-03-14 23:00",
+            "2041-03-13 23:00 access.changed 2041-03-21 23:00",
+            "2041-03-20 23:00 access.changed 2041-03-28 23:00",
+            "2041-03-21 11:00 access.changed 2041-03-31 23:00",
+        ]
+
+
+async def told_of_access(world: Life) -> list[str]:
+    """Every event about access, with the instant until which it lets the customer in."""
+    async with world.database.read() as session:
+        query = select(OutgoingEvent).where(col(OutgoingEvent.name).startswith("access."))
+        events = (await session.exec(query.order_by(col(OutgoingEvent.sequence)))).all()
+    return [f"{each.at:%Y-%m-%d %H:%M} {each.name} {each.access_until:%Y-%m-%d %H:%M}" for each in events]

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from starter.http.v1 import (
     catalogue,
+    commands,
     customers,
     dunning,
     events,
@@ -32,6 +33,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     catalogue.coupons,
     subscriptions.router,
     subscription_commands.router,
+    commands.router,
     usage.router,
     invoices.router,
     invoice_corrections.router,

@@ -13,7 +13,8 @@ from starter import orders
 from starter.finding import REFERENCE
 from starter.http.calling import Administers, Call, Reads
 from starter.http.v1.common import Paging, api_router, page
-from starter.resources.catalogue import Coupon, NewCoupon, NewPlan, Plan, PlanContent
+from starter.problems import FixedSinceStart
+from starter.resources.catalogue import Coupon, NewCoupon, NewPlan, Plan, PlanContent, PlanUpdate
 from starter.resources.common import Page, built
 
 plans = api_router("plans", "Plans")
@@ -29,9 +30,16 @@ CouponKey = Annotated[str, Path(max_length=110, description="Id of the coupon, o
 async def create_plan(body: NewPlan, call: Administers) -> Plan:
     """Put a plan on offer. The same reference with the same content twice is one plan.
 
-    A plan never changes: offer another one, and archive this.
+    Its terms never change: offer another one, and archive this. Metadata do, by PUT or PATCH.
     """
-    return _show_plan(await _create(body, body.reference, body.legal_entity, call))
+    row = await _create(body, body.reference, body.legal_entity, call)
+    if row.custom != body.metadata:
+        raise FixedSinceStart(
+            f"The plan {row.reference or row.id} is there with other metadata.",
+            field="metadata",
+            remedy="Change them by PUT or PATCH /v1/plans/{plan}.",
+        )
+    return _show_plan(row)
 
 
 @plans.get("")
@@ -52,8 +60,26 @@ async def get_plan(plan: PlanKey, call: Reads) -> Plan:
 
 @plans.put("/{plan}")
 async def put_plan(plan: PlanKey, body: PlanContent, call: Administers) -> Plan:
-    """Put the plan with this reference on offer, unless it is; refused where it is there with other content."""
-    return _show_plan(await _create(body, plan.removeprefix(REFERENCE), None, call))
+    """Put the plan with this reference on offer, or bring its metadata to those sent.
+
+    By `ref:...` it creates or updates; by id it updates. Refused where it is there with other terms; `field` names the
+    first that differs, `remedy` what to do. One that is archived stays so.
+    """
+    if plan.startswith(REFERENCE):
+        row = await _create(body, plan.removeprefix(REFERENCE), None, call)
+    else:
+        known = await call.relance.plan(plan)
+        row = await _create(body, known.reference, known.entity_id, call, plan_id=known.id)
+    if row.custom != body.metadata:
+        row = await call.relance.update_plan(row.id, orders.PlanChange(custom=body.metadata))
+    return _show_plan(row)
+
+
+@plans.patch("/{plan}")
+async def update_plan(plan: PlanKey, body: PlanUpdate, call: Administers) -> Plan:
+    """Change the metadata of a plan, or whether it is on offer. What is not sent stays."""
+    change = orders.PlanChange(custom=body.metadata, archived=body.archived)
+    return _show_plan(await call.relance.update_plan(plan, change))
 
 
 @plans.post("/{plan}/archive")
@@ -88,12 +114,14 @@ async def archive_coupon(coupon: CouponKey, call: Administers) -> Coupon:
     return _show_coupon(await call.relance.coupons.archive(coupon))
 
 
-async def _create(body: PlanContent, reference: str | None, entity: str | None, call: Call) -> PlanRow:
+async def _create(
+    body: PlanContent, reference: str | None, entity: str | None, call: Call, *, plan_id: str | None = None
+) -> PlanRow:
     content = {name: getattr(body, name) for name in PlanContent.model_fields if name != "metadata"}
     order = built(
         orders.NewPlan,
         **content,
-        id=None if reference is not None else derived_id("plan", call.id),
+        id=plan_id or (None if reference is not None else derived_id("plan", call.id)),
         reference=reference,
         entity=entity,
         custom=body.metadata,

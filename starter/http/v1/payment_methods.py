@@ -65,6 +65,16 @@ async def make_backup(payment_method: MethodKey, body: BackupMethod, call: Write
     return await _saved(call, done)
 
 
+@router.post("/{payment_method}/drop-backup")
+async def drop_backup(payment_method: MethodKey, body: OfCustomer, call: Writes) -> PaymentMethod:
+    """Let this card stand in no more. Where it is no backup, nothing happens."""
+    await call.relance.methods.drop_backup(body.customer, payment_method)
+    owner = await call.relance.customer(body.customer)
+    rows = await call.relance.list_methods(owner.id)
+    row = next(row for row in rows if payment_method in (row.id, row.provider_id))
+    return _show(row, role_of(owner, row))
+
+
 @router.post("/{payment_method}/detach")
 async def detach(payment_method: MethodKey, body: OfCustomer, call: Writes) -> RemovedPaymentMethod:
     """Take a payment method away, here and at Stripe; not while something is open that it has to pay."""

@@ -13,7 +13,7 @@ from billing.refusal import Refused
 from starter.api_keys import Scope
 from starter.http.calling import Call, Supports, Writes
 from starter.http.v1.common import api_router
-from starter.http.v1.subscription_views import show_accepted
+from starter.http.v1.subscription_views import show_accepted, show_present
 from starter.resources.common import built
 from starter.resources.subscriptions import (
     Cancel,
@@ -41,8 +41,19 @@ async def preview_change(subscription: SubscriptionKey, body: Change, call: Supp
 
 @router.post("/{subscription}/change")
 async def change_subscription(subscription: SubscriptionKey, body: Change, call: Writes) -> Subscription:
-    """Another plan, number of seats or terms: at the period's end, or now, with or without proration."""
-    return await _tell(subscription, _change(body, call), call)
+    """Another plan, number of seats or terms: at the period's end, or now, with or without proration.
+
+    With `if_paid` it holds once what it bills is paid; with `wait_for_payment` as well, the answer says what came of
+    that, and where to send the customer.
+    """
+    if body.wait_for_payment and not body.if_paid:
+        raise InvalidInput("Only a change with if_paid waits for its payment.", field="wait_for_payment")
+    shown = await _tell(subscription, _change(body, call), call)
+    if not body.wait_for_payment:
+        return shown
+    await call.relance.outcomes.wait_for_payment_of(call.id)
+    settled = await show_present(call, subscription)
+    return settled.model_copy(update={"command": call.id})
 
 
 @router.post("/{subscription}/undo-change")

@@ -16,7 +16,12 @@ from starter.http.v1.subscription_commands import SubscriptionKey
 from starter.http.v1.subscription_views import first_payment, show_present, show_rows
 from starter.overview import Overview
 from starter.resources.common import Page, built
-from starter.resources.subscriptions import NewSubscription, Subscription, SubscriptionContent
+from starter.resources.subscriptions import (
+    NewSubscription,
+    Subscription,
+    SubscriptionContent,
+    SubscriptionUpdate,
+)
 
 router = api_router("subscriptions", "Subscriptions")
 
@@ -64,26 +69,48 @@ async def get_subscription_overview(subscription: SubscriptionKey, call: Reads) 
 async def put_subscription(
     subscription: SubscriptionKey, body: SubscriptionContent, call: Writes
 ) -> Subscription:
-    """Start the subscription with this reference, unless it was started.
+    """Start the subscription with this reference, or bring the metadata of the one that was started to those sent.
 
-    One that was started with other content is refused: change it by `change`, which says when and how.
+    By `ref:...` it starts or updates; by id it updates. What it bills stays: where anything else differs from what it
+    was started with, and plan and quantity also from what they are now, the call is refused. `field` then names what
+    differs, and `remedy` the call that changes it.
     """
-    return await _start(body, subscription.removeprefix(REFERENCE), None, call)
+    if subscription.startswith(REFERENCE):
+        return await _start(body, subscription.removeprefix(REFERENCE), None, call, or_describe=True)
+    known = await call.relance.subscription(subscription)
+    return await _start(
+        body, known.reference, known.entity_id, call, subscription_id=known.id, or_describe=True
+    )
+
+
+@router.patch("/{subscription}")
+async def update_subscription(
+    subscription: SubscriptionKey, body: SubscriptionUpdate, call: Writes
+) -> Subscription:
+    """Change the metadata of a subscription. What it bills is changed by `change`, which says when and how."""
+    row = await call.relance.describe_subscription(subscription, dict(body.metadata))
+    return await show_present(call, row.id)
 
 
 async def _start(
-    body: SubscriptionContent, reference: str | None, entity: str | None, call: Call
+    body: SubscriptionContent,
+    reference: str | None,
+    entity: str | None,
+    call: Call,
+    *,
+    subscription_id: str | None = None,
+    or_describe: bool = False,
 ) -> Subscription:
     names = set(SubscriptionContent.model_fields) - {"metadata", "wait_for_payment"}
     order = built(
         orders.NewSubscription,
         **{name: getattr(body, name) for name in names},
-        id=None if reference is not None else derived_id("sub", call.id),
+        id=subscription_id or (None if reference is not None else derived_id("sub", call.id)),
         reference=reference,
         entity=entity,
         custom=body.metadata,
     )
-    started = await call.relance.start_subscription(order)
+    started = await call.relance.start_subscription(order, or_describe=or_describe)
     if not body.wait_for_payment:
         return await show_present(call, started.subscription_id)
     payment = await first_payment(call, started.subscription_id)

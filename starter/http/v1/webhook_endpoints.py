@@ -19,7 +19,9 @@ from starter.resources.events import (
     RotateSecret,
     WebhookDelivery,
     WebhookEndpoint,
+    WebhookEndpointUpdate,
     WebhookSecret,
+    WebhookTest,
 )
 
 router = api_router("webhook_endpoints", "Webhook endpoints")
@@ -52,6 +54,25 @@ async def list_webhook_endpoints(call: Reads, paging: Paging) -> Page[WebhookEnd
 async def get_webhook_endpoint(webhook_endpoint: EndpointKey, call: Reads) -> WebhookEndpoint:
     """An endpoint, and whether it takes what it is sent."""
     return _show(await call.relance.webhook_endpoints.find(webhook_endpoint))
+
+
+@router.patch("/{webhook_endpoint}")
+async def update_webhook_endpoint(
+    webhook_endpoint: EndpointKey, body: WebhookEndpointUpdate, call: Administers
+) -> WebhookEndpoint:
+    """Change where events are sent, which, or who is written to. Its secret stays.
+
+    Other types are sent from now on; of a subscription of which something waits, from there on.
+    """
+    change = built(doors.EndpointChange, **body.model_dump())
+    return _show(await call.relance.webhook_endpoints.change(webhook_endpoint, change))
+
+
+@router.post("/{webhook_endpoint}/test")
+async def test_webhook_endpoint(webhook_endpoint: EndpointKey, call: Administers) -> WebhookTest:
+    """Send a test now, signed as events are, and answer what the endpoint made of it; also while it is disabled."""
+    endpoints = call.relance.webhook_endpoints
+    return WebhookTest.model_validate(await endpoints.test(webhook_endpoint, test_id=call.id))
 
 
 @router.get("/{webhook_endpoint}/secret", responses=_SCOPE)
