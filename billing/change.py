@@ -12,7 +12,7 @@ from billing.agreed import terms_agreed
 from billing.calendar import Schedule, local_date
 from billing.changing import check_in_period, check_same_document, period_after_change
 from billing.commands import AddCoupon, Change, ChangePlan, ChangeQuantity, ChangeTerms, When
-from billing.discounts import MAX_DISCOUNTS, Discount, check_discount
+from billing.discounts import MAX_DISCOUNTS, Discount, check_discount, for_next_period
 from billing.effects import BillChange, DropGatedDraft, Emit, Notify, TermsChange, Transition
 from billing.errors import InvalidInput
 from billing.refusal import PlanCurrencyMismatch, Refused, SeatsNotPriced
@@ -225,9 +225,9 @@ def _change_now(
         _check_paid_here(sub, change.change_on)
     if bills and (command.if_paid or sub.status is Status.PAST_DUE):
         waiting = sub.model_copy(update={"conditional_change": command.command_id})
-        return Transition(waiting, (BillChange(change, sub.terms, if_paid=True),))
+        return Transition(waiting, (BillChange(change, sub.terms, sub.fees_left, if_paid=True),))
     applied = lifecycle.apply_change(sub, change, at)
-    billing = (BillChange(change, sub.terms),) if bills else ()
+    billing = (BillChange(change, sub.terms, sub.fees_left),) if bills else ()
     return Transition(applied.after, (*billing, *applied.effects))
 
 
@@ -264,7 +264,7 @@ def _terms_change(
         command_id=command.command_id,
         change_on=change_on,
         terms=terms,
-        discounts=_begun(discounts, waiting=sub.discounts if same else ()),
+        discounts=_begun(discounts, waiting=sub.discounts) if same else for_next_period(discounts),
         anchor=anchor,
         period=sub.period if same else billed,
         billed_period=billed,
@@ -273,7 +273,7 @@ def _terms_change(
 
 
 def _begun(discounts: Discounts, *, waiting: Discounts) -> Discounts:
-    """Discounts of a change begin with it, but coupons that wait for the next billed period."""
+    """Inside a period discounts of a change begin with it; coupons wait on for the next billed period."""
     return tuple(d if d.used or d in waiting else d.once_more() for d in discounts)
 
 

@@ -10,9 +10,9 @@ from fractions import Fraction
 from billing.calendar import Period, Schedule
 from billing.discounts import Discount
 from billing.errors import InvalidInput
+from billing.fees import fees_due
 from billing.lines import Line, LineKind, lines_for
 from billing.money import round_half_up
-from billing.prices import Charging
 from billing.terms import Terms
 
 
@@ -90,11 +90,12 @@ def change_lines(
     change_on: date,
     *,
     discounts: Sequence[Discount] = (),
+    fees_left: Sequence[str] = (),
 ) -> ChangeLines:
     """What a change on a day costs: what was billed from it on goes back, the new terms are billed (rules 8).
 
     The change day belongs to the new terms. Lines that stay as they are are left out on both sides. Prices that are
-    billed once are billed where the old terms did not have them.
+    billed once are billed where neither the old terms nor those before them had them.
 
     Args:
         billed: the lines that bill the days from `change_on` on.
@@ -103,14 +104,10 @@ def change_lines(
         period: what the new terms bill, from `change_on` on; see `period_after_change`.
         change_on: local date of the change.
         discounts: those of the period.
+        fees_left: ids of prices billed once that terms before the old ones had.
     """
     kind = LineKind.PRORATION_CHARGE if old.same_rhythm_as(new) else LineKind.SUBSCRIPTION
-    known = {price.id for price in old.prices if price.charging is Charging.ONCE}
-    charges = tuple(
-        line
-        for line in lines_for(new, period, discounts=discounts, once=True, kind=kind)
-        if line.kind is not LineKind.ONE_OFF or line.price_id not in known
-    )
+    charges = lines_for(new, period, discounts=discounts, once=fees_due(new, old, fees_left), kind=kind)
     given_back = {
         place: credit
         for place, line in enumerate(billed)

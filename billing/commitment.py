@@ -1,4 +1,4 @@
-"""What leaving within a commitment costs: a share of what the rest of it would have cost."""
+"""How long a commitment lasts, and what leaving within it costs: a share of what the rest would have cost."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from billing.discounts import in_this_period
 from billing.lines import Line, LineKind, lines_for
 from billing.money import round_half_up
 from billing.subscription import Subscription
+
+
+def committed(sub: Subscription, *, from_period: int) -> Subscription:
+    """The commitment of its terms, counted in billed periods from one of its schedule; never shorter than before."""
+    if not sub.terms.commitment_periods:
+        return sub
+    end = sub.schedule.period(from_period + sub.terms.commitment_periods - 1).end
+    return sub.model_copy(update={"committed_until": max(end, sub.committed_until or end)})
 
 
 def early_exit_lines(sub: Subscription, from_day: date, until: date, percent: Decimal) -> tuple[Line, ...]:

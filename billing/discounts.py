@@ -103,6 +103,25 @@ def in_this_period(discounts: Sequence[Discount]) -> tuple[Discount, ...]:
     return tuple(discount for discount in discounts if discount.used)
 
 
+def off_usage(discounts: Sequence[Discount], *, with_period: bool) -> tuple[Discount, ...]:
+    """The percents that are taken off usage, in arrears; a fixed sum is taken off what is billed in advance.
+
+    Args:
+        discounts: of the subscription.
+        with_period: whether the invoice of the period that has begun carries the usage, so that its discounts count.
+            On an invoice of its own those count that the next period would have had, so that whoever leaves pays for
+            the last usage what whoever stays pays.
+    """
+    counting = in_this_period(discounts) if with_period else for_next_period(discounts)
+    return tuple(discount for discount in counting if discount.percent is not None)
+
+
+class TakenOff(Value):
+    """The discounts with which usage was billed first: late reports and corrections of it keep them (rules 9)."""
+
+    discounts: tuple[Discount, ...] = ()
+
+
 def take_off(
     amounts: Sequence[Fraction], discounts: Sequence[Discount], currency: str
 ) -> tuple[Fraction, ...]:

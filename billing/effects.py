@@ -42,7 +42,7 @@ class Issue:
         delay_days: how many days after the issue its first charge is due (catch-up, rules 4).
         draft: written without number for a person to decide (rules 4).
         discounts: those of the period.
-        once: whether prices that are billed once are on it.
+        once: the ids of prices billed once that are on it.
         waits_for_usage: a draft that is issued when late usage of the period before is in.
     """
 
@@ -54,7 +54,7 @@ class Issue:
     delay_days: int = 0
     draft: bool = False
     discounts: tuple[Discount, ...] = ()
-    once: bool = False
+    once: frozenset[str] = frozenset()
     waits_for_usage: bool = False
 
 
@@ -83,11 +83,13 @@ class BillChange:
     Attributes:
         change: what it becomes.
         old: the terms before it.
+        fees_left: ids of prices billed once that terms before the old ones had; they are not billed again.
         if_paid: written as a gated draft and applied when that is paid; else applied already (rules 13).
     """
 
     change: TermsChange
     old: Terms
+    fees_left: tuple[str, ...] = ()
     if_paid: bool = False
 
 
@@ -132,12 +134,14 @@ class TurnMeters:
         after: the terms that begin; None where nothing is counted any more.
         at: when.
         on: local date of the turn.
+        goes_on: the meters that count on as they did.
     """
 
     before: Terms | None
     after: Terms | None
     at: datetime
     on: date
+    goes_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from billing.calendar import Schedule, local_date
 from billing.commands import CreditTo
 from billing.effects import BillEarlyExit, CreditUnused, DropWaitingDrafts, Effect
+from billing.steps import renewal_notice_window
 from billing.subscription import CustomerKind, Status, Subscription
 
 
@@ -19,8 +20,11 @@ def credit_unused(sub: Subscription, at: datetime, reason: str, credit_to: Credi
 
 
 def early_exit(sub: Subscription, from_day: date) -> tuple[Effect, ...]:
-    """What leaving within the commitment costs; by default nothing for those whom the law protects."""
-    if sub.committed_until is None or from_day >= sub.committed_until:
+    """What leaving within the commitment costs; by default nothing for those whom the law protects.
+
+    Whoever was not told of a renewal in time leaves freely (rules 30).
+    """
+    if sub.free_exit or sub.committed_until is None or from_day >= sub.committed_until:
         return ()
     protected = sub.customer_kind in (CustomerKind.CONSUMER, CustomerKind.NON_PROFESSIONAL)
     percent = sub.terms.early_exit_percent
@@ -28,9 +32,33 @@ def early_exit(sub: Subscription, from_day: date) -> tuple[Effect, ...]:
     return (BillEarlyExit(from_day, sub.committed_until, share),) if share else ()
 
 
+def not_paid_from(sub: Subscription, at: datetime, *, is_given_back: bool = False) -> date:
+    """The first day that whoever leaves now has neither used nor paid: what leaving early costs is counted from it.
+
+    Args:
+        sub: before it ends. While it is paused, the first day of the pause that nothing paid, however long ago: a
+            commitment is a number of billed periods.
+        at: the end.
+        is_given_back: whether the days that were paid and are not used go back; else they count as paid.
+    """
+    if sub.status is Status.PAUSED and sub.covered_until is not None:
+        return sub.covered_until
+    unused_from = local_date(at, sub.timezone) + timedelta(days=1)
+    paid_until = sub.paid_elsewhere_until if is_given_back else sub.covered_until
+    return max(unused_from, paid_until or unused_from)
+
+
 def what_waits_is_dropped(sub: Subscription) -> tuple[Effect, ...]:
     """The period that had begun is not billed to whoever lost the service for a debt; what was used is."""
     return () if sub.usage_closes_at is None else (DropWaitingDrafts(),)
+
+
+def leaves_freely_from(sub: Subscription, boundary: date) -> bool:
+    """Whether a renewal was not announced in time; within a term it stays as it was (rules 30)."""
+    window = renewal_notice_window(sub)
+    if window is None or window.renews_on != boundary:
+        return sub.free_exit
+    return f"renewal_notice:{boundary}" not in sub.notified
 
 
 def ends_on(sub: Subscription) -> date | None:

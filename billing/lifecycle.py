@@ -12,6 +12,7 @@ from typing import Final
 
 from billing.calendar import local_date, starts_at
 from billing.commands import CreditTo
+from billing.commitment import committed
 from billing.discounts import for_next_period
 from billing.effects import (
     CloseUsage,
@@ -25,11 +26,24 @@ from billing.effects import (
     SettleDebtOnCancel,
     TermsChange,
     Transition,
-    TurnMeters,
 )
 from billing.errors import InvalidInput
-from billing.leaving import credit_unused, early_exit, what_waits_is_dropped
-from billing.steps import Step, renewal_notice_window
+from billing.fees import fees_due, fees_left_by
+from billing.leaving import (
+    credit_unused,
+    early_exit,
+    leaves_freely_from,
+    not_paid_from,
+    what_waits_is_dropped,
+)
+from billing.metering import (
+    meters_that_go_on,
+    turn_meters,
+    turn_meters_at,
+    waits_for_last_usage,
+    waits_for_usage,
+)
+from billing.steps import Step
 from billing.subscription import Parked, Status, Subscription
 from billing.terms import Terms
 
@@ -54,7 +68,7 @@ def _begin_trial(sub: Subscription) -> Transition:
 
 
 def _first_period(sub: Subscription, anchor: date, *, gate: bool, first_payment: bool) -> Transition:
-    sub = _committed(sub.model_copy(update={"anchor": anchor}), from_period=0)
+    sub = committed(sub.model_copy(update={"anchor": anchor}), from_period=0)
     period = sub.schedule.period(0)
     status = Status.INCOMPLETE if gate else Status.ACTIVE
     discounts = for_next_period(sub.discounts)
@@ -66,36 +80,11 @@ def _first_period(sub: Subscription, anchor: date, *, gate: bool, first_payment:
         gated=gate,
         first_payment=first_payment,
         discounts=discounts,
-        once=True,
+        once=fees_due(sub.terms, None, sub.fees_left),
     )
-    meters = _turn_meters(None, sub.terms, period.start, sub.timezone)
+    meters = turn_meters(None, sub.terms, period.start, sub.timezone)
     told = Emit("subscription.incomplete" if gate else "subscription.started")
     return Transition(sub.model_copy(update=update), (told, issue, *meters))
-
-
-def _committed(sub: Subscription, *, from_period: int) -> Subscription:
-    """The commitment of its terms, counted in billed periods from one of its schedule; never shorter than before."""
-    if not sub.terms.commitment_periods:
-        return sub
-    end = sub.schedule.period(from_period + sub.terms.commitment_periods - 1).end
-    return sub.model_copy(update={"committed_until": max(end, sub.committed_until or end)})
-
-
-def _turn_meters(before: Terms | None, after: Terms | None, on: date, timezone: str) -> tuple[Effect, ...]:
-    """Usage is counted for other terms from the beginning of a day on."""
-    return _turn_meters_at(before, after, starts_at(on, timezone), on)
-
-
-def _turn_meters_at(before: Terms | None, after: Terms | None, at: datetime, on: date) -> tuple[Effect, ...]:
-    metered = any(terms is not None and terms.metered_prices for terms in (before, after))
-    return (TurnMeters(before, after, at, on),) if metered else ()
-
-
-def _waiting_for_usage(sub: Subscription, at: datetime) -> dict[str, datetime | None]:
-    """What was used until now is billed once late events had their time."""
-    if not sub.terms.metered_prices:
-        return {}
-    return {"usage_closes_at": at + timedelta(hours=sub.usage_wait_hours)}
 
 
 def end_trial(sub: Subscription, at: datetime) -> Transition:
@@ -140,9 +129,9 @@ def cross_boundary(sub: Subscription, at: datetime, *, catch_up_limit: int) -> T
         after, effects = without_conditional(after), (DropGatedDraft(), *effects)
     after = after.model_copy(
         update={
-            "free_exit": _leaves_freely_from(sub, end),
+            "free_exit": leaves_freely_from(sub, end),
             "notified": tuple(key for key in after.notified if _outlasts(key, end)),
-            **_waiting_for_usage(sub, sub.boundary_at or at),
+            **waits_for_usage(sub, sub.boundary_at or at),
         }
     )
     after, issues, others = _periods_begun(after, sub.terms, end, at)
@@ -157,7 +146,7 @@ def _periods_begun(
     """Every period that has begun by now, one at least, with its invoice, its price and where its usage begins."""
     issues: list[Issue] = []
     others: list[Effect] = []
-    changed = sub.terms != ended
+    fees = fees_due(sub.terms, ended, sub.fees_left)
     while not issues or _goes_on_by(sub, day, at):
         sub, told = _apply_announced(sub, day)
         period, discounts = sub.schedule.period_on(day), for_next_period(sub.discounts)
@@ -168,11 +157,11 @@ def _periods_begun(
                 InvoiceReason.PERIOD,
                 delay_days=len(issues),
                 discounts=discounts,
-                once=changed and not issues,
+                once=frozenset() if issues else fees,
                 waits_for_usage=bool(ended.metered_prices),
             )
         )
-        others += (*told, *_turn_meters(ended, sub.terms, period.start, sub.timezone))
+        others += (*told, *turn_meters(ended, sub.terms, period.start, sub.timezone))
         sub = sub.model_copy(update={"period": period, "discounts": discounts})
         day, ended = period.end, sub.terms
     return sub, issues, others
@@ -198,14 +187,6 @@ def _park_for_catch_up(
     )
 
 
-def _leaves_freely_from(sub: Subscription, boundary: date) -> bool:
-    """Whether a renewal was not announced in time; within a term it stays as it was (rules 30)."""
-    window = renewal_notice_window(sub)
-    if window is None or window.renews_on != boundary:
-        return sub.free_exit
-    return f"renewal_notice:{boundary}" not in sub.notified
-
-
 def _outlasts(key: str, boundary: date) -> bool:
     """Whether a notice is remembered beyond a period's end: of the card, and of a commitment that ends later."""
     notice, _, occurrence = key.partition(":")
@@ -222,7 +203,7 @@ def _apply_pending(sub: Subscription, *, anchor_on: date) -> tuple[Subscription,
     anchor = sub.anchor if new.same_rhythm_as(sub.terms) else anchor_on
     after = with_terms(sub, new).model_copy(update={"pending_terms": None, "anchor": anchor})
     if after.anchor is not None and new.commitment_periods != sub.terms.commitment_periods:
-        after = _committed(after, from_period=after.schedule.period_on(anchor_on).index)
+        after = committed(after, from_period=after.schedule.period_on(anchor_on).index)
     data = _change_facts(sub.terms, new)
     notify = Notify("plan_changed", str(anchor_on), data)
     return after, (notify, Emit("subscription.plan_changed", data))
@@ -232,7 +213,8 @@ def with_terms(sub: Subscription, terms: Terms) -> Subscription:
     """The same subscription at other terms; prices that were announced for its plan are forgotten with the plan."""
     announced = sub.announced
     holds = announced is not None and announced.still_holds_for(sub.terms, terms)
-    return sub.model_copy(update={"terms": terms, "announced": announced if holds else None})
+    update = {"terms": terms, "announced": announced if holds else None, "fees_left": fees_left_by(sub)}
+    return sub.model_copy(update=update)
 
 
 def _apply_announced(sub: Subscription, on: date) -> tuple[Subscription, tuple[Effect, ...]]:
@@ -242,7 +224,7 @@ def _apply_announced(sub: Subscription, on: date) -> tuple[Subscription, tuple[E
         return sub, ()
     new = announced.applied_to(sub.terms)
     facts = _change_facts(sub.terms, new)
-    after = sub.model_copy(update={"terms": new, "announced": None})
+    after = sub.model_copy(update={"terms": new, "announced": None, "fees_left": fees_left_by(sub)})
     return after, (Emit("subscription.plan_changed", facts),)
 
 
@@ -265,14 +247,15 @@ def apply_change(sub: Subscription, change: TermsChange, at: datetime) -> Transi
             "discounts": change.discounts,
             "anchor": change.anchor,
             "period": change.period,
-            **({} if same_rhythm else _waiting_for_usage(sub, at)),
+            **(waits_for_last_usage(sub, change.terms, at) if same_rhythm else waits_for_usage(sub, at)),
         }
     )
     if change.terms.commitment_periods != sub.terms.commitment_periods:
-        after = _committed(after, from_period=change.period.index)
+        after = committed(after, from_period=change.period.index)
     data = _change_facts(sub.terms, change.terms)
     notify = Notify("plan_changed", f"{change.change_on}:{change.command_id}", data)
-    meters = _turn_meters_at(sub.terms, change.terms, at, change.change_on)
+    goes_on = meters_that_go_on(sub.terms, change.terms)
+    meters = turn_meters_at(sub.terms, change.terms, at, change.change_on, goes_on=goes_on)
     return Transition(after, (*meters, notify, Emit("subscription.plan_changed", data)))
 
 
@@ -291,7 +274,7 @@ def _pause(sub: Subscription, at: datetime, *, access_ends_at: datetime | None) 
             "access_ends_at": access_ends_at,
             "past_due_since": None,
             "notified": (),
-            **(_waiting_for_usage(sub, at) if sub.status.bills else {}),
+            **(waits_for_usage(sub, at) if sub.status.bills else {}),
         }
     )
     on = local_date(at, sub.timezone)
@@ -302,7 +285,7 @@ def _pause(sub: Subscription, at: datetime, *, access_ends_at: datetime | None) 
 def usage_ends(sub: Subscription, at: datetime, on: date) -> tuple[Effect, ...]:
     """Nothing more is counted, and a change that waits for its payment is dropped."""
     dropped: tuple[Effect, ...] = (DropGatedDraft(),) if sub.conditional_change is not None else ()
-    return (*dropped, *(_turn_meters_at(sub.terms, None, at, on) if sub.status.bills else ()))
+    return (*dropped, *(turn_meters_at(sub.terms, None, at, on) if sub.status.bills else ()))
 
 
 def end_for_good(
@@ -317,7 +300,7 @@ def end_for_good(
             "pause_at_end": False,
             "pending_terms": None,
             "pending_discounts": None,
-            **(_waiting_for_usage(sub, at) if sub.status.bills or sub.status is Status.UNPAID else {}),
+            **(waits_for_usage(sub, at) if _was_served(sub) else {}),
             "access_ends_at": None,
             "past_due_since": None,
             "unpaid_since": None,
@@ -332,10 +315,16 @@ def end_for_good(
     return Transition(after, (*usage_ends(sub, at, on), *effects))
 
 
+def _was_served(sub: Subscription) -> bool:
+    """Whether it ends after something was billed: late usage of that time is still billed."""
+    return sub.status.bills or sub.status in (Status.UNPAID, Status.PAUSED)
+
+
 def end_access(sub: Subscription, at: datetime) -> Transition:
     """A pause reached the end of the paid time, or the date of a cancel; a pending one takes effect there (U12)."""
     if sub.cancel_at_end or _is_past_wish(sub, at):
-        return end_for_good(sub, at, "canceled while paused")
+        ended = end_for_good(sub, at, "canceled while paused")
+        return ended.then(*early_exit(sub, not_paid_from(sub, at)))
     return Transition(sub.model_copy(update={"access_ends_at": None}))
 
 
@@ -378,8 +367,7 @@ def cancel_now(sub: Subscription, at: datetime, *, credit_to: CreditTo = CreditT
     was_billed = sub.status.bills or sub.status is Status.UNPAID
     credit_to = CreditTo.REFUND if sub.free_exit else credit_to
     credit = credit_unused(sub, at, "canceled now", credit_to) if was_billed else ()
-    unused_from = local_date(at, sub.timezone) + timedelta(days=1)
-    fee = early_exit(sub, unused_from) if was_billed and not sub.free_exit else ()
+    fee = early_exit(sub, not_paid_from(sub, at, is_given_back=bool(credit)))
     return Transition(ended.after, (*credit, *ended.effects, *fee, SettleDebtOnCancel()))
 
 
@@ -395,20 +383,22 @@ def resume(sub: Subscription, at: datetime) -> Transition:
     """Back from a pause or from unpaid: a part period only for time that no invoice covers already."""
     today = local_date(at, sub.timezone)
     if _is_past_wish(sub, at):
-        return end_for_good(sub, at, "canceled before it came back")
+        ended = end_for_good(sub, at, "canceled before it came back")
+        return ended.then(*(early_exit(sub, not_paid_from(sub, at)) if sub.status is Status.PAUSED else ()))
     after, effects = _apply_what_waits(sub, today) if not _covers(sub, today) else (sub, ())
     if after.anchor is None:
         transition = _first_period(after, today, gate=False, first_payment=True)
         return Transition(_as_active(transition.after), (*effects, *transition.effects))
-    after = _as_active(after)
-    meters = _turn_meters_at(None, after.terms, at, today)
+    after = _as_active(after).model_copy(update=waits_for_last_usage(sub, after.terms, at))
+    meters = turn_meters_at(None, after.terms, at, today)
     effects = (*effects, Emit("subscription.resumed"), *meters)
     covering = after.schedule.period_on(today)
     not_covered_from = max(today, after.covered_until or today)
     if not_covered_from >= covering.end:
         return Transition(after.model_copy(update={"period": covering}), effects)
     part, discounts = after.schedule.part_from(not_covered_from), for_next_period(after.discounts)
-    issue = Issue(part, after.terms, InvoiceReason.RESUME, discounts=discounts)
+    once = fees_due(after.terms, sub.terms, after.fees_left)
+    issue = Issue(part, after.terms, InvoiceReason.RESUME, discounts=discounts, once=once)
     return Transition(after.model_copy(update={"period": part, "discounts": discounts}), (*effects, issue))
 
 

@@ -8,7 +8,7 @@ document is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
@@ -22,7 +22,7 @@ from pydantic import model_validator
 from billing.calendar import Period
 from billing.discounts import Discount, take_off
 from billing.money import MAX_UNIT_PLACES, round_half_up, to_exact_minor
-from billing.prices import STANDARD_TAX_CLASS, Charging, Price, PricingModel
+from billing.prices import STANDARD_TAX_CLASS, Price, PricingModel
 from billing.terms import Terms
 from billing.values import Value
 
@@ -124,6 +124,8 @@ class Usage:
         billed: how much of it an earlier invoice had billed; 0 for the first time.
         start: first date of the stretch.
         end: exclusive.
+        discounts: those that are taken off it; percents.
+        late: whether it came after its period was billed.
     """
 
     price: Price
@@ -132,6 +134,7 @@ class Usage:
     start: date
     end: date
     billed: Decimal = Decimal(0)
+    discounts: tuple[Discount, ...] = ()
     late: bool = False
 
 
@@ -155,36 +158,30 @@ def lines_for(
     period: Period,
     *,
     discounts: Sequence[Discount] = (),
-    once: bool = False,
-    usage: Iterable[Usage] = (),
+    once: Collection[str] = (),
     kind: LineKind = LineKind.SUBSCRIPTION,
 ) -> tuple[Line, ...]:
-    """The lines that bill `period` in advance, and `usage` in arrears; a part period by day over its whole (rules 8).
+    """The lines that bill `period` in advance; a part period by day over its whole (rules 8).
 
     Args:
         terms: what is agreed.
         period: what is billed; a part of its whole period where it is shorter.
         discounts: those of the period.
-        once: whether the prices that are billed once are.
-        usage: what was used before, if anything.
+        once: the ids of the prices billed once that it bills.
         kind: of the lines that bill days.
     """
     items = [_days_item(kind, terms, price, period) for price in terms.prices if price.is_recurring]
-    if once:
-        items += [_once_item(terms, price, period.start) for price in _once_prices(terms)]
-    items += [_usage_item(stretch, terms.currency) for stretch in usage]
+    items += [_once_item(terms, price, period.start) for price in terms.prices if price.id in once]
     return _lines(items, discounts, terms.currency)
 
 
-def usage_lines(
-    usage: Iterable[Usage], currency: str, *, discounts: Sequence[Discount] = ()
-) -> tuple[Line, ...]:
-    """The lines of an invoice that bills usage only, as after a cancel."""
-    return _lines([_usage_item(stretch, currency) for stretch in usage], discounts, currency)
-
-
-def _once_prices(terms: Terms) -> list[Price]:
-    return [price for price in terms.prices if price.charging is Charging.ONCE]
+def usage_lines(usage: Iterable[Usage], currency: str) -> tuple[Line, ...]:
+    """The lines that bill usage in arrears."""
+    return tuple(
+        line
+        for stretch in usage
+        for line in _lines([_usage_item(stretch, currency)], stretch.discounts, currency)
+    )
 
 
 def _days_item(kind: LineKind, terms: Terms, price: Price, period: Period) -> _Item:

@@ -59,7 +59,7 @@ class Charging(StrEnum):
     RECURRING = "recurring"
     """In advance, for each period."""
     ONCE = "once"
-    """With the first invoice only: a set-up fee."""
+    """With the first invoice at the terms that have it, once to a subscription: a set-up fee."""
     METERED = "metered"
     """In arrears, for the usage that the backend reported."""
 

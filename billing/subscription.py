@@ -96,6 +96,8 @@ class Subscription(Value):
     """Deterministic spread of the work instants within a window (engine 23)."""
     discounts: tuple[Discount, ...] = Field(default=(), max_length=MAX_DISCOUNTS)
     """Coupons that were given to it; they stay through a change of plan."""
+    fees_left: tuple[str, ...] = ()
+    """Ids of prices billed once that terms before the present ones had: they are not billed again."""
     committed_until: date | None = None
     """First day after the periods that the customer agreed to."""
     pending_terms: Terms | None = None

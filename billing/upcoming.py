@@ -49,6 +49,8 @@ def _at_the_boundary(sub: Subscription) -> tuple[Effect, ...]:
             return lifecycle.start(sub, gate=False).effects
         case Status.TRIALING:
             return lifecycle.end_trial(sub, at).effects
+        case Status.PAUSED if sub.access_ends_at is not None:
+            return lifecycle.end_access(sub, sub.access_ends_at).effects
         case Status.ACTIVE | Status.PAST_DUE:
             return lifecycle.cross_boundary(sub, at, catch_up_limit=1).effects
         case _:

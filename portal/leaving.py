@@ -39,6 +39,9 @@ async def before_cancel(visit: Visitor, subscription: str, on: str = "") -> Resp
             on, wrong = "", "later"
     if not on:
         preview = await visit.door.relance.preview(row.id, _with_period())
+    coming = preview.next_invoice
+    is_fee = coming is not None and coming.on == preview.ends_on
+    fee = coming.total_minor if coming is not None and is_fee else 0
     leaves_freely = row.state.free_exit and row.state.status in (Status.ACTIVE, Status.PAST_DUE)
     return visit.show(
         "cancel.html",
@@ -50,8 +53,9 @@ async def before_cancel(visit: Visitor, subscription: str, on: str = "") -> Resp
         wrong=wrong,
         today=preview.on,
         ends=preview.ends_on,
-        coming=preview.next_invoice,
+        coming=None if is_fee else coming,
         is_at_once=preview.status is Status.CANCELED,
+        fee=fee,
         free=await visit.door.relance.preview(row.id, _at_once()) if leaves_freely and not on else None,
     )
 

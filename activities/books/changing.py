@@ -112,6 +112,7 @@ async def draw_up_change(work: Work, effect: BillChange, *, but: str | None = No
         change.billed_period,
         change.change_on,
         discounts=in_this_period(change.discounts),
+        fees_left=effect.fees_left,
     )
     given = _Given(billed, found, tuple(billed[place] for place in found.credits))
     treatment = await treatment_now(work.session, work.row, work.at, work.rules)

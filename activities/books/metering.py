@@ -17,12 +17,13 @@ from activities.books.document_lines import BilledLine, Rated, add_to_draft, lin
 from activities.books.issuing import Claim, claim_as_sold, issue_or_drop, rated, treatment_now, write_claim
 from activities.books.work import Work
 from billing.calendar import Period, local_date
-from billing.discounts import Discount, in_this_period
+from billing.discounts import Discount, TakenOff, off_usage
 from billing.effects import InvoiceReason, TurnMeters
 from billing.errors import InvalidInput
 from billing.lines import Line, LineKind, Usage, usage_lines
 from billing.money import MAX_AMOUNT_MINOR, MAX_UNIT_PLACES, to_exact_minor
 from billing.prices import Aggregation
+from billing.subscription import Subscription
 from billing.tax import totals_by_rate
 from billing.values import Value
 from models.ids import derived_id
@@ -48,10 +49,14 @@ class UsageReport(Value):
 async def turn_meters(work: Work, turn: TurnMeters) -> None:
     """Usage up to an instant belongs to the terms that end, usage from it on to those that begin."""
     for stretch in await _stretches(work.session, work.row.id, only_open=True):
+        if stretch.meter in turn.goes_on:
+            continue
         stretch.end_at = turn.at
         stretch.end_on = max(turn.on, stretch.start_on + timedelta(days=1))
     await work.session.flush()
     for price in () if turn.after is None else turn.after.metered_prices:
+        if price.meter in turn.goes_on:
+            continue
         work.session.add(
             MeterStretch(
                 id=derived_id("mtr", work.row.id, price.meter or "", turn.at.isoformat(), work.command_id),
@@ -80,11 +85,14 @@ async def close_usage(work: Work) -> list[Invoice]:
         for stretch in await _stretches(work.session, work.row.id, only_open=False)
         if stretch.end_on is not None and stretch.billed != stretch.quantity
     ]
-    used = [_usage(stretch) for stretch in stretches]
+    drafts = await _waiting_drafts(work)
+    now = TakenOff(discounts=off_usage(work.row.state.discounts, with_period=bool(drafts)))
+    used = []
     for stretch in stretches:
+        stretch.taken_off = stretch.taken_off or now
+        used.append(_usage(stretch, stretch.taken_off.discounts))
         stretch.billed = stretch.quantity
     shown = [usage for usage in used if usage.quantity != usage.billed]
-    drafts = await _waiting_drafts(work)
     lines = await _billable(work, drafts[0] if drafts else None, shown)
     if not drafts:
         return [await _issue_usage(work, lines)] if lines else []
@@ -128,6 +136,12 @@ async def _record(session: AsyncSession, row: SubscriptionRow, report: UsageRepo
     stretch = await _stretch_at(session, row.id, report.meter, at)
     if await _is_known(session, event_id, report):  # whoever held the lock wrote it
         return False
+    if stretch.billed is not None and _bills_no_more_usage(row.state):
+        raise InvalidInput(
+            f"The last usage of {report.meter} is billed, and the plan has no meter any more. Credit or bill the rest "
+            "by hand.",
+            field="at",
+        )
     counted = _aggregated(stretch, Decimal(stretch.quantity), report)
     _check_can_be_billed(stretch, counted, row.state.terms.currency)
     stretch.quantity = _plain(counted)
@@ -173,6 +187,11 @@ def _check(report: UsageReport, at: datetime, now: datetime) -> None:
         raise InvalidInput(f"A quantity has at most {MAX_UNIT_PLACES} decimals.", field="quantity")
     if at > now + FROM_THE_FUTURE:
         raise InvalidInput(f"{at.isoformat()} is in the future. Report what was used.", field="at")
+
+
+def _bills_no_more_usage(sub: Subscription) -> bool:
+    """Whether no invoice to come will carry usage of a time that is billed already."""
+    return not sub.terms.metered_prices and sub.usage_closes_at is None
 
 
 def _check_can_be_billed(stretch: MeterStretch, counted: Decimal, currency: str) -> None:
@@ -229,7 +248,7 @@ async def _stretches(
     return (await session.exec(query)).all()
 
 
-def _usage(stretch: MeterStretch) -> Usage:
+def _usage(stretch: MeterStretch, discounts: tuple[Discount, ...]) -> Usage:
     """What is to be billed of a stretch: corrections cannot take more back than was used."""
     return Usage(
         price=stretch.price,
@@ -238,6 +257,7 @@ def _usage(stretch: MeterStretch) -> Usage:
         billed=max(Decimal(0), Decimal(stretch.billed or 0)),
         start=stretch.start_on,
         end=stretch.end_on or stretch.start_on + timedelta(days=1),
+        discounts=discounts,
         late=stretch.billed is not None,
     )
 
@@ -260,7 +280,7 @@ async def _billable(work: Work, draft: Invoice | None, used: Sequence[Usage]) ->
     terms = work.row.state.terms
     treatment = None if draft is None else draft.treatment
     treatment = treatment or await treatment_now(work.session, work.row, work.at, work.rules)
-    lines = rated(usage_lines(used, terms.currency, discounts=_percents(work)), treatment)
+    lines = rated(usage_lines(used, terms.currency), treatment)
     written = [] if draft is None else await lines_of(work.session, draft.id)
     amounts = [(stored.line.amount_minor, stored.rate) for stored in written]
     amounts += [(line.amount_minor, rate) for line, rate in lines]
@@ -326,12 +346,6 @@ def _usage_command(work: Work) -> str:
 
 def _period(start: date, end: date) -> Period:
     return Period(index=0, start=start, end=end, whole_start=start, whole_end=end)
-
-
-def _percents(work: Work) -> tuple[Discount, ...]:
-    """A fixed discount is taken off what is billed in advance, with the period that it belongs to."""
-    discounts = in_this_period(work.row.state.discounts)
-    return tuple(discount for discount in discounts if discount.percent is not None)
 
 
 def _plain(number: Decimal) -> str:

@@ -30,6 +30,7 @@ from billing.decide import accept
 from billing.discounts import for_next_period
 from billing.effects import InvoiceReason, Issue, Transition
 from billing.errors import InvalidInput
+from billing.fees import fees_of
 from billing.payment import AttemptState, Trigger
 from billing.refusal import Refused
 from billing.steps import Step, StepKind, next_step
@@ -118,7 +119,8 @@ async def _is_gated(work: Work) -> bool:
     if not sub.starts_at_signup or sub.terms.collection_method is not CollectionMethod.CHARGE:
         return False
     first = sub.model_copy(update={"anchor": sub.starts_on}).schedule.period(0)
-    issue = Issue(first, sub.terms, InvoiceReason.SIGNUP, discounts=for_next_period(sub.discounts), once=True)
+    discounts, once = for_next_period(sub.discounts), fees_of(sub.terms)
+    issue = Issue(first, sub.terms, InvoiceReason.SIGNUP, discounts=discounts, once=once)
     claim = await claim_of(work.session, work.row, issue, work.at, work.rules)
     customer = await customer_of(work.session, work.row)
     total = claim.taxed.totals.total_minor

@@ -256,7 +256,7 @@ async def _apply_what_was_paid(work: Work) -> None:
     if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.VOID):
         return
     asked = replace(work, command_id=change.command_id)
-    bill = await draw_up_change(asked, BillChange(change, state.terms), but=invoice.id)
+    bill = await draw_up_change(asked, BillChange(change, state.terms, state.fees_left), but=invoice.id)
     if await credits_stand_on(work, invoice):
         bill = replace(bill, notes=())
     await write_notes(asked, bill, reason=CHANGE_REASON)

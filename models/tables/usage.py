@@ -7,6 +7,7 @@ from datetime import date, datetime
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from billing.discounts import TakenOff
 from billing.prices import Price
 from models.columns import instant, value
 
@@ -40,6 +41,8 @@ class MeterStretch(SQLModel, table=True):
     """Everything reported for it, aggregated; a decimal, exact."""
     billed: str | None = None
     """How much of it is on an invoice; None before its first."""
+    taken_off: TakenOff | None = value(TakenOff, nullable=True)
+    """What was taken off there, and is off all that is reported later; None before that."""
 
 
 class UsageEvent(SQLModel, table=True):

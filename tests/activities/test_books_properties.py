@@ -34,8 +34,10 @@ from support.told import everything_told
 
 from billing.calendar import Period
 from billing.commands import Cancel, ChangePlan, Command, CreditTo, Pause, When
+from billing.errors import InvalidInput
 from billing.lines import LineKind
 from billing.payment import AttemptState, Trigger
+from billing.refusal import Refused
 from billing.steps import StepKind
 from billing.subscription import Status
 from models.database import Database
@@ -94,10 +96,27 @@ class Walk:
     def _command_id(self) -> str:
         return f"{self.books.subscription_id}/{next(self._numbers)}"
 
+    async def _tells(self, command: Command) -> bool:
+        """Ask for something that was looked at first: what is charged and given back is what the preview said."""
+        before = await self.books.look()
+        try:
+            shown = await self.books.previews(command)
+        except (Refused, InvalidInput):
+            assert not await self.books.tells(command)
+            return False
+        assert await self.books.tells(command)
+        after = await self.books.look()
+        written = [invoice for key, invoice in after.invoices.items() if key not in before.invoices]
+        notes = [note for note in after.notes if note.id not in {old.id for old in before.notes}]
+        assert shown.due_minor == sum(invoice.open_minor for invoice in written)
+        assert shown.from_balance_minor == sum(invoice.balance_minor for invoice in written)
+        assert shown.if_paid or shown.credited_minor == sum(note.total_minor for note in notes)
+        return True
+
     async def _change(self, asked: Change) -> None:
         before = await self.books.look()
         included = before.state.terms.tax_included
-        await self.books.tells(asked.command(self._command_id(), self.books.currency, tax_included=included))
+        await self._tells(asked.command(self._command_id(), self.books.currency, tax_included=included))
         after = await self.books.look()
         added = worth(after) - worth(before)
         rhythm_stays = after.state.terms.interval == before.state.terms.interval
@@ -139,7 +158,7 @@ class Walk:
     async def _stop(self, command: Command, *, gives_back: bool) -> None:
         """A cancel or a pause now; the day itself is used."""
         before = await self.books.look()
-        done = await self.books.tells(command)
+        done = await self._tells(command)
         given, next_day = 0, self.books.today + ONE_DAY
         if gives_back and done and before.state.status.bills:
             given = self.reckoning.give_back(next_day, left=left_from(before, next_day))
@@ -148,7 +167,7 @@ class Walk:
     async def _come_back(self, asked: ComeBack) -> None:
         """A resume bills what is left of the period from the first day on that nothing covers."""
         before = await self.books.look()
-        await self.books.tells(asked.command(self._command_id()))
+        await self._tells(asked.command(self._command_id()))
         after = await self.books.look()
         new: list[Days] = []
         if before.state.status is Status.PAUSED and after.state.status.bills:
@@ -205,7 +224,7 @@ class Walk:
                 invoice_id = list(before.issued)[place % len(before.issued)]
                 await self.books.corrects(what.correction(self._command_id(), invoice_id))
             case Ask():
-                await self.books.tells(what.command(self._command_id()))
+                await self._tells(what.command(self._command_id()))
         assert worth(await self.books.look()) == worth(before)
 
     async def _pay(self, page: Page, answer: str) -> None:

@@ -77,6 +77,16 @@ def test_a_change_of_rhythm_now_bills_a_period_and_begins_it() -> None:
     assert [(discount.coupon_id, discount.used) for discount in transition.after.discounts] == [("LAUNCH", 1)]
 
 
+def test_one_that_is_used_up_is_not_taken_off_the_first_period_of_another_rhythm() -> None:
+    once, twice = (
+        LAUNCH.model_copy(update={"coupon_id": name, "periods": periods, "used": 1})
+        for name, periods in (("once", 1), ("twice", 2))
+    )
+    change = ChangePlan(command_id="up", plan_id="plan_year", terms=YEAR, when=When.NOW)
+    after = accept(a_subscription(discounts=(once, twice)), change, NOW).after
+    assert [(discount.coupon_id, discount.used) for discount in after.discounts] == [("twice", 2)]
+
+
 def test_a_discount_of_the_change_itself_begins_with_it() -> None:
     change = ChangeTerms(
         command_id="deal", add_discount=Discount(coupon_id="deal", percent=Decimal(5)), when=When.NOW

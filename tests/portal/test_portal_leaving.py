@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 from support.life import ClockedLife
 from support.reader import Reader
 
 from starter.client import RelanceClient
-from starter.orders import CustomerChange
+from starter.orders import CustomerChange, NewPlan
 
 
 async def test_a_later_date_may_be_chosen_and_is_kept_whatever_is_said_afterwards(
@@ -108,3 +109,27 @@ async def test_whoever_was_told_in_time_is_not_offered_it(
     action, _ = reader.form_of("Confirm the cancellation")
     await reader.opens(action, fields={**fields, "when": "now"})
     assert "You can use the service until the end of 30 January 2043." in reader.text
+
+
+async def test_what_leaving_a_commitment_costs_is_said_before_it_is_confirmed(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    three_months = NewPlan(
+        reference="three",
+        name="Three months",
+        currency="EUR",
+        every="1month",
+        amount=Decimal("30.00"),
+        commitment_periods=3,
+        early_exit_percent=Decimal(100),
+    )
+    await client.create_plan(three_months)
+    await world.signs_up("anna", plan="three")
+    await world.signs_up("bob")
+    await reader.signs_in(client, "anna")
+    await reader.follows("Résilier votre contrat")
+    # Two months that are agreed to and not paid: 60.00 and VAT of 12.00
+    assert "Partir avant la fin de la durée convenue coûte 72,00 €, taxes comprises." in reader.text
+    await reader.signs_in(client, "bob")
+    await reader.follows("Résilier votre contrat")
+    assert "Partir avant la fin" not in reader.text

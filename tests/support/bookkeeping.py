@@ -83,6 +83,12 @@ class Page:
     def issued(self) -> dict[str, Invoice]:
         return {key: invoice for key, invoice in self.invoices.items() if invoice.number is not None}
 
+    def billed(self) -> list[list[tuple[str, int]]]:
+        """The lines of every issued invoice, oldest period first: what each bills, and its amount."""
+        return [
+            [(row.line.price_id, row.line.amount_minor) for row in self.lines_of(key)] for key in self.issued
+        ]
+
     def lines_of(self, document_id: str) -> list[InvoiceLine]:
         return [line for line in self.lines if line.document_id == document_id]
 
@@ -101,6 +107,7 @@ class Bookkeeping:
     """What was taken, as the provider lists it."""
     sent_back_minor: int = 0
     _page: Page | None = None
+    _events: int = 0
 
     @property
     def today(self) -> date:
@@ -172,9 +179,12 @@ class Bookkeeping:
                 setattr(customer, name, value)
 
     async def uses(
-        self, quantity: str, meter: str = "calls", *, event_id: str, at: datetime | None = None
+        self, quantity: str, meter: str = "calls", *, event_id: str = "", on: str | None = None
     ) -> None:
-        """A backend reports what was used."""
+        """A backend reports what was used: now, or late of noon on a day."""
+        at = self.at if on is None else datetime.fromisoformat(on).replace(hour=11, tzinfo=UTC)
+        self._events += 1
+        event_id = event_id or f"event {self._events}"
         async with self._write() as session:
             row = await session.get_one(SubscriptionRow, self.subscription_id)
             report = UsageReport(event_id=event_id, meter=meter, quantity=Decimal(quantity), at=at)
@@ -213,6 +223,19 @@ class Bookkeeping:
             )
             await take_step(session, Preparing(), RULES, order)
             return step.kind
+
+    async def lives_until(self, day: str) -> None:
+        """Every step that comes due by noon of that day, each at its time, and every charge paid."""
+        end = datetime.fromisoformat(day).replace(hour=11, tzinfo=UTC)
+        while (due := next_step((await self.look()).state, end).due) is not None and due <= end:
+            self.at = max(self.at, due)
+            await self.takes_step()
+            await self.is_paid()
+        self.at = end
+
+    async def lives_for(self, days: int) -> None:
+        """Likewise for so many days."""
+        await self.lives_until(str(self.today + timedelta(days=days)))
 
     async def begins_charge(self, invoice_id: str, trigger: Trigger = Trigger.SUPPORT) -> str | None:
         """The attempt that was written to charge an invoice now; None where the gate is shut."""
