@@ -7,8 +7,8 @@ from alembic import op
 
 from migrations.types import JSON
 
-revision = "0021"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 
 
 def upgrade() -> None:
