@@ -105,7 +105,7 @@ async def test_a_consumer_orders_and_all_that_was_agreed_to_is_kept(
         "pendant 14 jours, jusqu’au 14 février 2041 inclus",
         "Vous n’avez pas demandé que le service commence avant la fin de ces 14 jours.",
         "Je vous notifie par la présente ma rétractation du contrat zoe",
-        "SAS au capital de 10 000 EUR",
+        "Exemple SAS, 12 rue de la Paix, 75002 Paris",
     ):
         assert words in said
     told = (await admin.get("/v1/events?subscription=ref:zoe&type=subscription.signed_up")).json()["data"]
