@@ -33,7 +33,7 @@ async def test_details_are_checked_kept_and_shown(
         ({"vat_number": "FR40303265046"}, "Ce numéro de TVA n’est pas juste"),
         ({"vat_number": "DE136695976"}, "Ce numéro de TVA n’est pas juste"),
         ({"kind": "consumer"}, "Un numéro de TVA va avec une entreprise."),
-        ({"siren": "303265046"}, "Ce SIREN n’est pas juste."),
+        ({"siren": "303265046"}, "Le SIREN manque ou n’est pas juste."),
         ({"city": ""}, "Indiquez une ville."),
         ({"country": ""}, "Choisissez un pays."),
         ({"mail1": "nowhere"}, "Indiquez au moins une adresse mail"),
