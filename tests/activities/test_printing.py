@@ -62,6 +62,7 @@ async def test_an_invoice_that_will_be_debited_names_mandate_and_creditor(sqlite
     async with sqlite_database.write() as session:
         anna = await factories.someone(session, by_debit=True)
         anna.customer.kind, anna.customer.address = CustomerKind.BUSINESS.value, PARIS
+        anna.customer.siren = "552100554"
         invoice = await write_invoice(session, anna.subscription, factories.issue(), NEW_YEAR, BookRules())
         document = await printed_document(session, invoice.id)
         assert (document.means, document.mandate_reference, document.creditor_id) == (
