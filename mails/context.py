@@ -14,6 +14,7 @@ from billing.dunning import EndForSubscription
 from billing.errors import InvalidInput
 from billing.money import check_currency
 from billing.payment import DeclineClass
+from billing.shown_prices import PriceTax
 from billing.values import Value
 from mails.formats import Language
 from mails.kinds import KINDS, MailKind
@@ -160,6 +161,8 @@ class MailOrder(Value):
     committed_until: date | None = None
     """First day after the commitment."""
     discounts: tuple[MailDiscount, ...] = ()
+    usage_tax: PriceTax = PriceTax.BEFORE
+    """What `prices`, those of usage, say of tax."""
     tax_note: str = ""
     """Why there is no VAT."""
     terms_url: Link | None = None

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from billing.calendar import Interval
 from billing.discounts import Discount
-from billing.prices import Price
+from billing.shown_prices import ShownPrices
 from billing.values import Value
 
 
@@ -41,8 +41,8 @@ class SignupOffer(Value):
     committed_until: date | None
     """First day after the commitment."""
     discounts: tuple[Discount, ...]
-    metered: tuple[Price, ...]
-    """By what is used, billed afterwards; before tax."""
+    usage: ShownPrices
+    """Of what is billed afterwards."""
     by_transfer: bool
     tax_note_fr: str
     tax_note_en: str

@@ -107,12 +107,14 @@ async def until_done(visit: Visit, command_id: str) -> None:
 
 
 async def _choices(visit: Visit, row: SubscriptionRow, *, is_refused: bool = False) -> Response:
+    plans = await _offered(visit, row)
     return visit.show(
         "change.html",
         status=HTTPStatus.CONFLICT if is_refused else HTTPStatus.OK,
         page="overview",
         row=row,
-        plans=await _offered(visit, row),
+        plans=plans,
+        shown=await visit.door.relance.taxes.prices_of(visit.customer.id, plans),
         has_seats=_has_seats(row.state.terms),
         is_refused=is_refused,
     )

@@ -40,7 +40,7 @@ async def change(sent: Form) -> Response:
     try:
         tax, rest = _asked(sent.fields, visit.customer)
         if tax is not None:
-            await visit.door.relance.taxes.change_facts(visit.customer.id, tax)
+            await visit.door.relance.taxes.change_facts(visit.customer.id, tax, keeps_mentions=True)
         await visit.door.relance.change_customer(visit.customer.id, rest)
     except InvalidInput as problem:
         return _page(visit, sent.fields, wrong=problem.field or "address")
@@ -95,6 +95,8 @@ def _asked(fields: Mapping[str, str], customer: Customer) -> tuple[TaxFactsChang
         return None, rest
     address = {part: facts.pop(part) for part in _ADDRESS}
     is_given = any(value for part, value in address.items() if part != "country")
+    if customer.address is not None and not is_given:
+        raise InvalidInput("An address can be changed, and not be taken away.", field="line1")
     if is_given and not address["country"]:
         raise InvalidInput("Choose a country.", field="country")
     if is_given:

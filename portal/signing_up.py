@@ -50,12 +50,18 @@ async def begin(buyer: Visiting) -> Response:
 
 @router.post("")
 async def fill_in(sent: Sent) -> Response:
-    """Look over what was filled in; then on to the payment method where one is needed, else to the order."""
+    """Look over what was filled in; then on to the payment method where one is needed, else to the order.
+
+    With another language it is the same page again, with what was filled in.
+    """
     buyer = sent.buyer
     if buyer.row.ordered_at is not None:
         return buyer.go()
     buyer.check_open()
     fields = {name: sent.fields.get(name, "") for name in FIELDS}
+    if (language := sent.fields.get("language", "")) in set(Language):
+        row = await buyer.door.relance.signups.speak(buyer.row, language)
+        return await _details(buyer.now_with(row), fields)
     if sent.fields.get("step") == "look":
         return await _details(buyer, fields)
     try:
@@ -76,12 +82,12 @@ async def fill_in(sent: Sent) -> Response:
 
 @router.post("/language")
 async def speak(sent: Sent) -> Response:
-    """Go on in another language."""
+    """Go on with the order in another language."""
     buyer = sent.buyer
     language = sent.fields.get("language", "")
     if language in set(Language):
         await buyer.door.relance.signups.speak(buyer.row, language)
-    return buyer.go("order" if sent.fields.get("page") == "order" else "")
+    return buyer.go("order")
 
 
 @router.post("/method")

@@ -18,6 +18,7 @@ from billing import lifecycle
 from billing.calendar import local_date
 from billing.discounts import Discount
 from billing.errors import InvalidInput
+from billing.shown_prices import ShownPrices, shown_prices
 from billing.subscription import CustomerKind, Subscription
 from billing.tax import Totals
 from billing.tax_mentions import mention
@@ -56,6 +57,8 @@ class SignupQuote(Value):
     """Already taken off."""
     regular_minor: int
     """What a whole period costs with tax, before discounts and without one-off prices."""
+    usage: ShownPrices
+    """Of what is billed afterwards."""
     treatment: TaxTreatment
     tax_note_fr: str = ""
     tax_note_en: str = ""
@@ -119,7 +122,7 @@ def as_ordered(offer: SignupQuote) -> SignupOffer:
         trial_end_on=offer.trial_end_on,
         committed_until=offer.committed_until,
         discounts=offer.discounts,
-        metered=terms.metered_prices,
+        usage=offer.usage,
         by_transfer=not offer.is_charged,
         tax_note_fr=offer.tax_note_fr,
         tax_note_en=offer.tax_note_en,
@@ -181,6 +184,9 @@ def _quoted(sub: Subscription, treatment: TaxTreatment, entity: LegalEntity) -> 
         then=next_invoice(after, treatment),
         discounts=sub.discounts,
         regular_minor=bears.total_minor,
+        usage=shown_prices(
+            sub.terms.model_copy(update={"prices": sub.terms.metered_prices}), sub.customer_kind, treatment
+        ),
         treatment=treatment,
         tax_note_fr=note[0],
         tax_note_en=note[1],

@@ -24,14 +24,16 @@ from activities.vat_checks import (
 from billing.calendar import add_months, first_of_month, local_date
 from billing.errors import InvalidInput
 from billing.exchange import read_ecb
+from billing.shown_prices import ShownPrices, shown_prices
 from billing.subscription import CustomerKind
 from billing.tax_numbers import state_of_vat_number, vat_number
 from billing.taxation import LocationEvidence, TaxFacts, TaxTreatment, treatment_for
 from billing.values import Value
-from models.tables import Customer, LegalEntity, RegisterAnswer, VatCheck
+from models.tables import Customer, LegalEntity, Plan, RegisterAnswer, VatCheck
 from models.tax_identity import check_buyer
 from starter.connections import Connections
 from starter.finding import find, the_entity
+from starter.invoiceable import check_keeps_mentions, missing_mentions_of
 from starter.orders import TaxFactsChange
 
 
@@ -95,17 +97,39 @@ class Taxes:
             evidence_contradicts=evidence is not None and len(set(evidence.proofs)) > 1,
         )
 
-    async def change_facts(self, customer: str, change: TaxFactsChange) -> Customer:
-        """Change what a customer is taxed by. It applies from the next document; a number is checked first.
+    async def prices_of(self, customer: str, plans: Sequence[Plan]) -> dict[str, ShownPrices]:
+        """The prices of plans as a customer is shown them today, by the plan's id.
 
         Raises:
             NotFound: there is no such customer.
-            InvalidInput: what would come out contradicts itself; nothing is changed.
+            NoRate: no rate is known for a place.
+        """
+        explained = await self.explain(customer)
+        kind = explained.facts.buyer.kind
+        return {plan.id: shown_prices(plan.terms, kind, explained.treatment) for plan in plans}
+
+    async def change_facts(
+        self, customer: str, change: TaxFactsChange, *, keeps_mentions: bool = False
+    ) -> Customer:
+        """Change what a customer is taxed by. It applies from the next document; a number is checked first.
+
+        Args:
+            customer: its id or reference.
+            change: what becomes different.
+            keeps_mentions: refuse to take away what the law wants on the customer's invoices (rules 18): without
+                it no renewal can be billed, which is the seller's to decide and not the customer's.
+
+        Raises:
+            NotFound: there is no such customer.
+            InvalidInput: what would come out contradicts itself, or lacks a mention; nothing is changed.
         """
         async with self._to.database.read() as session:
             row = await find(session, Customer, customer, field="customer")
             entity = await the_entity(session, row.entity_id)
+        lacked = {missing.field for missing in missing_mentions_of(entity, row)}
         _apply(row, change)  # a row of a closed session: to see what would come out
+        if keeps_mentions:
+            check_keeps_mentions(entity, row, lacked)
         is_new = change.vat_number is not None
         number = row.vat_number if is_new else ""
         reply = await ask_register(self._to.register, number, entity=entity, clock_id=row.clock_id)

@@ -27,6 +27,7 @@ async def order_confirmed(facts: MailFacts) -> Fields | Moot:
         trial_end_on=offer.trial_end_on,
         committed_until=offer.committed_until,
         discounts=tuple(_discount(each, currency, language) for each in offer.discounts),
+        usage_tax=offer.usage.tax,
         tax_note=offer.tax_note_fr if language is Language.FR else offer.tax_note_en,
         terms_url=consent.terms_url or None,
         terms_version=consent.terms_version,
@@ -44,7 +45,7 @@ async def order_confirmed(facts: MailFacts) -> Fields | Moot:
         "tax_minor": offer.vat_minor if offer.lines else None,
         "next_charge_on": offer.next_on,
         "next_amount_minor": offer.next_minor,
-        "prices": price_lines((), offer.metered, currency, language),
+        "prices": price_lines((), offer.usage.prices, currency, language),
         "by_transfer": offer.by_transfer,
         "cancel_url": facts.links.terminate(),
     }

@@ -24,6 +24,7 @@ from billing.dunning import EndForSubscription
 from billing.lines import LineKind, lines_for
 from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.prices import Price, PricingModel
+from billing.shown_prices import PriceTax, ShownPrices
 from billing.subscription import CustomerKind, Status
 from billing.transfers import ClaimState
 from mails.context import (
@@ -877,7 +878,10 @@ async def test_order_confirmed_says_what_was_ordered_and_not_what_is_now(books: 
         trial_end_on=None,
         committed_until=date(2028, 1, 1),
         discounts=(Discount(coupon_id="c", name="HALF", percent=Decimal(50), periods=1),),
-        metered=(),
+        usage=ShownPrices(
+            prices=(Price(id="api", description="Appels", unit_amount=Decimal("0.012")),),
+            tax=PriceTax.INCLUDED,
+        ),
         by_transfer=False,
         tax_note_fr="",
         tax_note_en="",
@@ -908,6 +912,7 @@ async def test_order_confirmed_says_what_was_ordered_and_not_what_is_now(books: 
         "tax_minor": 490,
         "next_charge_on": date(2027, 2, 1),
         "next_amount_minor": 5880,
+        "prices": (PriceLine(description="Appels", after="0,012\N{NO-BREAK SPACE}€ par période"),),
         "cancel_url": "https://pay.example.com/portal/terminate",
         "order": MailOrder(
             ordered_on=date(2027, 1, 1),
@@ -916,6 +921,7 @@ async def test_order_confirmed_says_what_was_ordered_and_not_what_is_now(books: 
             every=Interval.parse("1month"),
             committed_until=date(2028, 1, 1),
             discounts=(MailDiscount(name="HALF", off="50\N{NO-BREAK SPACE}%", periods=1),),
+            usage_tax=PriceTax.INCLUDED,
             terms_url="https://example.com/terms",
             terms_version="2027-01",
             debit_text="J’autorise",

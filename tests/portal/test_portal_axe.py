@@ -6,6 +6,7 @@ A page is looked over once its heading and what it is for are there. A route tha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -19,6 +20,7 @@ from support.signing_up import ZOE
 from mails.formats import Language
 from models.parties import Contact
 from portal.language import words
+from portal.limiting import FROM_ONE_ADDRESS
 from starter.api import create_app
 from starter.client import RelanceClient
 from starter.orders import CustomerChange, NewCustomer
@@ -235,7 +237,7 @@ async def signs_up(tour: Tour) -> None:
 
 
 async def ends_without_a_link(tour: Tour, at: str) -> None:
-    """The page that is open to everybody."""
+    """The page that is open to everybody, and the one for who asks too often."""
     await tour.page.goto(f"{at}/portal/terminate")
     await tour.looks("Cancel your contract", "Continue")
     await tour.page.get_by_label(tour.say("Name or company")).fill("Anna")
@@ -247,8 +249,19 @@ async def ends_without_a_link(tour: Tour, at: str) -> None:
     await tour.page.get_by_label(tour.say("Mail address")).fill("nobody@example.com")
     await tour.presses("Continue")
     await tour.looks("Cancel your contract", "Confirm the cancellation")
+    form = tour.page.locator("form").first
+    fields = await form.evaluate("form => Object.fromEntries(new FormData(form))")
     await tour.presses("Confirm the cancellation")
     await tour.looks("Your cancellation was received")
+    for _ in range(FROM_ONE_ADDRESS.amount - 1):
+        sent = await tour.page.request.post(f"{at}/portal/terminate", form=fields)
+        assert sent.status == HTTPStatus.OK
+    await tour.page.goto(f"{at}/portal/terminate")
+    await tour.page.get_by_label(tour.say("Name or company")).fill("Anna")
+    await tour.page.get_by_label(tour.say("Mail address")).fill("nobody@example.com")
+    await tour.presses("Continue")
+    await tour.presses("Confirm the cancellation")
+    await tour.looks("Please wait a little", "There were many requests from your connection.")
 
 
 async def test_axe_finds_nothing_on_any_page(world: ClockedLife, chromium: Browser) -> None:
@@ -261,13 +274,16 @@ async def test_axe_finds_nothing_on_any_page(world: ClockedLife, chromium: Brows
     )
     seen: set[str] = set()
     wrong: list[str] = []
-    async with portal_of(world, portal_pause="on") as client:
+    # Each reader comes from an address of their own, since requests are counted by it.
+    addresses = {Language.FR: "192.0.2.1", Language.EN: "192.0.2.2"}
+    async with portal_of(world, portal_pause="on", trusted_proxies=1) as client:
         settings = client.connections.settings
         routes = routes_for_people(create_app(settings))
         for language in Language:
             for name in ("anna", "bob", "zoe"):
                 await client.change_customer(name, CustomerChange(locale=language.value))
-            async with person(chromium, language=language.value) as somebody:
+            headers = {"X-Forwarded-For": addresses[language]}
+            async with person(chromium, language=language.value, extra_http_headers=headers) as somebody:
                 tour = Tour(await somebody.new_page(), client, language, routes)
                 tour.page.on("response", tour.hears)
                 await sees_to_a_subscription(tour)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from support.api import api_settings, opened
-from support.life import ClockedLife
+from support.life import COMPANY, ClockedLife
+from support.metered import BASE, CALLS
 from support.reader import Reader
 
 from billing.subscription import CustomerKind
 from starter.client import RelanceClient
-from starter.orders import CustomerChange
+from starter.orders import CustomerChange, TaxFactsChange
+from starter.resources.portal import StartPage
+
+SAVED = "Vos coordonnées sont enregistrées."
 
 
 async def test_details_are_checked_kept_and_shown(
@@ -58,6 +63,79 @@ async def test_details_are_checked_kept_and_shown(
     assert [contact["email"] for contact in kept] == ["new@acme.example", "books@acme.example"]
 
 
+async def test_what_invoices_need_cannot_be_taken_away(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    await world.signs_up("acme", kind=CustomerKind.BUSINESS)
+    await reader.signs_in(client, "acme", StartPage.DETAILS)
+    no_address = dict.fromkeys(("line1", "line2", "postal_code", "city", "country"), "")
+    for taken, field, says in (
+        ({"siren": ""}, "siren", "Le SIREN manque ou n’est pas juste."),
+        (no_address, "line1", "Indiquez une rue"),
+        ({"postal_code": ""}, "postal_code", "Ce code postal n’est pas valable."),
+    ):
+        await reader.presses("Enregistrer", **taken)
+        assert (field, reader.page.status_code) == (field, 422)
+        assert says in reader.text
+        assert f'aria-describedby="{field}-wrong"' in reader.page.text
+        await reader.opens(reader.url)
+    kept = await client.customer("acme")
+    assert (kept.siren, kept.address) == (COMPANY["siren"], COMPANY["address"])
+    # What is changed, and not taken away, is saved: here the number is needed no more.
+    await reader.presses("Enregistrer", siren="", country="DE", postal_code="10115", city="Berlin")
+    assert SAVED in reader.text
+    # Nor does a consumer become a company that no invoice can be made out to.
+    await world.signs_up("anna")
+    await reader.signs_in(client, "anna", StartPage.DETAILS)
+    await reader.presses("Enregistrer", kind="business")
+    assert (reader.page.status_code, (await client.customer("anna")).kind) == (422, CustomerKind.CONSUMER)
+    # Whoever lacked it before can see to the rest.
+    await client.taxes.change_facts("acme", TaxFactsChange(address=COMPANY["address"]))
+    await reader.signs_in(client, "acme", StartPage.DETAILS)
+    await reader.presses("Enregistrer", line1="22 quai de Valmy")
+    assert SAVED in reader.text
+
+
+@pytest.mark.parametrize(
+    ("language", "prices"),
+    [
+        (
+            "fr",
+            (
+                "Team 14,40 € par unité, tous les mois, TTC",
+                "Team 12,00 € par unité, tous les mois, HT",
+                "Calls 34,80 €, 0,0018 € par unité, tous les mois, TTC",
+                "Calls 29,00 €, 0,0015 € par unité, tous les mois, HT",
+            ),
+        ),
+        (
+            "en",
+            (
+                "Team €14.40 a unit, every month, tax included",
+                "Team €12.00 a unit, every month, before tax",
+                "Calls €34.80, €0.0018 a unit, every month, tax included",
+                "Calls €29.00, €0.0015 a unit, every month, before tax",
+            ),
+        ),
+    ],
+    ids=["fr", "en"],
+)
+async def test_consumers_read_prices_with_tax_and_businesses_before(
+    world: ClockedLife, client: RelanceClient, reader: Reader, language: str, prices: tuple[str, ...]
+) -> None:
+    await world.offers("calls", amount=None, prices=(BASE, CALLS))
+    await world.signs_up("anna")
+    await world.signs_up("acme", kind=CustomerKind.BUSINESS)
+    of_consumer = {prices[0], prices[2]}
+    for name, seen in (("anna", of_consumer), ("acme", set(prices) - of_consumer)):
+        await client.change_customer(name, CustomerChange(locale=language))
+        await reader.signs_in(client, name)
+        await reader.opens(
+            reader.url.replace("overview", f"subscriptions/{(await client.subscription(name)).id}/change")
+        )
+        assert {each for each in prices if each in reader.text} == seen
+
+
 async def test_a_change_is_seen_to_the_cent_before_it_is_made(
     world: ClockedLife, client: RelanceClient, reader: Reader
 ) -> None:
@@ -65,7 +143,7 @@ async def test_a_change_is_seen_to_the_cent_before_it_is_made(
     await client.change_customer("anna", CustomerChange(locale="en"))
     await reader.signs_in(client, "anna")
     await reader.follows("Change")
-    assert "Max €99.00, every month, before tax" in reader.text
+    assert "Max €118.80, every month, tax included" in reader.text
     plan = (await client.plan("max")).id
     _, fields = reader.form_of("See what it costs")
     where = reader.url + "/preview"

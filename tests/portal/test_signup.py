@@ -12,6 +12,7 @@ import pytest
 from sqlmodel import select
 from support.api import BASE, Api
 from support.life import APP, ClockedLife
+from support.metered import CALLS
 from support.reader import Reader
 from support.signing_up import (
     AGREED,
@@ -115,6 +116,41 @@ async def test_a_consumer_orders_and_all_that_was_agreed_to_is_kept(
     assert refused.status_code == 409
     again = await admin.post("/v1/signup_sessions", json=new)
     assert (again.status_code, again.json()["field"]) == (409, "customer_reference")
+
+
+async def test_another_language_keeps_what_was_filled_in(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    row = await begins(client, world, reader)
+    page = reader.url
+    company = {**ZOE, "kind": "business", "siren": "987654324", "vat_number": "FR40303265046"}
+    await reader.presses("English", **{**company, "name": "Zoé & Cie", "city": ""})
+    assert (reader.heading, reader.url, reader.page.status_code) == ("Sign up", page, 422)
+    assert "This VAT number is not right, or does not go with the address." in reader.text
+    _, kept = reader.form_of("Continue")
+    expected = {**company, "name": "Zoé & Cie", "city": "", "line2": ""}
+    assert {name: value for name, value in kept.items() if name != "form"} == expected
+    # Nothing was taken for an answer, and nothing is asked for before it is sent.
+    assert not (await client.signup_sessions.find(row.id)).is_filled_in
+    await reader.presses("Français", **{**ZOE, "vat_number": "", "name": ""})
+    assert (reader.heading, reader.page.status_code) == ("Souscrire", 200)
+    assert reader.form_of("Continuer")[1]["line1"] == "1 rue du Bac"
+    await comes_to_the_order(reader, kind="consumer", siren="")
+    await reader.presses("English")
+    assert (reader.heading, reader.url) == ("Your order", f"{page}/order")
+
+
+async def test_usage_is_priced_with_tax_for_consumers(
+    world: ClockedLife, client: RelanceClient, reader: Reader
+) -> None:
+    await world.offers("calls", amount=None, prices=(Price(id="base", unit_amount=Decimal(29)), CALLS))
+    await begins(client, world, reader, plan="calls")
+    after = "En plus, ce que vous consommez est facturé après coup :"
+    assert f"{after} 0,0018 € par unité, TTC." in reader.text
+    await reader.presses("Actualiser le total", **ZOE, kind="business", siren="987654324")
+    assert f"{after} 0,0015 € par unité, HT." in reader.text
+    await reader.presses("English", kind="consumer", country="US")
+    assert "billed afterwards: €0.0015 a unit, no tax is added." in reader.text
 
 
 async def test_the_typed_client_makes_looks_at_and_ends_a_session(world: ClockedLife, api: Api) -> None:

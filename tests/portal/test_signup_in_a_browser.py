@@ -66,7 +66,10 @@ async def test_a_consumer_signs_up_on_a_phone_without_scripts(
         page = await somebody.new_page()
         await page.goto(url)
         await fills_in(page)
-        await presses(page, "Continuer")
+        await presses(page, "English")
+        await expect(page.get_by_role("heading", name="Your details")).to_be_visible()
+        await presses(page, "Français")
+        await page.get_by_label("Ville").press("Enter")  # goes on, with what was filled in before
         await presses(page, VISA)
         await expect(page.get_by_role("row", name="Total TTC 58,80 €")).to_be_visible()
         boxes = await page.get_by_role("checkbox").all()

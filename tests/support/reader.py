@@ -80,7 +80,10 @@ class Reader:
         ]
         assert buttons, f"there is no button {words!r} in: {self.text}"
         button = buttons[0]
-        form = next(each for each in button.iterancestors("form"))
+        if button.get("form"):
+            form = self._tree().get_element_by_id(button.get("form"))
+        else:
+            form = next(each for each in button.iterancestors("form"))
         fields = {name: value for name, value in form.form_values() if value is not None}
         if button.get("name"):
             fields[button.get("name")] = button.get("value")
