@@ -47,6 +47,8 @@ from models.database import Database
 from models.schema import check_schema
 from settings import Settings, load_settings
 from starter.connect import connect
+from starter.connections import Connections
+from starter.unfinished_orders import UnfinishedOrders
 from workflows.clock import ClockWorkflow
 from workflows.collection import CollectionWorkflow
 from workflows.outbox import OutboxWorkflow
@@ -98,6 +100,7 @@ def build_workers(
     refunds = Refunds(database, gateway, rules)
     money = MoneyNews(database, gateway, rules, launcher, payments_queue=settings.payments_task_queue)
     deliveries = Deliveries(database, mailer, DeliveryRules.of(settings))
+    orders = UnfinishedOrders(Connections(database, settings, temporal=client, gateway=gateway))
     messages = Messages(
         database,
         mailer,
@@ -106,6 +109,7 @@ def build_workers(
         refunds=refunds,
         money=money,
         deliveries=deliveries,
+        finish_orders=orders.carry_out,
     )
 
     async def settle() -> int:

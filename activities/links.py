@@ -86,6 +86,10 @@ class Links:
         """The address of the page on which somebody signs up; it is good until then, real time."""
         return f"{self._public_url}/portal/signup/{self.token(LinkPurpose.SIGNUP, session_id, expires_at)}"
 
+    def terminate(self) -> str:
+        """The page on which anybody ends a contract, without a link of their own."""
+        return f"{self._public_url}/portal/terminate"
+
     def token(self, purpose: LinkPurpose, subject: str, expires_at: datetime) -> str:
         """A token for `subject`, an id of ours, that is good until `expires_at`, real time."""
         expires = int(expires_at.timestamp())

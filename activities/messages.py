@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -89,6 +89,7 @@ class DrainReport(Value):
     mails: int = 0
     events: int = 0
     refunds: int = 0
+    orders: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class _Written:
 
 
 class Messages:
-    """Sends what is queued, hands on what came in."""
+    """Sends what is queued, hands on what came in, carries out what was ordered and cut off."""
 
     def __init__(
         self,
@@ -113,6 +114,7 @@ class Messages:
         refunds: Refunds | None = None,
         money: MoneyNews | None = None,
         deliveries: Deliveries | None = None,
+        finish_orders: Callable[[], Awaitable[int]] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Nothing is sent yet.
@@ -125,6 +127,7 @@ class Messages:
             refunds: sends money back beside the mails; None where somebody else does.
             money: books what began at the payment provider, as its events come in; None where somebody else does.
             deliveries: publishes and delivers events beside the mails; None where somebody else does.
+            finish_orders: carries out orders of the sign-up page that a crash cut off; None where somebody else does.
             now: real time: leases and pauses are never on a test clock.
         """
         self._database = database
@@ -134,6 +137,7 @@ class Messages:
         self._refunds = refunds
         self._money = money
         self._deliveries = deliveries
+        self._finish_orders = finish_orders
         self._now = now
         self._pace = Pace()
 
@@ -149,10 +153,12 @@ class Messages:
                 mails = await self.drain()
                 events = await incoming.hand_on_waiting()
                 refunds = 0 if self._refunds is None else await self._refunds.send_waiting()
+                orders = 0 if self._finish_orders is None else await self._finish_orders()
                 report = DrainReport(
                     mails=report.mails + mails,
                     events=report.events + events,
                     refunds=report.refunds + refunds,
+                    orders=report.orders + orders,
                 )
                 if time.monotonic() >= ends or activity.is_worker_shutdown():
                     return report

@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
+from billing.calendar import Interval
 from billing.dunning import EndForSubscription
 from billing.errors import InvalidInput
 from billing.money import check_currency
 from billing.payment import DeclineClass
+from billing.shown_prices import PriceTax
 from billing.values import Value
 from mails.formats import Language
 from mails.kinds import KINDS, MailKind
@@ -134,6 +136,44 @@ class BankAccount(Value):
     iban: str
     """In groups, as people read it."""
     bic: str | None = None
+
+
+class MailDiscount(Value):
+    """What is taken off, in the reader's words."""
+
+    name: str
+    off: str
+    periods: int | None = None
+    """Off the first so many payments; None for all of them."""
+
+
+class MailOrder(Value):
+    """What was ordered and agreed to on the sign-up page."""
+
+    ordered_on: date
+    due_minor: int
+    """What was due at once, tax included."""
+    regular_minor: int
+    """Of a whole period with tax, before discounts and without one-off prices."""
+    every: Interval
+    trial_end_on: date | None = None
+    """First day after the trial."""
+    committed_until: date | None = None
+    """First day after the commitment."""
+    discounts: tuple[MailDiscount, ...] = ()
+    usage_tax: PriceTax = PriceTax.BEFORE
+    """What `prices`, those of usage, say of tax."""
+    tax_note: str = ""
+    """Why there is no VAT."""
+    terms_url: Link | None = None
+    terms_version: str = ""
+    debit_text: str = ""
+    """By which debits were authorised."""
+    debit_version: str = ""
+    early_start: bool = False
+    """Asked for expressly by a consumer (rules 32)."""
+    withdraw_until: date | None = None
+    """Last day of a consumer's right of withdrawal; None for businesses."""
 
 
 class MailContext(Value):
@@ -263,6 +303,7 @@ class MailContext(Value):
     final_invoice_on: date | None = None
     """When what was used and is not billed yet comes on a last invoice, after the end."""
 
+    order: MailOrder | None = None
     renews_on: date | None = None
     trial_end: TrialEnd | None = None
     next_charge_on: date | None = None

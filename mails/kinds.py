@@ -34,6 +34,7 @@ class MailKind(StrEnum):
     CREDIT_NOTE_ISSUED = "credit_note_issued"
     CHANGE_NOT_MADE = "change_not_made"
     LATE_INTEREST_CLAIMED = "late_interest_claimed"
+    ORDER_CONFIRMED = "order_confirmed"
 
 
 class MailSpec(Value):
@@ -152,5 +153,10 @@ KINDS: dict[MailKind, MailSpec] = {
     MailKind.LATE_INTEREST_CLAIMED: MailSpec(
         purpose="A person claimed interest and recovery costs from a business that paid late (rules 31).",
         requires=(*_MONEY, "invoice_number"),
+    ),
+    MailKind.ORDER_CONFIRMED: MailSpec(
+        purpose="Confirms the contract of somebody who signed up: all that was ordered and agreed to, to be kept.",
+        requires=("plan_name", "currency", "timezone", "order"),
+        legal_notice=True,
     ),
 }

@@ -19,6 +19,7 @@ from mails.context import (
 )
 from mails.formats import Language
 from mails.kinds import MailKind
+from mails.order_samples import ORDERS
 
 _MERCHANT = MailMerchant(
     name="Atelier Nord",
@@ -435,4 +436,5 @@ _VARIANTS: dict[MailKind, dict[str, dict[str, object]]] = {
             **_BY_TRANSFER,
         },
     },
+    MailKind.ORDER_CONFIRMED: ORDERS,
 }

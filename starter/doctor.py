@@ -12,12 +12,14 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.books.rows import goes_on
+from billing.errors import RelanceError
 from models.tables import Collection, SubscriptionRow
 from starter.connections import Connections
 from starter.event_symptoms import silent_endpoints, unpublished_events
 from starter.executions import start_collection, start_subscription
 from starter.hints import hint, tell
 from starter.money_symptoms import money_symptoms
+from starter.order_symptoms import forgotten_orders
 from starter.symptoms import (
     Finding,
     Trouble,
@@ -27,6 +29,7 @@ from starter.symptoms import (
     other_symptoms,
     waiting_transfers,
 )
+from starter.unfinished_orders import UnfinishedOrders
 
 BETWEEN_RUNS_SECONDS: Final = 2.0
 """A workflow that is not there may just be starting or ending; it is looked for once more after this."""
@@ -58,6 +61,7 @@ class Doctor:
             late += await late_collections(session, collections, self._to.rules, now)
             others = [finding async for finding in other_symptoms(session, now)]
             others += [finding async for finding in money_symptoms(session, now)]
+            others += await forgotten_orders(session, now)
             others += await waiting_transfers(session)
             others += await unpublished_events(session)
             others += await silent_endpoints(session, now)
@@ -81,7 +85,9 @@ class Doctor:
             if not finding.fixable:
                 continue
             kind, _, key = finding.about.partition("/")
-            if finding.trouble is Trouble.NOT_RUNNING:
+            if finding.trouble is Trouble.ORDER:
+                done.append(await self._finish_order(key))
+            elif finding.trouble is Trouble.NOT_RUNNING:
                 done.append(await self._start(client, kind, key))
             elif finding.trouble is Trouble.UNKNOWN:
                 await tell(client, finding.about, "payment_settled", {})
@@ -90,6 +96,17 @@ class Doctor:
                 await hint(client, [finding.about], await self._now(kind, key))
                 done.append(f"woke {finding.about}")
         return done
+
+    async def _finish_order(self, key: str) -> str:
+        try:
+            left = await UnfinishedOrders(self._to).finish(key)
+        except RelanceError as problem:
+            left = f"could not be carried out: {problem.message}"
+        return (
+            f"carried out the order of signup_session/{key}"
+            if left is None
+            else f"signup_session/{key} {left}"
+        )
 
     async def _start(self, client: Client, kind: str, key: str) -> str:
         settings = self._to.settings

@@ -10,7 +10,7 @@ from decimal import Decimal
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.books.coupons import offered_at_start
-from activities.books.previewing import NextInvoice, next_invoice
+from activities.books.previewing import NextInvoice, PreviewLine, next_invoice
 from activities.books.rows import get
 from activities.books.taxing import treatment_of
 from activities.vat_checks import RegisterReply, first_proof
@@ -28,6 +28,7 @@ from billing.upcoming import price_of_a_period
 from billing.values import Value
 from models.ids import derived_id
 from models.parties import Address
+from models.signup import OfferLine, SignupOffer
 from models.tables import Customer, LegalEntity, Plan, SignupSession
 from starter.connections import Connections
 from starter.orders import NewSubscription
@@ -102,6 +103,37 @@ def fingerprint(row: SignupSession, offer: SignupQuote) -> str:
         "terms": [row.terms_url, row.terms_version],
     }
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def as_ordered(offer: SignupQuote) -> SignupOffer:
+    """What is kept with the order, and confirmed by mail."""
+    terms, today, then = offer.terms, offer.today, offer.then
+    return SignupOffer(
+        on=offer.on,
+        plan_name=terms.plan_name,
+        quantity=terms.quantity if terms.has_unit_price else None,
+        every=terms.interval,
+        lines=tuple(_line(line) for line in today.lines) if today is not None else (),
+        vat_minor=today.vat_minor if today is not None else 0,
+        total_minor=offer.due_minor,
+        regular_minor=offer.regular_minor,
+        next_on=then.on if then is not None and then.total_minor else None,
+        next_minor=then.total_minor if then is not None and then.total_minor else None,
+        trial_end_on=offer.trial_end_on,
+        committed_until=offer.committed_until,
+        discounts=offer.discounts,
+        usage=offer.usage,
+        by_transfer=not offer.is_charged,
+        tax_note_fr=offer.tax_note_fr,
+        tax_note_en=offer.tax_note_en,
+    )
+
+
+def _line(line: PreviewLine) -> OfferLine:
+    name = f"{line.plan_name}, {line.description}" if line.description else line.plan_name
+    if line.quantity != 1:
+        name += f" × {line.quantity}"  # noqa: RUF001 - the sign that invoices are printed with
+    return OfferLine(description=name, net_minor=line.net_minor)
 
 
 async def quote(session: AsyncSession, to: Connections, row: SignupSession) -> SignupQuote:

@@ -26,11 +26,13 @@ from starter.finding import REFERENCE, find, the_entity, with_reference
 from starter.orders import Custom, Key, Reference
 from starter.problems import AlreadyExists
 from starter.return_addresses import check_return
-from starter.signup_quotes import quote
+from starter.signup_quotes import quote, subscription_id_of
 
 LIFETIME: Final = timedelta(hours=24)
 PAGE_LIFETIME: Final = timedelta(hours=48)
 """Of the page after that: whoever orders in the last minute sees what becomes of it."""
+ORDER_LIFETIME: Final = timedelta(days=1)
+"""Real time after which an order that was cut off makes nobody a customer without their being asked again."""
 FIELDS: Final = (
     "kind", "name", "email", "line1", "line2", "postal_code", "city", "country", "vat_number", "siren",
 )  # fmt: skip
@@ -147,16 +149,16 @@ class SignupSessions:
 
         Raises:
             NotFound: there is no such session.
-            Refused: it was ordered.
+            Refused: it was ordered. An order that was cut off can be ended after `ORDER_LIFETIME`.
         """
         async with self._to.database.write() as session:
             row = await lock(session, SignupSession, (await _found(session, key)).id, field="signup_session")
-            if row.ordered_at is not None:
+            if row.ordered_at is not None and not await is_past_carrying_out(session, row, datetime.now(UTC)):
                 raise Refused(
                     "It was ordered: there is a subscription, or will be in a moment. Cancel that instead.",
                     field="signup_session",
                 )
-            row.revoked_at = row.revoked_at or datetime.now(UTC)
+            row.revoked_at, row.ordered_at = row.revoked_at or datetime.now(UTC), None
             return row
 
     async def visiting(self, token: str) -> SignupSession:
@@ -215,6 +217,13 @@ def state_of(row: SignupSession, now: datetime) -> SignupState:
     if row.ordered_at is not None:
         return SignupState.OPEN
     return SignupState.EXPIRED if row.revoked_at is not None or now >= row.expires_at else SignupState.OPEN
+
+
+async def is_past_carrying_out(session: AsyncSession, row: SignupSession, now: datetime) -> bool:
+    """Whether its order was cut off before it made a subscription, and too long ago for it to make one now."""
+    if row.ordered_at is None or row.completed_at is not None or now - row.ordered_at <= ORDER_LIFETIME:
+        return False
+    return await session.get(SubscriptionRow, subscription_id_of(row)) is None
 
 
 async def _found(session: AsyncSession, key: str) -> SignupSession:

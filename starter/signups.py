@@ -33,7 +33,14 @@ from starter.orders import NewCustomer, NewSubscription
 from starter.payment_methods import PaymentMethods
 from starter.problems import AlreadyExists, MethodRefused
 from starter.resources.common import built
-from starter.signup_quotes import SignupQuote, customer_id_of, fingerprint, quote, subscription_id_of
+from starter.signup_quotes import (
+    SignupQuote,
+    as_ordered,
+    customer_id_of,
+    fingerprint,
+    quote,
+    subscription_id_of,
+)
 from starter.signup_sessions import SignupState, state_of
 from starter.subscriptions import Subscriptions
 from starter.taxes import ask_register
@@ -213,6 +220,7 @@ class Signups:
                 raise InvalidInput("Give a payment method first.", field="payment_method")
             if fingerprint(row, offer) != consent.shown:
                 return Ordered(is_as_shown=False)
+            consent = consent.model_copy(update={"offer": as_ordered(offer)})
         is_ours = False
 
         def take_down(written: SignupSession) -> None:
@@ -237,16 +245,25 @@ class Signups:
             row = await self._fresh(row.id)
         return Ordered(is_as_shown=row.completed_at is not None)
 
-    async def _carry_out(self, row: SignupSession) -> Ordered:
+    async def finish_alone(self, row: SignupSession) -> Ordered:
+        """Carry out an order whose buyer does not wait for it any more. What cannot be carried out stays an order.
+
+        Raises:
+            RelanceError: as `order`; it may be tried again.
+        """
+        return await self._carry_out(row, is_watched=False)
+
+    async def _carry_out(self, row: SignupSession, *, is_watched: bool = True) -> Ordered:
         consent = row.consent
         if consent is None or row.ordered_at is None:
             return Ordered(is_as_shown=False)
         if not await self._is_started(row):
             # Somebody who comes back on another day finds other periods: they are asked again.
             if fingerprint(row, await self.quote(row)) != consent.shown:
-                await self._take_back(row.id)
+                if is_watched:
+                    await self._take_back(row.id)
                 return Ordered(is_as_shown=False)
-            await self._make_customer(row, consent)
+            await self._make_customer(row, consent, is_watched=is_watched)
         await self._subscriptions.start(_subscription(row, consent))
 
         async with self._to.database.write() as session:
@@ -255,12 +272,13 @@ class Signups:
             await complete_signup(session, row.id, subscription_id_of(row), at, access)
         return Ordered()
 
-    async def _make_customer(self, row: SignupSession, consent: SignupConsent) -> None:
+    async def _make_customer(self, row: SignupSession, consent: SignupConsent, *, is_watched: bool) -> None:
         order = _customer(row, row.fields, consent.language)
         reply = RegisterReply(**row.vat_reply) if row.vat_reply else None
         made = await self._customers.create(order, provider_id=row.provider_id, vat_reply=reply)
         if made.id != customer_id_of(row):
-            await self._take_back(row.id)
+            if is_watched:
+                await self._take_back(row.id)
             raise AlreadyExists(
                 f"{row.customer_reference} has signed up already.", field="customer_reference"
             )
@@ -274,7 +292,8 @@ class Signups:
         try:
             await self._methods.add(made.id, token, mandate=given, command_id=f"signup/{row.id}/{token}")
         except (MethodRefused, InvalidInput):
-            await self._take_back(row.id, drop_method=True)
+            if is_watched:
+                await self._take_back(row.id, drop_method=True)
             raise
 
     async def _take_back(self, key: str, *, drop_method: bool = False) -> None:

@@ -65,6 +65,8 @@ class Trouble(StrEnum):
     """Money came by transfer, and nobody has said whose it is."""
     EVENTS = "events"
     """A backend does not hear what happens."""
+    ORDER = "order"
+    """Somebody ordered, and has no subscription."""
     CLOCK = "clock"
 
 

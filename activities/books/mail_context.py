@@ -25,6 +25,7 @@ from activities.books.mail_facts import (
     how_to_transfer,
     label,
 )
+from activities.books.mail_order import order_confirmed
 from activities.books.mail_subscription import ABOUT_SUBSCRIPTIONS
 from activities.books.mandates import is_direct_debit, mandate_of
 from activities.books.rows import NotFound, get
@@ -312,4 +313,5 @@ _SAYS: Final[Mapping[MailKind, Says]] = {
     MailKind.INVOICE_REOPENED: _invoice_reopened,
     MailKind.CREDIT_NOTE_ISSUED: _credit_note_issued,
     MailKind.LATE_INTEREST_CLAIMED: mail_transfers.late_interest_claimed,
+    MailKind.ORDER_CONFIRMED: order_confirmed,
 }

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from models.columns import instant, json_list, json_object, value
 from models.signup import SignupConsent
+
+_UNFINISHED = text("ordered_at IS NOT NULL AND completed_at IS NULL")
 
 
 class PortalSession(SQLModel, table=True):
@@ -41,6 +44,9 @@ class SignupSession(SQLModel, table=True):
     """
 
     __tablename__ = "signup_session"
+    __table_args__ = (
+        Index("unfinished_order", "ordered_at", sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED),
+    )
 
     id: str = Field(primary_key=True)
     entity_id: str = Field(foreign_key="legal_entity.id", index=True)

@@ -19,17 +19,21 @@ from activities.books.mail_context import build_context
 from activities.books.mail_facts import Moot, describe, label
 from billing.announced import Announced
 from billing.calendar import Interval
+from billing.discounts import Discount
 from billing.dunning import EndForSubscription
 from billing.lines import LineKind, lines_for
 from billing.payment import AttemptState, DeclineClass, Trigger
 from billing.prices import Price, PricingModel
-from billing.subscription import Status
+from billing.shown_prices import PriceTax, ShownPrices
+from billing.subscription import CustomerKind, Status
 from billing.transfers import ClaimState
 from mails.context import (
     BankAccount,
     CanceledBy,
     MailContext,
+    MailDiscount,
     MailLine,
+    MailOrder,
     OpenInvoice,
     PriceLine,
     TakenBackBy,
@@ -39,6 +43,7 @@ from mails.formats import Language
 from mails.kinds import MailKind
 from mails.render import render
 from models.database import Database
+from models.signup import OfferLine, SignupConsent, SignupOffer
 from models.tables import (
     Collection,
     CommandRow,
@@ -50,6 +55,7 @@ from models.tables import (
     PaymentAttempt,
     PaymentMethod,
     PaymentState,
+    SignupSession,
     SubscriptionRow,
 )
 
@@ -855,6 +861,80 @@ async def test_withdrawal_confirmed_without_any_payment(books: Books) -> None:
         "ended_on": date(2027, 1, 5),
         "deadline_on": date(2027, 1, 19),
     }
+
+
+async def test_order_confirmed_says_what_was_ordered_and_not_what_is_now(books: Books) -> None:
+    offer = SignupOffer(
+        on=date(2027, 1, 1),
+        plan_name="Pro",
+        quantity=4,
+        every=Interval.parse("1month"),
+        lines=(OfferLine(description="Pro", net_minor=2450),),
+        vat_minor=490,
+        total_minor=2940,
+        regular_minor=5880,
+        next_on=date(2027, 2, 1),
+        next_minor=5880,
+        trial_end_on=None,
+        committed_until=date(2028, 1, 1),
+        discounts=(Discount(coupon_id="c", name="HALF", percent=Decimal(50), periods=1),),
+        usage=ShownPrices(
+            prices=(Price(id="api", description="Appels", unit_amount=Decimal("0.012")),),
+            tax=PriceTax.INCLUDED,
+        ),
+        by_transfer=False,
+        tax_note_fr="",
+        tax_note_en="",
+    )
+    consent = SignupConsent(
+        at=ISSUED, ip_address="", user_agent="", language="fr", shown="", due_minor=2940, currency="EUR",
+        button="", terms_url="https://example.com/terms", terms_version="2027-01", debit_text="J’autorise",
+        debit_version="2026-11", early_start=True, offer=offer,
+    )  # fmt: skip
+    signup = SignupSession(
+        id="su_1",
+        entity_id=books.anna.entity.id,
+        plan_id=books.anna.subscription.state.terms.plan_id,
+        success_url="https://app.example.com",
+        consent=consent,
+        by="api",
+        created_at=ISSUED,
+        expires_at=ISSUED,
+    )
+    async with books.database.write() as session:
+        session.add(signup)
+    await books.subscription(terms=factories.terms(plan_name="Other"), customer_kind=CustomerKind.CONSUMER)
+    assert await books.fields("order_confirmed", context={"signup_session": "su_1"}) == {
+        "plan_name": "Pro",
+        "quantity": 4,
+        "currency": "EUR",
+        "lines": (MailLine(description="Pro", net_minor=2450),),
+        "tax_minor": 490,
+        "next_charge_on": date(2027, 2, 1),
+        "next_amount_minor": 5880,
+        "prices": (PriceLine(description="Appels", after="0,012\N{NO-BREAK SPACE}€ par période"),),
+        "cancel_url": "https://pay.example.com/portal/terminate",
+        "order": MailOrder(
+            ordered_on=date(2027, 1, 1),
+            due_minor=2940,
+            regular_minor=5880,
+            every=Interval.parse("1month"),
+            committed_until=date(2028, 1, 1),
+            discounts=(MailDiscount(name="HALF", off="50\N{NO-BREAK SPACE}%", periods=1),),
+            usage_tax=PriceTax.INCLUDED,
+            terms_url="https://example.com/terms",
+            terms_version="2027-01",
+            debit_text="J’autorise",
+            debit_version="2026-11",
+            early_start=True,
+            withdraw_until=date(2026, 12, 29),
+        ),
+    }
+    await books.subscription(customer_kind=CustomerKind.BUSINESS)
+    said = await books.fields("order_confirmed", context={"signup_session": "su_1"})
+    assert said["order"].withdraw_until is None
+    await books.change(SignupSession, "su_1", consent=consent.model_copy(update={"offer": None}))
+    assert isinstance(await books.says("order_confirmed", context={"signup_session": "su_1"}), Moot)
 
 
 async def test_the_test_knows_every_kind() -> None:

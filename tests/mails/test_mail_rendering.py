@@ -309,6 +309,7 @@ def test_only_messages_that_the_law_asks_for_are_sent_again() -> None:
         MailKind.WITHDRAWAL_CONFIRMED,
         MailKind.PRICE_CHANGE,
         MailKind.DEBIT_NOTICE,
+        MailKind.ORDER_CONFIRMED,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import urljoin
 
@@ -21,6 +21,7 @@ from support.signing_up import (
     ZOE,
     begins,
     comes_to_the_order,
+    confirmations,
     customers,
     subscriptions,
     taken,
@@ -31,11 +32,9 @@ from activities.hosted_page_news import HostedPageNews
 from billing.commands import Withdraw
 from billing.prices import Charging, Price
 from billing.subscription import Status
-from models.signup import SignupConsent
-from models.tables import SignupSession, VatCheck
+from models.tables import VatCheck
 from starter.api_keys import Scope
 from starter.client import RelanceClient
-from starter.connect import TemporalUnreachable
 from starter.orders import NewCoupon
 from starter.remote import ApiProblem, RelanceHttp
 from starter.resources.signup import NewSignupSession, Prefilled
@@ -94,6 +93,22 @@ async def test_a_consumer_orders_and_all_that_was_agreed_to_is_kept(
     assert (agreed["debit_version"], agreed["early_start"], agreed["language"]) == ("2026-11", False, "fr")
     assert not subscription.state.early_start_requested
     await world.settle()  # which publishes them
+    (mail,) = await confirmations(world)
+    assert mail.subject == "[TEST] Votre commande est confirmée\N{NO-BREAK SPACE}: Pro"
+    said = " ".join((mail.body_text or "").replace("\N{NO-BREAK SPACE}", " ").split())
+    for words in (
+        "Contrat zoe Offre Pro Prix TTC 58,80 € tous les mois",
+        "Pro 49,00 € TVA 9,80 €",
+        "À régler à la commande, TTC 58,80 €",
+        "Prochain paiement : 58,80 € TTC le 28 février 2041, puis le même montant tous les mois.",
+        "(version 2041-01) : https://example.com/terms",
+        f"(version 2026-11) : « {agreed['debit_text']} »",
+        "pendant 14 jours, jusqu’au 14 février 2041 inclus",
+        "Vous n’avez pas demandé que le service commence avant la fin de ces 14 jours.",
+        "Je vous notifie par la présente ma rétractation du contrat zoe",
+        "Exemple SAS, 12 rue de la Paix, 75002 Paris",
+    ):
+        assert words in said
     told = (await admin.get("/v1/events?subscription=ref:zoe&type=subscription.signed_up")).json()["data"]
     assert [each["data"] for each in told] == [{"signup_session": made["id"], "early_start_requested": False}]
     assert (await admin.get("/v1/signup_sessions/ref:zoe")).json()["id"] == made["id"]
@@ -210,33 +225,6 @@ async def test_who_saved_a_card_and_never_came_back_finds_it_at_the_order(
     assert reader.heading == "Votre commande"
 
 
-async def test_what_a_crash_left_half_way_is_carried_out_once(
-    world: ClockedLife, client: RelanceClient, reader: Reader
-) -> None:
-    row = await begins(client, world, reader)
-    page = reader.url
-    await comes_to_the_order(reader)
-    shown = reader.form_of(ORDER)[1]["shown"]
-    cut_off = RelanceClient(
-        world.database, None, world.settings.model_copy(update={"temporal_address": "127.0.0.1:9"})
-    )
-    consent = SignupConsent(
-        at=datetime.now(UTC), ip_address="", user_agent="", language="fr", shown=shown, due_minor=5880,
-        currency="EUR", button=ORDER, debit_text="J’autorise", debit_version="2026-11",
-    )  # fmt: skip
-    with pytest.raises(TemporalUnreachable):
-        await cut_off.signups.order(await client.signup_sessions.find(row.id), consent)
-    await cut_off.close()
-    assert (len(await customers(world)), await subscriptions(world)) == (1, [])
-    async with world.database.write() as session:  # whoever took it down is given up
-        left = await session.get_one(SignupSession, row.id)
-        left.ordered_at = datetime.now(UTC) - timedelta(minutes=1)
-    await reader.opens(page)
-    assert reader.heading == "Merci pour votre commande"
-    assert len(await subscriptions(world)) == len(await customers(world)) == 1
-    assert taken(world) == [(5880, "eur")]
-
-
 async def test_a_company_elsewhere_in_the_union_pays_no_vat(
     world: ClockedLife, client: RelanceClient, reader: Reader
 ) -> None:
@@ -271,6 +259,10 @@ async def test_a_company_elsewhere_in_the_union_pays_no_vat(
     assert taken(world) == [(4900, "eur")]
     (subscription,) = await subscriptions(world)
     assert not subscription.state.early_start_requested  # a right of consumers only
+    await world.settle()
+    (mail,) = await confirmations(world)
+    assert "Autoliquidation" in (mail.body_text or "")
+    assert "rétract" not in (mail.body_text or "")  # likewise
     (invoice,) = await client.list_invoices(subscription=subscription.id)
     assert (invoice.vat_minor, invoice.total_minor, invoice.buyer.vat_number) == (0, 4900, "DE136695976")
     async with world.database.read() as session:
@@ -423,5 +415,13 @@ async def test_who_asked_for_an_early_start_pays_the_days_until_a_withdrawal(
         key = (await client.signup_sessions.find(row.id)).subscription_id
         assert key is not None
         assert (await client.subscription(key)).state.early_start_requested == (asked == "yes")
+        await world.settle()
+        (mail,) = [
+            m.body_text or "" for m in await confirmations(world) if m.context["signup_session"] == row.id
+        ]
+        assert ("Vous avez demandé expressément" in mail, "Vous n’avez pas demandé" in mail) == (
+            asked == "yes",
+            asked == "",
+        )
         preview = await client.preview(key, Withdraw(command_id="look"))
         assert (preview.credited_minor, preview.status) == (credited, Status.CANCELED)

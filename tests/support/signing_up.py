@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import col, select
 
-from models.tables import Customer, SignupSession, SubscriptionRow
+from models.tables import Customer, Message, SignupSession, SubscriptionRow
 from starter.client import RelanceClient
 from starter.signup_sessions import NewSignup
 from support.life import APP, ClockedLife
@@ -51,6 +51,15 @@ async def customers(world: ClockedLife) -> list[Customer]:
     """All that there are."""
     async with world.database.read() as session:
         return list((await session.exec(select(Customer).order_by(col(Customer.created_at)))).all())
+
+
+async def confirmations(world: ClockedLife) -> list[Message]:
+    """The mails that confirm contracts, oldest first."""
+    query = (
+        select(Message).where(Message.kind == "order_confirmed").order_by(col(Message.at), col(Message.id))
+    )
+    async with world.database.read() as session:
+        return list((await session.exec(query)).all())
 
 
 def taken(world: ClockedLife) -> list[tuple[int, str]]:
