@@ -30,8 +30,8 @@ TRY_SECONDS: Final = 2.0
 """How long one try may hang: a command that came while a run was closing can be left without any answer."""
 AT_ONCE: Final = 3
 """Commands of one process that one execution is asked at the same time."""
-GONE_SECONDS: Final = 2.0
-"""How long an execution may be missing: between two runs it is not."""
+GONE_SECONDS: Final = 5.0
+"""How long an execution may be missing: between two runs it is not, and a collection starts a moment after its row."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 

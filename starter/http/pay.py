@@ -24,7 +24,6 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlmodel.ext.asyncio.session import AsyncSession
-from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from activities.books.paying import Payable, Standing, is_answered, still_waits_for_payer, what_to_pay
@@ -37,6 +36,8 @@ from billing.payment import Trigger
 from models.boundary import Wish, WishAccepted
 from starter.hosted_pages import origin_of_hosted_pages
 from starter.http.door import Door, door_of
+from starter.problems import CommandRefused
+from starter.sending import send_command
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/pay", include_in_schema=False)
@@ -270,13 +271,18 @@ async def _ask(door: Door, payable: Payable, command_id: str) -> bool:
         trigger=Trigger.CUSTOMER, command_id=command_id, as_of=payable.as_of, by="customer", present=True
     )
     try:
-        client = await door.connections.temporal()
-        await client.get_workflow_handle(f"collection/{payable.invoice_id}").execute_update(
-            "pay_now", wish, id=command_id, result_type=WishAccepted, rpc_timeout=PATIENCE
+        await send_command(
+            await door.connections.temporal(),
+            f"collection/{payable.invoice_id}",
+            "pay_now",
+            wish,
+            command_id=command_id,
+            answer=WishAccepted,
+            patience=PATIENCE.total_seconds(),
         )
-    except WorkflowUpdateFailedError as refusal:
-        logger.info("Pay now on %s was refused: %s", payable.invoice_id, refusal.cause)
-    except (RelanceError, RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as problem:
+    except CommandRefused as refusal:
+        logger.info("Pay now on %s was refused: %s", payable.invoice_id, refusal)
+    except (RelanceError, RPCError) as problem:
         logger.warning("Pay now on %s could not be asked: %s", payable.invoice_id, problem)
         return False
     return True

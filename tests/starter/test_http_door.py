@@ -89,15 +89,22 @@ class HandleDouble:
         self._check()
         self.temporal.told.append((self.workflow_id, name, argument))
 
-    async def execute_update(self, name: str, wish: Wish, *, id: str, **_: object) -> None:  # noqa: A002
+    async def start_update(self, name: str, wish: Wish, *, id: str, **_: object) -> TakenDown:  # noqa: A002
         self._check()
         self.temporal.asked.append((self.workflow_id, name, wish, id))
+        return TakenDown()
+
+
+class TakenDown:
+    async def result(self, **_: object) -> None:
+        return None
 
 
 @pytest.fixture
 def temporal(monkeypatch: pytest.MonkeyPatch) -> TemporalDouble:
     # Nobody charges here: the door need not wait for an outcome.
     monkeypatch.setattr("starter.http.pay.MOST_LOOKS", 0)
+    monkeypatch.setattr("starter.http.pay.PATIENCE", timedelta(seconds=0.2))
     return TemporalDouble()
 
 
