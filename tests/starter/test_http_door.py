@@ -77,21 +77,21 @@ class TemporalDouble:
 @dataclass
 class HandleDouble:
     temporal: TemporalDouble
-    workflow_id: str
+    id: str
 
     def _check(self) -> None:
         if self.temporal.fails_with:
             raise self.temporal.fails_with
-        if self.workflow_id not in self.temporal.running:
+        if self.id not in self.temporal.running:
             raise RPCError("workflow not found", RPCStatusCode.NOT_FOUND, b"")
 
     async def signal(self, name: str, argument: object, **_: object) -> None:
         self._check()
-        self.temporal.told.append((self.workflow_id, name, argument))
+        self.temporal.told.append((self.id, name, argument))
 
     async def start_update(self, name: str, wish: Wish, *, id: str, **_: object) -> TakenDown:  # noqa: A002
         self._check()
-        self.temporal.asked.append((self.workflow_id, name, wish, id))
+        self.temporal.asked.append((self.id, name, wish, id))
         return TakenDown()
 
 
