@@ -151,13 +151,14 @@ async def quote(session: AsyncSession, to: Connections, row: SignupSession) -> S
     buyer = _buyer(row)
     order = NewSubscription(customer=buyer.id, plan=plan.id, quantity=row.quantity)
     terms = agreed_terms(plan.terms, order)
-    discounts = await _discounts(session, row, terms, local_date(now, row.timezone))
+    today = local_date(now, row.timezone)
+    discounts = await _discounts(session, row, terms, today)
     sub = first_state(
-        order,
         buyer,
         terms,
-        discounts,
         subscription_id=subscription_id_of(row),
+        starts_on=today,
+        discounts=discounts,
         settings=to.settings,
         now=now,
     )

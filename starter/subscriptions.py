@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -166,11 +166,12 @@ class Subscriptions:
             now=now,
         )
         state = first_state(
-            order,
             customer,
             terms,
-            _given((*order.discounts, *given), terms.currency),
             subscription_id=subscription_id,
+            starts_on=order.starts_on or today,
+            discounts=_given((*order.discounts, *given), terms.currency),
+            early_start_requested=order.early_start_requested,
             settings=self._to.settings,
             now=now,
         )
@@ -318,16 +319,17 @@ class Subscriptions:
 
 
 def first_state(
-    order: NewSubscription,
     customer: Customer,
     terms: Terms,
-    discounts: tuple[Discount, ...],
     *,
     subscription_id: str,
+    starts_on: date,
     settings: Settings,
     now: datetime,
+    discounts: tuple[Discount, ...] = (),
+    early_start_requested: bool = False,
 ) -> Subscription:
-    """A subscription before its first step; a quote for somebody who is about to sign up reads the same value."""
+    """A subscription before its first step: of an order, of a quote for one, and of what comes from elsewhere."""
     window = 0 if customer.clock_id is not None else settings.boundary_window_minutes
     return Subscription(
         id=subscription_id,
@@ -338,8 +340,8 @@ def first_state(
         terms=terms,
         discounts=discounts,
         signed_up_at=now,
-        starts_on=order.starts_on or local_date(now, customer.timezone),
-        early_start_requested=order.early_start_requested,
+        starts_on=starts_on,
+        early_start_requested=early_start_requested,
         boundary_offset_seconds=offset_seconds(subscription_id, window_minutes=window),
         unpaid_cancel_days=settings.unpaid_cancel_days,
         usage_wait_hours=settings.usage_wait_hours,

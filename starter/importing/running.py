@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from activities.books.mandates import is_direct_debit
 from activities.books.standing import last_valid_day
 from billing.agreed import Agreed, terms_agreed
@@ -11,7 +9,7 @@ from billing.calendar import local_date
 from billing.change import with_quantity
 from billing.discounts import Discount
 from billing.errors import InvalidInput
-from billing.subscription import CustomerKind, Status, Subscription
+from billing.subscription import Subscription
 from billing.takeover import Elsewhere, rest_of, take_over
 from billing.terms import Terms
 from models.ids import derived_id
@@ -22,7 +20,7 @@ from starter.importing.mandates import account_at_provider
 from starter.importing.still_at_stripe import check_stopped
 from starter.importing.stock import Draft, Stock
 from starter.payment_terms import check_payment_terms
-from starter.subscriptions import offset_seconds
+from starter.subscriptions import first_state
 
 
 def draft_subscription(
@@ -61,9 +59,16 @@ def draft_subscription(
     today = local_date(known.now, customer.timezone)
     discount = _rest_of_coupon(stock, draft, line)
     method = stock.methods.get(customer.id)
-    unstarted = _unstarted(stock, draft.subject_id, customer, terms, today, settings).model_copy(
+    unstarted = first_state(
+        customer,
+        terms,
+        subscription_id=draft.subject_id,
+        starts_on=today,
+        discounts=() if discount is None else (discount,),
+        settings=settings,
+        now=known.now,
+    ).model_copy(
         update={
-            "discounts": () if discount is None else (discount,),
             "has_method": method is not None or customer.default_method_id is not None,
             "method_expires_on": last_valid_day(method),
         }
@@ -104,23 +109,3 @@ def _rest_of_coupon(stock: Stock, draft: Draft, line: SubscriptionLine) -> Disco
     if line.coupon_periods_left is not None:
         raise InvalidInput("Name the coupon whose periods are left.", field="coupon")
     return None
-
-
-def _unstarted(
-    stock: Stock, key: str, customer: Customer, terms: Terms, today: date, settings: Settings
-) -> Subscription:
-    window = 0 if customer.clock_id is not None else settings.boundary_window_minutes
-    return Subscription(
-        id=key,
-        customer_id=customer.id,
-        customer_kind=CustomerKind(customer.kind),
-        timezone=customer.timezone,
-        status=Status.SCHEDULED,
-        terms=terms,
-        signed_up_at=stock.known.now,
-        starts_on=today,
-        boundary_offset_seconds=offset_seconds(key, window_minutes=window),
-        unpaid_cancel_days=settings.unpaid_cancel_days,
-        usage_wait_hours=settings.usage_wait_hours,
-        clock_id=customer.clock_id,
-    )
