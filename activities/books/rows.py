@@ -41,8 +41,6 @@ async def get(session: AsyncSession, table: type[Row], key: str, *, field: str) 
     row = await session.get(table, key)
     if row is None:
         raise NotFound(f"There is no {field} {key}.", field=field)
-    # A session only remembers what somebody holds; the seller would be read three times for one invoice.
-    session.info.setdefault("held", {})[table, key] = row
     return row
 
 
@@ -92,8 +90,14 @@ async def customer_of(session: AsyncSession, row: SubscriptionRow | Invoice) -> 
 
 
 async def entity_of(session: AsyncSession, row: SubscriptionRow | Invoice | Plan) -> LegalEntity:
-    """The legal entity that sells."""
-    return await get(session, LegalEntity, row.entity_id, field="entity")
+    """The legal entity that sells.
+
+    A session only remembers what somebody holds: the seller, whom nothing here writes, would be read three times for
+    one invoice. Whatever may change while a lock is waited for is read anew.
+    """
+    seller = await get(session, LegalEntity, row.entity_id, field="entity")
+    session.info["seller"] = seller
+    return seller
 
 
 async def usable_method(session: AsyncSession, customer: Customer) -> PaymentMethod | None:
