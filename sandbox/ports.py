@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from random import SystemRandom
 from typing import Final
 
 from sandbox.problems import SandboxProblem
@@ -39,6 +40,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "http": "RELANCE_HTTP_PORT",
 }
 DOORS: Final = tuple(field.name for field in fields(Ports))
+QUIET: Final = range(20_000, 32_000)
+"""Below the ports that systems give to outgoing connections."""
 
 
 class PortsTaken(SandboxProblem):
@@ -75,15 +78,9 @@ def port(raw: str) -> int:
 
 
 def free_ports() -> Ports:
-    """Ports that nobody uses at this moment."""
-    sockets = [socket.socket() for _ in DOORS]
-    try:
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return Ports(**{door: one.getsockname()[1] for door, one in zip(DOORS, sockets, strict=True)})
-    finally:
-        for one in sockets:
-            one.close()
+    """Ports that nobody uses at this moment, and that no outgoing connection takes in the next one."""
+    free = (number for number in SystemRandom().sample(QUIET, len(QUIET)) if not _why_not(number))
+    return Ports(**{door: next(free) for door in DOORS})
 
 
 def check_free(ports: Ports, doors: Sequence[str]) -> None:

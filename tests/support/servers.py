@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from activities.tls import trusted
 from models.attributes import ALL_ATTRIBUTES
+from sandbox.ports import free_ports
 from support.life import program
 
 TYPES = {"KEYWORD": "Keyword", "DATETIME": "Datetime", "INT": "Int"}
@@ -20,10 +20,8 @@ START_SECONDS = 120
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody uses at this moment, and that no outgoing connection takes in the next one."""
+    return free_ports().temporal
 
 
 @contextmanager
